@@ -1,0 +1,77 @@
+"""Settings, read once at the composition root from the environment (`WALLET_*`, `DATABASE_URL`).
+
+Every limit of the service stands here with its default. Nothing else reads the environment.
+"""
+
+from datetime import timedelta
+from pathlib import Path
+from typing import Literal
+
+from pydantic import AliasChoices, Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class Settings(BaseSettings):
+    """All settings; durations in seconds, sizes in bytes, money in minor units."""
+
+    model_config = SettingsConfigDict(env_prefix="WALLET_", frozen=True, extra="ignore")
+
+    environment: Literal["dev", "test", "live"] = "live"
+    """`dev` starts simulators, seeds an organization and shortens the reconciler; API keys are `wk_live_` only in `live`."""
+
+    # Serving
+    listen: str = "127.0.0.1:8080"
+    server: Literal["pyvoy", "hypercorn"] = "pyvoy"
+    public_url: str | None = None
+    """Base URL in links we hand out; unset means http(s)://<listen>."""
+    tls_cert_file: Path | None = None
+    tls_key_file: Path | None = None
+    cors_origins: tuple[str, ...] = ()
+    request_bytes_max: int = 4 * 1024 * 1024
+    deadline_seconds: int = Field(default=30, ge=1, le=600)
+    drain_seconds: int = Field(default=15, ge=0, le=600)
+    log_format: Literal["console", "json"] = "json"
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+
+    # Database
+    data_dir: Path = Path("data")
+    database_url: SecretStr | None = Field(
+        default=None,
+        validation_alias=AliasChoices("WALLET_DATABASE_URL", "DATABASE_URL"),
+    )
+    """PostgreSQL URL; unset runs the embedded server below `data_dir`."""
+    postgres_bin_dir: Path | None = None
+    database_pool_size: int = Field(default=16, ge=2, le=200)
+    statement_timeout_seconds: int = Field(default=20, ge=1, le=600)
+
+    # Ledger
+    ledger_lanes: int = Field(default=1, ge=1, le=64)
+    ledger_batch_max: int = Field(default=1000, ge=1, le=10_000)
+    ledger_queue_max: int = Field(default=20_000, ge=1)
+
+    # Usage
+    usage_age_max_days: int = Field(default=35, ge=1)
+    """Default of an organization; older events are refused unless an operator imports them."""
+    usage_ahead_max_seconds: int = Field(default=300, ge=0)
+    egress_free_gib: int = Field(default=10_240, ge=0)
+    """Free Data Transfer allowance of a project and month, as QueryUsage shows it."""
+
+    # Stripe
+    stripe_api_key: SecretStr | None = None
+    stripe_api_base: str | None = None
+    """Unset means Stripe itself; dev mode points it at the simulator."""
+    stripe_webhook_secret: SecretStr | None = None
+    stripe_timeout_seconds: int = Field(default=20, ge=1, le=80)
+    topup_amount_max_minor: int = Field(default=100_000_000, ge=1)
+    reconcile_after_seconds: int = Field(default=300, ge=1)
+    """Age at which a PENDING top-up is asked for at the provider."""
+
+    @property
+    def usage_age_max(self) -> timedelta:
+        return timedelta(days=self.usage_age_max_days)
+
+    @property
+    def base_url(self) -> str:
+        if self.public_url:
+            return self.public_url.rstrip("/")
+        return f"{'https' if self.tls_cert_file else 'http'}://{self.listen}"

@@ -1,0 +1,160 @@
+"""The engine, the service's table metadata and the transaction boundary.
+
+`transact` is the only place that begins and commits. The function given to it may run more than once (serialization
+failures, deadlocks), so it has no effect outside the database. Lock order everywhere: configuration, top-up, accrual,
+ledger accounts sorted by id.
+"""
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+from typing import Any, Final, TypeVar, cast
+
+import asyncpg
+from sqlalchemy import MetaData, text
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+
+from wallet_service.errors import Code, Reason, ServiceError
+
+T = TypeVar("T")
+
+NAMING: Final = {
+    "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+    "ck": "ck_%(table_name)s_%(constraint_name)s",
+    "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+    "pk": "pk_%(table_name)s",
+}
+metadata: Final = MetaData(naming_convention=NAMING)
+
+SERVICE_ROLE: Final = "wallet_app"
+"""The role the service acts as: it may not UPDATE or DELETE append-only tables."""
+
+_RETRIED_STATES: Final = frozenset({"40001", "40P01", "XX000"})
+_ATTEMPTS_MAX: Final = 6
+_LOST_STATES: Final = ("08", "57P")
+
+
+def engine_for(
+    url: str, *, pool_size: int, role: str | None = SERVICE_ROLE
+) -> AsyncEngine:
+    """An engine that acts as `role`; times are UTC and hot statements may use the driver connection."""
+    settings = {"timezone": "UTC", "application_name": "wallet"}
+    if role is not None:
+        settings["role"] = role
+    return create_async_engine(
+        make_url(url).set(drivername="postgresql+asyncpg"),
+        pool_size=pool_size,
+        max_overflow=0,
+        pool_timeout=10,
+        connect_args={"server_settings": settings, "timeout": 10},
+    )
+
+
+async def driver(conn: AsyncConnection) -> "asyncpg.Connection[asyncpg.Record]":
+    """The asyncpg connection under `conn`, inside the same transaction (which `transact` has already begun)."""
+    raw = await conn.get_raw_connection()
+    return cast("asyncpg.Connection[asyncpg.Record]", raw.driver_connection)
+
+
+def sqlstate_of(error: BaseException) -> str | None:
+    """The SQLSTATE behind a driver or SQLAlchemy error, or None."""
+    seen: BaseException | None = error.orig if isinstance(error, DBAPIError) else error
+    while seen is not None:
+        state: Any = getattr(seen, "sqlstate", None)
+        if isinstance(state, str):
+            return state
+        seen = seen.__cause__
+    return None
+
+
+def is_connection_lost(error: BaseException) -> bool:
+    """Whether the server or the connection went away, so that the outcome of a commit is unknown."""
+    if isinstance(error, DBAPIError) and error.connection_invalidated:
+        return True
+    if isinstance(error, ConnectionError | asyncpg.InterfaceError):
+        return True
+    state = sqlstate_of(error)
+    return state is not None and state.startswith(_LOST_STATES)
+
+
+def unavailable() -> ServiceError:
+    """UNAVAILABLE: the database is out of reach; the same request with the same key may be sent again."""
+    return ServiceError(
+        Code.UNAVAILABLE,
+        Reason.DATABASE_UNAVAILABLE,
+        "the database is not reachable; send the same request again",
+        retry_after=timedelta(seconds=1),
+    )
+
+
+def _overloaded() -> ServiceError:
+    return ServiceError(
+        Code.RESOURCE_EXHAUSTED,
+        Reason.OVERLOADED,
+        "the service is busy; send the same request again",
+        retry_after=timedelta(seconds=1),
+    )
+
+
+class Database:
+    """Transactions over one engine."""
+
+    def __init__(self, engine: AsyncEngine, *, statement_timeout: timedelta) -> None:
+        self.engine = engine
+        self._timeout_ms = int(statement_timeout / timedelta(milliseconds=1))
+
+    async def transact(self, work: Callable[[AsyncConnection], Awaitable[T]]) -> T:
+        """Run `work` in one READ COMMITTED transaction and commit.
+
+        Serialization failures and deadlocks run it again, at most six times. Raises ServiceError(UNAVAILABLE) when the
+        database cannot be reached; the outcome of a commit may then be unknown and the caller retries by key.
+        """
+        return await self._run(work, mode="READ WRITE, ISOLATION LEVEL READ COMMITTED")
+
+    async def read(self, work: Callable[[AsyncConnection], Awaitable[T]]) -> T:
+        """Run `work` on one read-only snapshot of the database."""
+        return await self._run(work, mode="READ ONLY, ISOLATION LEVEL REPEATABLE READ")
+
+    async def is_reachable(self) -> bool:
+        """Whether a trivial statement answers within two seconds."""
+        try:
+            async with asyncio.timeout(2), self.engine.connect() as conn:
+                await conn.execute(text("SELECT 1"))
+        except (DBAPIError, PoolTimeoutError, asyncpg.PostgresError, OSError):
+            return False
+        return True
+
+    async def _run(
+        self, work: Callable[[AsyncConnection], Awaitable[T]], *, mode: str
+    ) -> T:
+        for attempt in range(_ATTEMPTS_MAX):
+            try:
+                async with self.engine.begin() as conn:
+                    # The first statement makes SQLAlchemy's adapter send BEGIN, so that driver statements join it.
+                    await conn.execute(text(f"SET TRANSACTION {mode}"))
+                    await conn.execute(
+                        text(f"SET LOCAL statement_timeout = {self._timeout_ms}")
+                    )
+                    return await work(conn)
+            except PoolTimeoutError as error:
+                raise _overloaded() from error
+            except (
+                DBAPIError,
+                asyncpg.PostgresError,
+                asyncpg.InterfaceError,
+                OSError,
+            ) as error:
+                if is_connection_lost(error) or isinstance(error, OSError):
+                    raise unavailable() from error
+                if (
+                    sqlstate_of(error) not in _RETRIED_STATES
+                    or attempt == _ATTEMPTS_MAX - 1
+                ):
+                    raise
+            await asyncio.sleep(random.uniform(0, 0.01 * 2**attempt))
+        raise AssertionError("unreachable: the last attempt returns or raises")

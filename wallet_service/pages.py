@@ -1,0 +1,81 @@
+"""Keyset paging: page sizes and opaque page tokens.
+
+A token holds the sort key of the last row served, bound to a digest of the query it belongs to, so that a token cannot be
+carried over to another filter, resource or tenant. Tokens are not secret and grant nothing: scope is checked on every call.
+"""
+
+import base64
+import binascii
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final, Generic, TypeVar
+
+from wallet_service.errors import Reason, invalid_field
+
+T = TypeVar("T")
+
+PAGE_SIZE_DEFAULT: Final = 50
+PAGE_SIZE_MAX: Final = 1000
+_TOKEN_MAX: Final = 1024
+
+Key = tuple[str | int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Page(Generic[T]):
+    """Rows in order, and the token of the next page ("" when this was the last)."""
+
+    rows: tuple[T, ...]
+    next_page_token: str
+
+
+def page_size(requested: int) -> int:
+    """Rows to serve: 0 means the default of 50, more than 1000 means 1000."""
+    if requested < 0:
+        raise invalid_field("page_size", "must not be negative")
+    return min(requested or PAGE_SIZE_DEFAULT, PAGE_SIZE_MAX)
+
+
+def query_digest(*parts: object) -> str:
+    """A short digest of everything a query filters and sorts by."""
+    return hashlib.sha256(repr(parts).encode()).hexdigest()[:16]
+
+
+def encode_token(key: Key, digest: str) -> str:
+    text = json.dumps([digest, *key], separators=(",", ":"))
+    return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
+
+
+def decode_token(
+    token: str, digest: str, shape: Sequence[type[str] | type[int]]
+) -> Key | None:
+    """The key in `token`, or None for the first page.
+
+    Raises INVALID_ARGUMENT / INVALID_PAGE_TOKEN when the token is malformed or belongs to another query.
+    """
+    if not token:
+        return None
+    refusal = invalid_field(
+        "page_token", "is not a token of this query", reason=Reason.INVALID_PAGE_TOKEN
+    )
+    if len(token) > _TOKEN_MAX:
+        raise refusal
+    try:
+        content: object = json.loads(
+            base64.urlsafe_b64decode(token + "=" * (-len(token) % 4))
+        )
+    except (binascii.Error, ValueError, RecursionError) as error:
+        raise refusal from error
+    if not isinstance(content, list):
+        raise refusal
+    items: list[object] = list(content)  # pyright: ignore[reportUnknownArgumentType]
+    if len(items) != len(shape) + 1 or items[0] != digest:
+        raise refusal
+    key: list[str | int] = []
+    for item, kind in zip(items[1:], shape, strict=True):
+        if type(item) is not kind or not isinstance(item, str | int):
+            raise refusal
+        key.append(item)
+    return tuple(key)
