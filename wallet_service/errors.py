@@ -72,6 +72,7 @@ class Reason(StrEnum):
     DATABASE_UNAVAILABLE = "DATABASE_UNAVAILABLE"
     DEADLINE_EXCEEDED = "DEADLINE_EXCEEDED"
     NOT_IMPLEMENTED = "NOT_IMPLEMENTED"
+    INTERNAL = "INTERNAL"
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +109,9 @@ class ServiceError(Exception):
         self.retry_after = retry_after
 
 
-def invalid_field(field: str, description: str, *, reason: Reason = Reason.INVALID_FIELD) -> ServiceError:
+def invalid_field(
+    field: str, description: str, *, reason: Reason = Reason.INVALID_FIELD
+) -> ServiceError:
     """INVALID_ARGUMENT about one field."""
     return ServiceError(
         Code.INVALID_ARGUMENT,
@@ -122,7 +125,10 @@ def invalid_field(field: str, description: str, *, reason: Reason = Reason.INVAL
 def not_found(kind: str, name: str) -> ServiceError:
     """NOT_FOUND; the same answer whether the resource is missing or belongs to someone else."""
     return ServiceError(
-        Code.NOT_FOUND, Reason.RESOURCE_NOT_FOUND, f"{kind} {name} was not found", metadata={"kind": kind, "name": name}
+        Code.NOT_FOUND,
+        Reason.RESOURCE_NOT_FOUND,
+        f"{kind} {name} was not found",
+        metadata={"kind": kind, "name": name},
     )
 
 
@@ -136,7 +142,9 @@ def key_reused(key: str) -> ServiceError:
     )
 
 
-def insufficient_funds(available_minor: int, required_minor: int, currency: str) -> ServiceError:
+def insufficient_funds(
+    available_minor: int, required_minor: int, currency: str
+) -> ServiceError:
     """FAILED_PRECONDITION with what is available and what was asked, in minor units."""
     return ServiceError(
         Code.FAILED_PRECONDITION,
