@@ -1,0 +1,49 @@
+from google.protobuf.internal import containers as _containers
+from google.protobuf import descriptor as _descriptor
+from google.protobuf import message as _message
+from collections.abc import Iterable as _Iterable, Mapping as _Mapping
+from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
+
+DESCRIPTOR: _descriptor.FileDescriptor
+
+class Invoice(_message.Message):
+    __slots__ = ("name", "billing_account_name", "period_start_unix", "period_end_unix", "currency", "amount_minor", "status", "create_time_unix", "finalize_time_unix", "pay_time_unix", "line_items")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    BILLING_ACCOUNT_NAME_FIELD_NUMBER: _ClassVar[int]
+    PERIOD_START_UNIX_FIELD_NUMBER: _ClassVar[int]
+    PERIOD_END_UNIX_FIELD_NUMBER: _ClassVar[int]
+    CURRENCY_FIELD_NUMBER: _ClassVar[int]
+    AMOUNT_MINOR_FIELD_NUMBER: _ClassVar[int]
+    STATUS_FIELD_NUMBER: _ClassVar[int]
+    CREATE_TIME_UNIX_FIELD_NUMBER: _ClassVar[int]
+    FINALIZE_TIME_UNIX_FIELD_NUMBER: _ClassVar[int]
+    PAY_TIME_UNIX_FIELD_NUMBER: _ClassVar[int]
+    LINE_ITEMS_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    billing_account_name: str
+    period_start_unix: int
+    period_end_unix: int
+    currency: str
+    amount_minor: int
+    status: str
+    create_time_unix: int
+    finalize_time_unix: int
+    pay_time_unix: int
+    line_items: _containers.RepeatedCompositeFieldContainer[InvoiceLineItem]
+    def __init__(self, name: _Optional[str] = ..., billing_account_name: _Optional[str] = ..., period_start_unix: _Optional[int] = ..., period_end_unix: _Optional[int] = ..., currency: _Optional[str] = ..., amount_minor: _Optional[int] = ..., status: _Optional[str] = ..., create_time_unix: _Optional[int] = ..., finalize_time_unix: _Optional[int] = ..., pay_time_unix: _Optional[int] = ..., line_items: _Optional[_Iterable[_Union[InvoiceLineItem, _Mapping]]] = ...) -> None: ...
+
+class InvoiceLineItem(_message.Message):
+    __slots__ = ("meter", "display_name", "quantity", "unit_price_minor", "amount_minor", "unit_price_minor_decimal")
+    METER_FIELD_NUMBER: _ClassVar[int]
+    DISPLAY_NAME_FIELD_NUMBER: _ClassVar[int]
+    QUANTITY_FIELD_NUMBER: _ClassVar[int]
+    UNIT_PRICE_MINOR_FIELD_NUMBER: _ClassVar[int]
+    AMOUNT_MINOR_FIELD_NUMBER: _ClassVar[int]
+    UNIT_PRICE_MINOR_DECIMAL_FIELD_NUMBER: _ClassVar[int]
+    meter: str
+    display_name: str
+    quantity: float
+    unit_price_minor: int
+    amount_minor: int
+    unit_price_minor_decimal: str
+    def __init__(self, meter: _Optional[str] = ..., display_name: _Optional[str] = ..., quantity: _Optional[float] = ..., unit_price_minor: _Optional[int] = ..., amount_minor: _Optional[int] = ..., unit_price_minor_decimal: _Optional[str] = ...) -> None: ...
