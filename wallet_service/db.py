@@ -92,7 +92,8 @@ def unavailable() -> ServiceError:
     )
 
 
-def _overloaded() -> ServiceError:
+def overloaded() -> ServiceError:
+    """RESOURCE_EXHAUSTED: every connection is taken, or a queue is full."""
     return ServiceError(
         Code.RESOURCE_EXHAUSTED,
         Reason.OVERLOADED,
@@ -129,6 +130,37 @@ class Database:
             return False
         return True
 
+    async def fetch(self, statement: str, *args: object) -> list[asyncpg.Record]:
+        """Run one reading statement, prepared and outside of a transaction: for statements too hot for `read`.
+
+        Raises ServiceError(UNAVAILABLE) when the database cannot be reached.
+        """
+        try:
+            async with self.engine.connect() as conn:
+                raw = await driver(conn)
+                while raw.is_closed():
+                    await conn.invalidate()
+                    raw = await driver(conn)
+                try:
+                    return await raw.fetch(
+                        statement, *args, timeout=self._timeout_ms / 1000
+                    )
+                except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError):
+                    # The pool watches only what goes through SQLAlchemy, so a broken connection is thrown away here.
+                    await conn.invalidate()
+                    raise
+        except PoolTimeoutError as error:
+            raise overloaded() from error
+        except (
+            DBAPIError,
+            asyncpg.PostgresError,
+            asyncpg.InterfaceError,
+            OSError,
+        ) as error:
+            if is_connection_lost(error) or isinstance(error, OSError):
+                raise unavailable() from error
+            raise
+
     async def _run(
         self, work: Callable[[AsyncConnection], Awaitable[T]], *, mode: str
     ) -> T:
@@ -142,7 +174,7 @@ class Database:
                     )
                     return await work(conn)
             except PoolTimeoutError as error:
-                raise _overloaded() from error
+                raise overloaded() from error
             except (
                 DBAPIError,
                 asyncpg.PostgresError,

@@ -132,6 +132,35 @@ def not_found(kind: str, name: str) -> ServiceError:
     )
 
 
+def already_exists(kind: str, name: str) -> ServiceError:
+    """ALREADY_EXISTS: the name is taken."""
+    return ServiceError(
+        Code.ALREADY_EXISTS,
+        Reason.RESOURCE_EXISTS,
+        f"{kind} {name} exists already",
+        metadata={"kind": kind, "name": name},
+    )
+
+
+def unauthenticated() -> ServiceError:
+    """UNAUTHENTICATED, the same words for every reason a key may fail."""
+    return ServiceError(
+        Code.UNAUTHENTICATED,
+        Reason.UNAUTHENTICATED,
+        "a valid API key is needed: send it as Authorization: Bearer wk_...",
+    )
+
+
+def role_too_low(required: str, role: str) -> ServiceError:
+    """PERMISSION_DENIED: the key may reach the resource and not do this to it. Both are names of roles."""
+    return ServiceError(
+        Code.PERMISSION_DENIED,
+        Reason.ROLE_TOO_LOW,
+        f"this needs the role {required}; the key has {role}",
+        metadata={"required_role": required, "role": role},
+    )
+
+
 def key_reused(key: str) -> ServiceError:
     """ALREADY_EXISTS: the idempotency key was used before with other content."""
     return ServiceError(

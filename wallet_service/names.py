@@ -22,7 +22,6 @@ _KINDS_OF_ORGANIZATION: Final = (
     "journal-entries",
     "holds",
     "usage-events",
-    "api-keys",
 )
 
 
@@ -84,6 +83,17 @@ def parse_child(kind: str, name: str, field: str) -> ChildName:
     return ChildName(found.group(1), found.group(2))
 
 
+def parse_api_key(name: str, field: str) -> ChildName:
+    """An API key; `org` is None for an operator's key."""
+    found = _match(
+        rf"(?:organizations/({_SLUG})|operators)/api-keys/({_ID})",
+        name,
+        field,
+        "organizations/{organization}/api-keys/{id} or operators/api-keys/{id}",
+    )
+    return ChildName(found.group(1), found.group(2))
+
+
 def organization(org: str) -> str:
     return f"organizations/{org}"
 
@@ -113,6 +123,12 @@ def child(kind: str, org: str, identifier: str, *, flat: bool = False) -> str:
     return (
         f"{kind}/{identifier}" if flat else f"organizations/{org}/{kind}/{identifier}"
     )
+
+
+def api_key(org: str | None, identifier: str) -> str:
+    """`org` is None for an operator's key."""
+    owner = "operators" if org is None else f"organizations/{org}"
+    return f"{owner}/api-keys/{identifier}"
 
 
 def _match(pattern: str, name: str, field: str, shape: str) -> re.Match[str]:

@@ -8,7 +8,7 @@ import base64
 import binascii
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final, Generic, TypeVar
 
@@ -36,6 +36,15 @@ def page_size(requested: int) -> int:
     if requested < 0:
         raise invalid_field("page_size", "must not be negative")
     return min(requested or PAGE_SIZE_DEFAULT, PAGE_SIZE_MAX)
+
+
+def page_of(
+    rows: Sequence[T], *, size: int, digest: str, key: Callable[[T], Key]
+) -> Page[T]:
+    """The page of `rows`, of which one more than `size` was asked for so that the end is known."""
+    served = tuple(rows[:size])
+    more = len(rows) > size
+    return Page(served, encode_token(key(served[-1]), digest) if more else "")
 
 
 def query_digest(*parts: object) -> str:
