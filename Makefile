@@ -1,0 +1,87 @@
+# `make help` lists what there is. Everything works on a fresh machine with Python 3.11 or newer and make: what else is
+# needed is installed into .venv/ and .tools/, pinned by version and hash.
+
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+export PATH := $(CURDIR)/.tools/bin:$(CURDIR)/.venv/bin:$(CURDIR)/tools/node_modules/.bin:$(PATH)
+export GOTOOLCHAIN := local
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+export WALLET_BIN := $(CURDIR)/.venv/bin/wallet
+
+# The first interpreter that is new enough; asked for only when .venv has to be made.
+PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
+  $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
+PYTEST_ARGS ?=
+
+.PHONY: help venv run test demo bench gen lint check lock
+.PHONY: test-python test-python-wheel test-go test-ts gen-check breaking
+
+help: ## List the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | while IFS=$$'\t' read -r name what; \
+	  do printf '  %-18s %s\n' "$$name" "$$what"; done
+
+venv: .venv/.package ## Make .venv and install the pinned requirements
+	@:
+run: .venv/.package ## Start the service for development, with database, worker and provider simulators
+	@exec .venv/bin/wallet dev
+demo: .venv/.package ## Fund a wallet, import usage, show that the ledger agrees
+	@exec .venv/bin/wallet demo
+bench: .venv/.package ## Measure, beside the yardsticks; JSON lines
+	@exec .venv/bin/python -m bench
+
+test: .venv/.package .tools/.go .tools/.npm ## Everything: lint, generated code, and the tests of all clients
+	@failed=; for step in lint breaking gen-check test-python test-python-wheel test-go test-ts; do \
+	  printf '\n==== %s\n' "$$step"; $(MAKE) --no-print-directory "$$step" || failed="$$failed $$step"; \
+	done; \
+	if [ -n "$$failed" ]; then printf '\nfailed:%s\n' "$$failed"; exit 1; fi; printf '\nall steps passed\n'
+check: test ## The same as test: what a change has to pass
+
+test-python: .venv/.package ## Python tests, on the machine's PostgreSQL if it has one
+	WALLET_TEST_POSTGRES=machine pytest $(PYTEST_ARGS) -n auto
+test-python-wheel: .venv/.package ## Python tests, on the PostgreSQL of the wheel
+	WALLET_TEST_POSTGRES=wheel pytest $(PYTEST_ARGS) -n auto
+test-go: .venv/.package .tools/.go ## Go clients against a running service
+	cd gen/go && go vet ./...
+	cd tests/clients/go && go vet ./... && go test -count=1 -v ./...
+test-ts: .venv/.package .tools/.npm ## TypeScript client against a running service
+	cd tests/clients/ts && npm ci --no-progress && npm test
+
+lint: .venv/.package .tools/.npm ## Style, types, import contracts, protos
+	ruff check .
+	ruff format --check .
+	pyright --pythonpath .venv/bin/python
+	lint-imports --no-logo
+	buf lint
+	buf format --diff --exit-code --path proto/wallet --path proto/billing
+breaking: .venv/.package ## Refuse a contract that breaks its clients
+	@scripts/breaking
+gen: .venv/.package .tools/.go .tools/.npm ## Generate gen/ from proto/, offline
+	scripts/gen
+gen-check: .venv/.package .tools/.go .tools/.npm ## Refuse a gen/ that differs from proto/
+	@scripts/gen --check
+
+lock: .venv/.package ## Pin the requirements of pyproject.toml anew
+	uv pip compile -q --upgrade --universal --python-version 3.11 --generate-hashes --no-annotate --extra dev \
+	  pyproject.toml -o requirements.txt
+
+# What is installed, each behind a stamp, so that doing it again costs nothing.
+.venv/.requirements: requirements.txt requirements-stripe-spec.txt
+	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed; set PYTHON to it" >&2; exit 1; }
+	test -x .venv/bin/python || $(PYTHON) -m venv .venv
+	.venv/bin/python -m pip install -q --require-hashes -r requirements.txt
+	.venv/bin/python -m pip install -q --require-hashes --no-deps -r requirements-stripe-spec.txt
+	@touch $@
+.venv/.package: .venv/.requirements pyproject.toml
+	.venv/bin/python -m pip install -q --no-deps --no-build-isolation -e .
+	@touch $@
+.tools/.go: .venv/.requirements tools/go.mod tools/go.sum scripts/toolchain
+	scripts/toolchain go
+	cd tools && GOBIN=$(CURDIR)/.tools/bin go install tool
+	@touch $@
+.tools/.npm: .venv/.requirements tools/package.json tools/package-lock.json scripts/toolchain
+	scripts/toolchain node
+	npm ci --prefix tools --no-progress
+	@touch $@
