@@ -112,6 +112,8 @@ const (
 	ErrorReason_ERROR_REASON_NOT_IMPLEMENTED ErrorReason = 41
 	// A fault of the service; metadata has error_id, which is in the server's log. Example: a defect.
 	ErrorReason_ERROR_REASON_INTERNAL ErrorReason = 42
+	// The entry only moved money between a wallet and its holds. Example: a refund of the entry that opened a hold.
+	ErrorReason_ERROR_REASON_ENTRY_NOT_REVERSIBLE ErrorReason = 43
 )
 
 // Enum value maps for ErrorReason.
@@ -160,6 +162,7 @@ var (
 		40: "ERROR_REASON_DEADLINE_EXCEEDED",
 		41: "ERROR_REASON_NOT_IMPLEMENTED",
 		42: "ERROR_REASON_INTERNAL",
+		43: "ERROR_REASON_ENTRY_NOT_REVERSIBLE",
 	}
 	ErrorReason_value = map[string]int32{
 		"ERROR_REASON_UNSPECIFIED":            0,
@@ -205,6 +208,7 @@ var (
 		"ERROR_REASON_DEADLINE_EXCEEDED":      40,
 		"ERROR_REASON_NOT_IMPLEMENTED":        41,
 		"ERROR_REASON_INTERNAL":               42,
+		"ERROR_REASON_ENTRY_NOT_REVERSIBLE":   43,
 	}
 )
 
@@ -240,7 +244,7 @@ var File_billing_v1_error_reason_proto protoreflect.FileDescriptor
 const file_billing_v1_error_reason_proto_rawDesc = "" +
 	"\n" +
 	"\x1dbilling/v1/error_reason.proto\x12\n" +
-	"billing.v1*\xe6\v\n" +
+	"billing.v1*\x8d\f\n" +
 	"\vErrorReason\x12\x1c\n" +
 	"\x18ERROR_REASON_UNSPECIFIED\x10\x00\x12\x1e\n" +
 	"\x1aERROR_REASON_INVALID_FIELD\x10\x01\x12&\n" +
@@ -285,7 +289,8 @@ const file_billing_v1_error_reason_proto_rawDesc = "" +
 	"!ERROR_REASON_DATABASE_UNAVAILABLE\x10'\x12\"\n" +
 	"\x1eERROR_REASON_DEADLINE_EXCEEDED\x10(\x12 \n" +
 	"\x1cERROR_REASON_NOT_IMPLEMENTED\x10)\x12\x19\n" +
-	"\x15ERROR_REASON_INTERNAL\x10*B>Z<github.com/wallet-service/wallet/gen/go/billing/v1;billingv1b\x06proto3"
+	"\x15ERROR_REASON_INTERNAL\x10*\x12%\n" +
+	"!ERROR_REASON_ENTRY_NOT_REVERSIBLE\x10+B>Z<github.com/wallet-service/wallet/gen/go/billing/v1;billingv1b\x06proto3"
 
 var (
 	file_billing_v1_error_reason_proto_rawDescOnce sync.Once

@@ -48,6 +48,8 @@ const (
 	JournalEntryKind_JOURNAL_ENTRY_KIND_REFUND JournalEntryKind = 9
 	// Money that a card dispute took back out, or its return.
 	JournalEntryKind_JOURNAL_ENTRY_KIND_DISPUTE JournalEntryKind = 10
+	// What a provider kept of a payment; it is our cost and never the customer's.
+	JournalEntryKind_JOURNAL_ENTRY_KIND_FEE JournalEntryKind = 11
 )
 
 // Enum value maps for JournalEntryKind.
@@ -64,6 +66,7 @@ var (
 		8:  "JOURNAL_ENTRY_KIND_REVERSAL",
 		9:  "JOURNAL_ENTRY_KIND_REFUND",
 		10: "JOURNAL_ENTRY_KIND_DISPUTE",
+		11: "JOURNAL_ENTRY_KIND_FEE",
 	}
 	JournalEntryKind_value = map[string]int32{
 		"JOURNAL_ENTRY_KIND_UNSPECIFIED": 0,
@@ -77,6 +80,7 @@ var (
 		"JOURNAL_ENTRY_KIND_REVERSAL":    8,
 		"JOURNAL_ENTRY_KIND_REFUND":      9,
 		"JOURNAL_ENTRY_KIND_DISPUTE":     10,
+		"JOURNAL_ENTRY_KIND_FEE":         11,
 	}
 )
 
@@ -600,7 +604,7 @@ const file_billing_v1_ledger_proto_rawDesc = "" +
 	" \x01(\v2\x1a.google.protobuf.TimestampR\n" +
 	"createTime\x12;\n" +
 	"\vupdate_time\x18\v \x01(\v2\x1a.google.protobuf.TimestampR\n" +
-	"updateTime*\xf1\x02\n" +
+	"updateTime*\x8d\x03\n" +
 	"\x10JournalEntryKind\x12\"\n" +
 	"\x1eJOURNAL_ENTRY_KIND_UNSPECIFIED\x10\x00\x12\x1f\n" +
 	"\x1bJOURNAL_ENTRY_KIND_TRANSFER\x10\x01\x12\x1d\n" +
@@ -613,7 +617,8 @@ const file_billing_v1_ledger_proto_rawDesc = "" +
 	"\x1bJOURNAL_ENTRY_KIND_REVERSAL\x10\b\x12\x1d\n" +
 	"\x19JOURNAL_ENTRY_KIND_REFUND\x10\t\x12\x1e\n" +
 	"\x1aJOURNAL_ENTRY_KIND_DISPUTE\x10\n" +
-	"*T\n" +
+	"\x12\x1a\n" +
+	"\x16JOURNAL_ENTRY_KIND_FEE\x10\v*T\n" +
 	"\tEntrySide\x12\x1a\n" +
 	"\x16ENTRY_SIDE_UNSPECIFIED\x10\x00\x12\x14\n" +
 	"\x10ENTRY_SIDE_DEBIT\x10\x01\x12\x15\n" +

@@ -316,6 +316,13 @@ export enum ErrorReason {
    * @generated from enum value: ERROR_REASON_INTERNAL = 42;
    */
   INTERNAL = 42,
+
+  /**
+   * The entry only moved money between a wallet and its holds. Example: a refund of the entry that opened a hold.
+   *
+   * @generated from enum value: ERROR_REASON_ENTRY_NOT_REVERSIBLE = 43;
+   */
+  ENTRY_NOT_REVERSIBLE = 43,
 }
 
 /**

@@ -307,6 +307,13 @@ export enum JournalEntryKind {
    * @generated from enum value: JOURNAL_ENTRY_KIND_DISPUTE = 10;
    */
   DISPUTE = 10,
+
+  /**
+   * What a provider kept of a payment; it is our cost and never the customer's.
+   *
+   * @generated from enum value: JOURNAL_ENTRY_KIND_FEE = 11;
+   */
+  FEE = 11,
 }
 
 /**

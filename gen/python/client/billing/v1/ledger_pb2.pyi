@@ -23,6 +23,7 @@ class JournalEntryKind(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     JOURNAL_ENTRY_KIND_REVERSAL: _ClassVar[JournalEntryKind]
     JOURNAL_ENTRY_KIND_REFUND: _ClassVar[JournalEntryKind]
     JOURNAL_ENTRY_KIND_DISPUTE: _ClassVar[JournalEntryKind]
+    JOURNAL_ENTRY_KIND_FEE: _ClassVar[JournalEntryKind]
 
 class EntrySide(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
@@ -48,6 +49,7 @@ JOURNAL_ENTRY_KIND_RELEASE: JournalEntryKind
 JOURNAL_ENTRY_KIND_REVERSAL: JournalEntryKind
 JOURNAL_ENTRY_KIND_REFUND: JournalEntryKind
 JOURNAL_ENTRY_KIND_DISPUTE: JournalEntryKind
+JOURNAL_ENTRY_KIND_FEE: JournalEntryKind
 ENTRY_SIDE_UNSPECIFIED: EntrySide
 ENTRY_SIDE_DEBIT: EntrySide
 ENTRY_SIDE_CREDIT: EntrySide

@@ -1,0 +1,62 @@
+"""What an entry was for, and how an operator's legs become the ledger's."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+from ledger.model import EntryKind
+
+PURPOSE: Final = "purpose"
+"""Metadata key that tells what an entry was for, where the operation that made it does not."""
+
+
+class Purpose(StrEnum):
+    """What an entry was for, as statements group it."""
+
+    TRANSFER = "transfer"
+    TOP_UP = "top_up"
+    DEPOSIT = "deposit"
+    USAGE = "usage"
+    HOLD = "hold"
+    CAPTURE = "capture"
+    RELEASE = "release"
+    REVERSAL = "reversal"
+    REFUND = "refund"
+    DISPUTE = "dispute"
+    FEE = "fee"
+
+
+_OF_KIND: Final = {
+    EntryKind.TRANSFER: Purpose.TRANSFER,
+    EntryKind.ENTRY: Purpose.TRANSFER,
+    EntryKind.DRAW: Purpose.TRANSFER,
+    EntryKind.HOLD: Purpose.HOLD,
+    EntryKind.CAPTURE: Purpose.CAPTURE,
+    EntryKind.RELEASE: Purpose.RELEASE,
+    EntryKind.EXPIRE: Purpose.RELEASE,
+    EntryKind.REVERSAL: Purpose.REVERSAL,
+    EntryKind.ACCRUAL: Purpose.USAGE,
+}
+_PURPOSES: Final = frozenset(Purpose)
+
+
+def purpose_of(kind: EntryKind, metadata: Mapping[str, str]) -> Purpose:
+    """The purpose that an entry states, or else the one that follows from the operation that made it."""
+    stated = metadata.get(PURPOSE)
+    return Purpose(stated) if stated in _PURPOSES else _OF_KIND[kind]
+
+
+@dataclass(frozen=True, slots=True)
+class OperatorLeg:
+    """One leg of an entry as an operator writes it. `amount_minor` is above 0; `currency` "" means the wallet's."""
+
+    account_code: str
+    amount_minor: int
+    currency: str
+    is_debit: bool
+
+
+def imbalance(legs: Sequence[OperatorLeg]) -> int:
+    """Debits minus credits, in minor units."""
+    return sum(leg.amount_minor if leg.is_debit else -leg.amount_minor for leg in legs)
