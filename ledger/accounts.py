@@ -1,7 +1,7 @@
 """The chart of accounts: kinds, their normal side, their floor, and which of them keep a live balance.
 
-Every organization has its own accounts in each currency, so that no two organizations ever queue on one row and no posting
-crosses organizations.
+Every organization has its own accounts in each currency, so that no two organizations ever queue on one row and no
+posting crosses organizations.
 """
 
 import hashlib
@@ -67,8 +67,8 @@ KINDS_BY_CODE: Final = {code: kind for kind, code in CODES.items()}
 class Account:
     """What never changes of an account.
 
-    `wallet_id` is the wallet whose live row the account moves: itself for a wallet, the wallet beside it for a holds account,
-    None for the accounts of the chart, whose balance is the sum of their postings.
+    `wallet_id` is the wallet whose live row the account moves: itself for a wallet, the wallet beside it for a holds
+    account, None for the accounts of the chart, whose balance is the sum of their postings.
     """
 
     org_id: UUID

@@ -1,7 +1,7 @@
 """The hash chain: each entry's hash covers its content and the hash before it, per organization.
 
-Changing, removing or inserting an entry breaks every hash after it, so a copy of one hash (in an invoice, in a log) pins all
-of the journal before it.
+Changing, removing or inserting an entry breaks every hash after it, so a copy of one hash (in an invoice, in a log) pins
+all of the journal before it.
 """
 
 import hashlib
@@ -51,8 +51,8 @@ def entry_hash(
     legs: Sequence[tuple[bytes, int]],
     text: bytes,
 ) -> bytes:
-    """SHA-256 of the previous hash and the entry. Ids are their 16 bytes, times microseconds since 1970, legs (id, amount)
-    in order, `text` is `encode_text` of description and metadata."""
+    """SHA-256 of the previous hash and the entry. Ids are their 16 bytes, times microseconds since 1970, legs (id,
+    amount) in order, `text` is `encode_text` of description and metadata."""
     head = _HEAD.pack(
         _VERSION,
         entry_seq,

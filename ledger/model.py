@@ -50,8 +50,8 @@ class RequestBase:
 
     key: the caller's idempotency key, 1..255 characters, unique per organization whatever the kind of request.
     description: up to 1000 characters. effective_at: when it happened; None means when it is recorded.
-    metadata: up to 32 pairs of text. fingerprint: what the key stands for; None means all other fields of the request, so a
-    caller that fills a field from the clock on each attempt gives its own (1..64 bytes).
+    metadata: up to 32 pairs of text. fingerprint: what the key stands for; None means all other fields of the request,
+    so a caller that fills a field from the clock on each attempt gives its own (1..64 bytes).
     """
 
     org_id: UUID
@@ -88,7 +88,8 @@ class Entry(RequestBase):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Draw(RequestBase):
-    """Take `amount_minor` from the sources in order, from each what it has available; a source without a floor takes the rest.
+    """Take `amount_minor` from the sources in order, from each what it has available; a source without a floor takes the
+    rest.
 
     All or nothing, unless `partial`: then what there is, if it is more than nothing. Sources are distinct.
     """
@@ -147,8 +148,9 @@ class ExpireHold(RequestBase):
 class Reversal(RequestBase):
     """Take back an entry, or an amount of it, never above what is left of it (None: all that is left).
 
-    A part of an entry with several legs is given back in reverse order: what was taken last returns first. A captured hold
-    returns to the wallet. When the wallet has too little, the rest is debited to `shortfall_account` if there is one.
+    A part of an entry with several legs is given back in reverse order: what was taken last returns first. A captured
+    hold returns to the wallet. When the wallet has too little, the rest is debited to `shortfall_account` if there is
+    one.
     """
 
     original_entry_id: UUID
@@ -158,7 +160,8 @@ class Reversal(RequestBase):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Accrue(RequestBase):
-    """Add an exact cost in minor units (negative: a correction) to a wallet's carry and post the whole part to `revenue_account`.
+    """Add an exact cost in minor units (negative: a correction) to a wallet's carry and post the whole part to
+    `revenue_account`.
 
     Never refused for lack of funds. At most 36 digits after the point and 10**15 in size; zero is allowed.
     """
@@ -310,8 +313,8 @@ class ExceedsRemaining:
 class InsufficientFunds:
     """Too little is available. The key is not used up: the same request may succeed after a top-up.
 
-    account_id: the first wallet that lacks (for a draw: the last source). available_minor: what it has, or what all sources
-    together have.
+    account_id: the first wallet that lacks (for a draw: the last source). available_minor: what it has, or what all
+    sources together have.
     """
 
     account_id: UUID

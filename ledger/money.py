@@ -6,8 +6,16 @@ Every division names its rounding and says where the remainder goes. There is no
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from decimal import ROUND_FLOOR, Context, Decimal, DivisionByZero, Inexact
-from decimal import InvalidOperation, Overflow, localcontext
+from decimal import (
+    ROUND_FLOOR,
+    Context,
+    Decimal,
+    DivisionByZero,
+    Inexact,
+    InvalidOperation,
+    Overflow,
+    localcontext,
+)
 from typing import Final
 
 _EXPONENTS_BY_CODES: Final = {
@@ -30,7 +38,9 @@ EXPONENTS: Final[dict[str, int]] = {
 }
 """Digits after the point of the minor unit, for every active ISO 4217 currency that has a minor unit."""
 
-EXACT: Final = Context(prec=96, traps=[Inexact, InvalidOperation, Overflow, DivisionByZero])
+EXACT: Final = Context(
+    prec=96, traps=[Inexact, InvalidOperation, Overflow, DivisionByZero]
+)
 """Exact arithmetic: a result that would need rounding raises `decimal.Inexact` instead."""
 
 

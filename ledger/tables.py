@@ -1,9 +1,9 @@
 """Tables of the ledger.
 
-Every key leads with `org_id`, ids are made by us, and there is no default computed by the database. Entries, postings, keys
-and accounts are append-only: the service's role has no UPDATE or DELETE on them. The three append-only hot tables carry no
-foreign keys: all their rows are written by one statement under the lock of the organization's book, and a foreign key would
-lock a parent row once per posting; `ledger.invariants` looks for orphans instead.
+Every key leads with `org_id`, ids are made by us, and there is no default computed by the database. Entries, postings,
+keys and accounts are append-only: the service's role has no UPDATE or DELETE on them. The three append-only hot tables
+carry no foreign keys: all their rows are written by one statement under the lock of the organization's book, and a
+foreign key would lock a parent row once per posting; `ledger.invariants` looks for orphans instead.
 """
 
 from typing import Final
@@ -77,7 +77,9 @@ wallets: Final = Table(
     info={"scope": "tenant"},
     postgresql_with={"fillfactor": 60},
 )
-"""Live balances. accrued_exact: the exact cost accrued since the beginning, in minor units; carry: its part not yet posted."""
+"""Live balances. accrued_exact: the exact cost accrued since the beginning, in minor units; carry: its part not yet
+posted.
+"""
 
 books: Final = Table(
     "ledger_books",
@@ -90,7 +92,9 @@ books: Final = Table(
     info={"scope": "tenant"},
     postgresql_with={"fillfactor": 60},
 )
-"""The head of an organization's journal: last number, last hash, last time. Its row is the lock of the whole ledger of it."""
+"""The head of an organization's journal: last number, last hash, last time. Its row is the lock of the whole ledger of
+it.
+"""
 
 entries: Final = Table(
     "ledger_entries",
@@ -127,7 +131,9 @@ postings: Final = Table(
     CheckConstraint("amount_minor <> 0", name="amount_minor"),
     info={"scope": "tenant", "append_only": True},
 )
-"""Legs of entries, numbered from 0. Debit positive. balance_after_minor: of a wallet or its holds account, credit positive."""
+"""Legs of entries, numbered from 0. Debit positive. balance_after_minor: of a wallet or its holds account, credit
+positive.
+"""
 
 keys: Final = Table(
     "ledger_keys",
@@ -176,8 +182,8 @@ holds: Final = Table(
     CheckConstraint("(remaining_minor > 0) = (state = 'open')", name="state"),
     info={"scope": "tenant"},
 )
-"""Holds; `account_id` is the wallet. hold_id is the id of the entry that opened it. What was neither captured nor remains was
-returned to the wallet."""
+"""Holds; `account_id` is the wallet. hold_id is the id of the entry that opened it. What was neither captured nor
+remains was returned to the wallet."""
 
 reversals: Final = Table(
     "ledger_reversals",

@@ -1,0 +1,367 @@
+"""The statements of a batch: lock and read a `State`, write a decision's rows. Hot, hence asyncpg and arrays.
+
+Everything takes a driver connection with an open transaction and never commits. Rows travel as one array a column and are
+joined to the tables by `unnest`, so that a batch of a thousand is a handful of statements.
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any, Final
+from uuid import UUID
+
+import asyncpg
+
+from ledger.accounts import Account, AccountKind
+from ledger.commands import Command
+from ledger.errors import ConcurrentChange
+from ledger.model import (
+    CaptureHold,
+    ExpireHold,
+    ExtendHold,
+    HoldState,
+    Leg,
+    ReleaseHold,
+    Reversal,
+)
+from ledger.working import (
+    BookRow,
+    Hold,
+    KnownKey,
+    Original,
+    State,
+    Wallet,
+    Writes,
+)
+
+if TYPE_CHECKING:
+    Connection = asyncpg.Connection[asyncpg.Record]
+else:
+    Connection = asyncpg.Connection
+
+PLANNER_SETTINGS: Final = (
+    "enable_seqscan",
+    "enable_hashjoin",
+    "enable_mergejoin",
+    "enable_bitmapscan",
+)
+"""Switched off while these statements are planned: every one is a walk along an index, and a plan that is made while a
+table is empty and kept in the connection would otherwise scan the table for as long as the connection lives."""
+
+ACCOUNTS_CACHED_MAX: Final = 200_000
+
+_LOCK_BOOKS: Final = """
+SELECT org_id, entry_seq, chain_hash, recorded_at
+FROM ledger_books WHERE org_id = ANY($1::uuid[])
+ORDER BY org_id FOR NO KEY UPDATE
+"""
+
+_READ_KEYS: Final = """
+SELECT k.org_id, k.key_hash, k.content_hash, k.entry_seq, e.entry_id, e.hold_id
+FROM unnest($1::uuid[], $2::bytea[]) u (org_id, key_hash)
+JOIN ledger_keys k ON k.org_id = u.org_id AND k.key_hash = u.key_hash
+LEFT JOIN ledger_entries e ON e.org_id = k.org_id AND e.entry_seq = k.entry_seq
+"""
+
+_READ_ACCOUNTS: Final = """
+SELECT a.org_id, a.account_id, a.kind, a.currency, a.wallet_id
+FROM unnest($1::uuid[], $2::uuid[]) u (org_id, account_id)
+JOIN ledger_accounts a ON a.org_id = u.org_id AND a.account_id = u.account_id
+"""
+
+_READ_WALLETS: Final = """
+SELECT w.org_id, w.account_id, w.available_minor, w.held_minor, w.carry, w.accrued_exact, w.closed_at IS NOT NULL
+FROM unnest($1::uuid[], $2::uuid[]) u (org_id, account_id)
+JOIN ledger_wallets w ON w.org_id = u.org_id AND w.account_id = u.account_id
+"""
+
+_READ_HOLDS: Final = """
+SELECT h.org_id, h.hold_id, h.account_id, h.amount_minor, h.captured_minor, h.remaining_minor, h.state, h.expires_at,
+       h.description, h.created_at, h.updated_at
+FROM unnest($1::uuid[], $2::uuid[]) u (org_id, hold_id)
+JOIN ledger_holds h ON h.org_id = u.org_id AND h.hold_id = u.hold_id
+"""
+
+_READ_ORIGINALS: Final = """
+SELECT e.org_id, e.entry_id, e.currency, p.account_id, p.amount_minor, coalesce(r.reversed_minor, 0)
+FROM (SELECT DISTINCT * FROM unnest($1::uuid[], $2::uuid[])) u (org_id, entry_id)
+JOIN ledger_entries e ON e.org_id = u.org_id AND e.entry_id = u.entry_id
+JOIN ledger_postings p ON p.org_id = e.org_id AND p.entry_seq = e.entry_seq
+LEFT JOIN ledger_reversals r ON r.org_id = e.org_id AND r.entry_id = e.entry_id
+ORDER BY e.org_id, e.entry_seq, p.leg
+"""
+
+_WRITE: Final = """
+WITH entry AS (
+    INSERT INTO ledger_entries (org_id, entry_seq, entry_id, kind, currency, description, effective_at, recorded_at,
+                                reverses_entry_id, hold_id, metadata, hash)
+    SELECT org_id, entry_seq, entry_id, kind, currency, description, coalesce(effective_at, recorded_at), recorded_at,
+           reverses, hold_id, metadata::jsonb, hash
+    FROM unnest($1::uuid[], $2::bigint[], $3::uuid[], $4::text[], $5::text[], $6::text[], $7::timestamptz[],
+                $8::timestamptz[], $9::uuid[], $10::uuid[], $11::text[], $12::bytea[])
+         u (org_id, entry_seq, entry_id, kind, currency, description, effective_at, recorded_at, reverses, hold_id,
+            metadata, hash)
+), posting AS (
+    INSERT INTO ledger_postings (org_id, entry_seq, leg, account_id, amount_minor, balance_after_minor)
+    SELECT * FROM unnest($13::uuid[], $14::bigint[], $15::smallint[], $16::uuid[], $17::bigint[], $18::bigint[])
+), wallet AS (
+    UPDATE ledger_wallets w
+    SET available_minor = u.available, held_minor = u.held, last_entry_at = u.at
+    FROM unnest($19::uuid[], $20::uuid[], $21::bigint[], $22::bigint[], $23::timestamptz[])
+         u (org_id, account_id, available, held, at)
+    WHERE w.org_id = u.org_id AND w.account_id = u.account_id
+), book AS (
+    UPDATE ledger_books b
+    SET entry_seq = u.entry_seq, chain_hash = u.hash, recorded_at = u.at
+    FROM unnest($24::uuid[], $25::bigint[], $26::bytea[], $27::timestamptz[]) u (org_id, entry_seq, hash, at)
+    WHERE b.org_id = u.org_id
+)
+INSERT INTO ledger_keys (org_id, key_hash, content_hash, entry_seq, recorded_at)
+SELECT * FROM unnest($28::uuid[], $29::bytea[], $30::bytea[], $31::bigint[], $32::timestamptz[])
+ON CONFLICT DO NOTHING
+"""
+
+_WRITE_ACCRUED: Final = """
+UPDATE ledger_wallets w
+SET available_minor = u.available, held_minor = u.held, carry = u.carry, accrued_exact = u.exact,
+    last_entry_at = coalesce(u.at, w.last_entry_at)
+FROM unnest($1::uuid[], $2::uuid[], $3::bigint[], $4::bigint[], $5::numeric[], $6::numeric[], $7::timestamptz[])
+     u (org_id, account_id, available, held, carry, exact, at)
+WHERE w.org_id = u.org_id AND w.account_id = u.account_id
+"""
+
+_WRITE_HOLDS: Final = """
+INSERT INTO ledger_holds (org_id, hold_id, account_id, amount_minor, captured_minor, remaining_minor, state, description,
+                          expires_at, created_at, updated_at)
+SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::bigint[], $5::bigint[], $6::bigint[], $7::text[], $8::text[],
+                     $9::timestamptz[], $10::timestamptz[], $11::timestamptz[])
+ON CONFLICT (org_id, hold_id) DO UPDATE
+SET captured_minor = excluded.captured_minor, remaining_minor = excluded.remaining_minor, state = excluded.state,
+    expires_at = excluded.expires_at, updated_at = excluded.updated_at
+"""
+
+_WRITE_REVERSALS: Final = """
+INSERT INTO ledger_reversals (org_id, entry_id, reversed_minor)
+SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::bigint[])
+ON CONFLICT (org_id, entry_id) DO UPDATE SET reversed_minor = excluded.reversed_minor
+"""
+
+
+class Directory:
+    """Accounts seen so far. They never change, so they are read once; committed ones only may be added."""
+
+    def __init__(self) -> None:
+        self.accounts: dict[UUID, Account] = {}
+
+    def add(self, accounts: dict[UUID, Account]) -> None:
+        """Remember accounts; when too many are remembered, all are forgotten and read again."""
+        if len(self.accounts) + len(accounts) > ACCOUNTS_CACHED_MAX:
+            self.accounts.clear()
+        self.accounts.update(accounts)
+
+
+async def read_state(
+    conn: Connection, commands: Sequence[Command], directory: Directory
+) -> tuple[State, dict[UUID, Account]]:
+    """Lock the books of the commands' organizations, then read all that deciding needs.
+
+    Also returns the accounts that the directory did not know: the caller adds them once they are known to be committed.
+    """
+    org_ids = {command.org_id for command in commands}
+    books = {
+        row[0]: BookRow(row[1], row[2], row[3])
+        for row in await conn.fetch(_LOCK_BOOKS, list(org_ids))
+    }
+    keys = await _read_keys(conn, commands)
+    holds = await _read_holds(conn, commands)
+    originals = await _read_originals(conn, commands)
+    named = {
+        account_id: command.org_id
+        for command in commands
+        for account_id in command.account_ids
+    }
+    named.update((hold.wallet_id, hold.org_id) for hold in holds.values())
+    named.update(
+        (leg.account_id, original.org_id)
+        for original in originals.values()
+        for leg in original.legs
+    )
+    known = directory.accounts
+    unseen = [item for item in named.items() if item[0] not in known]
+    fresh = await _read_accounts(conn, unseen) if unseen else {}
+    accounts = known | fresh if fresh else known
+    wallets = await _read_wallets(conn, named, accounts)
+    return State(books, accounts, wallets, keys, holds, originals), fresh
+
+
+async def write(conn: Connection, writes: Writes) -> None:
+    """Write a decision's rows. Raises ConcurrentChange when somebody used one of the keys without taking the lock."""
+    if not writes.keys:
+        return
+    at = {book.org_id: book.recorded_at for book in writes.books}
+    status = await conn.execute(
+        _WRITE,
+        *_columns(writes.entries, 12),
+        *_columns(writes.postings, 6),
+        *_columns(
+            [
+                (w.org_id, w.account_id, w.available_minor, w.held_minor, at[w.org_id])
+                for w in writes.wallets
+            ],
+            5,
+        ),
+        *_columns(
+            [
+                (b.org_id, b.entry_seq, b.chain_hash, b.recorded_at)
+                for b in writes.books
+            ],
+            4,
+        ),
+        *_columns(writes.keys, 5),
+    )
+    if status != f"INSERT 0 {len(writes.keys)}":
+        raise ConcurrentChange("a key was used while its book was locked")
+    if writes.accrued_wallets:
+        await conn.execute(
+            _WRITE_ACCRUED,
+            *_columns(
+                [
+                    (
+                        w.org_id,
+                        w.account_id,
+                        w.available_minor,
+                        w.held_minor,
+                        w.carry,
+                        w.accrued_exact,
+                        at[w.org_id] if w.moved else None,
+                    )
+                    for w in writes.accrued_wallets
+                ],
+                7,
+            ),
+        )
+    if writes.holds:
+        await conn.execute(
+            _WRITE_HOLDS,
+            *_columns([_hold_columns(h) for h in writes.holds.values()], 11),
+        )
+    if writes.reversed_minor:
+        rows = [(*key, amount) for key, amount in writes.reversed_minor.items()]
+        await conn.execute(_WRITE_REVERSALS, *_columns(rows, 3))
+
+
+def _columns(rows: Sequence[tuple[Any, ...]], count: int) -> Iterable[Sequence[Any]]:
+    """Rows turned into `count` columns, also when there is no row."""
+    return zip(*rows, strict=True) if rows else ((),) * count
+
+
+def _hold_columns(hold: Hold) -> tuple[Any, ...]:
+    return (
+        hold.org_id,
+        hold.hold_id,
+        hold.wallet_id,
+        hold.amount_minor,
+        hold.captured_minor,
+        hold.remaining_minor,
+        hold.state,
+        hold.description,
+        hold.expires_at,
+        hold.created_at,
+        hold.updated_at,
+    )
+
+
+async def _read_keys(
+    conn: Connection, commands: Sequence[Command]
+) -> dict[tuple[UUID, bytes], KnownKey]:
+    rows = await conn.fetch(
+        _READ_KEYS, [c.org_id for c in commands], [c.key_hash for c in commands]
+    )
+    if not rows:
+        return {}
+    known = {(row[0], row[1]): KnownKey(row[2], row[4], row[3], row[5]) for row in rows}
+    for command in commands:
+        found = known.get((command.org_id, command.key_hash))
+        # A hold that was extended has no entry to tell its id, but the request names it.
+        if found is not None and isinstance(command.request, ExtendHold):
+            known[command.org_id, command.key_hash] = KnownKey(
+                found.content_hash, None, None, command.request.hold_id
+            )
+    return known
+
+
+async def _read_holds(
+    conn: Connection, commands: Sequence[Command]
+) -> dict[UUID, Hold]:
+    wanted = [
+        (command.org_id, command.request.hold_id)
+        for command in commands
+        if isinstance(
+            command.request, CaptureHold | ReleaseHold | ExpireHold | ExtendHold
+        )
+    ]
+    if not wanted:
+        return {}
+    rows = await conn.fetch(_READ_HOLDS, *_columns(wanted, 2))
+    return {row[1]: _hold(row) for row in rows}
+
+
+async def _read_originals(
+    conn: Connection, commands: Sequence[Command]
+) -> dict[UUID, Original]:
+    wanted = [
+        (command.org_id, command.request.original_entry_id)
+        for command in commands
+        if isinstance(command.request, Reversal)
+    ]
+    if not wanted:
+        return {}
+    found: dict[UUID, Original] = {}
+    for row in await conn.fetch(_READ_ORIGINALS, *_columns(wanted, 2)):
+        earlier = found.get(row[1])
+        legs = () if earlier is None else earlier.legs
+        found[row[1]] = Original(
+            row[0], row[1], row[2], (*legs, Leg(row[3], row[4])), row[5]
+        )
+    return found
+
+
+async def _read_accounts(
+    conn: Connection, wanted: Sequence[tuple[UUID, UUID]]
+) -> dict[UUID, Account]:
+    rows = await conn.fetch(
+        _READ_ACCOUNTS, [org for _, org in wanted], [account for account, _ in wanted]
+    )
+    return {
+        row[1]: Account(row[0], row[1], AccountKind(row[2]), row[3], row[4])
+        for row in rows
+    }
+
+
+async def _read_wallets(
+    conn: Connection, named: dict[UUID, UUID], accounts: dict[UUID, Account]
+) -> dict[UUID, Wallet]:
+    wanted = {
+        account.wallet_id: account.org_id
+        for account_id in named
+        if (account := accounts.get(account_id)) is not None
+        and account.wallet_id is not None
+    }
+    if not wanted:
+        return {}
+    rows = await conn.fetch(_READ_WALLETS, list(wanted.values()), list(wanted))
+    return {row[1]: Wallet(*row) for row in rows}
+
+
+def _hold(row: asyncpg.Record) -> Hold:
+    return Hold(
+        row[0],
+        row[1],
+        row[2],
+        row[3],
+        row[4],
+        row[5],
+        HoldState(row[6]),
+        row[7],
+        row[8],
+        row[9],
+        row[10],
+    )
