@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
-from types import MappingProxyType
 from typing import Final
 from uuid import UUID
 
@@ -17,8 +16,6 @@ LEGS_MAX: Final = 64
 METADATA_PAIRS_MAX: Final = 32
 EXACT_DIGITS_MAX: Final = 36
 """Digits after the point that an accrual may have."""
-
-_NO_METADATA: Final[Mapping[str, str]] = MappingProxyType({})
 
 
 class EntryKind(StrEnum):
@@ -58,7 +55,7 @@ class RequestBase:
     key: str
     description: str = ""
     effective_at: datetime | None = None
-    metadata: Mapping[str, str] = field(default=_NO_METADATA)
+    metadata: Mapping[str, str] = field(default_factory=dict[str, str])
     fingerprint: bytes | None = None
 
 
