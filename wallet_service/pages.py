@@ -8,11 +8,12 @@ import base64
 import binascii
 import hashlib
 import json
+import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final, Generic, TypeVar
 
-from wallet_service.errors import Reason, invalid_field
+from wallet_service.errors import Reason, ServiceError, invalid_field
 
 T = TypeVar("T")
 
@@ -66,9 +67,7 @@ def decode_token(
     """
     if not token:
         return None
-    refusal = invalid_field(
-        "page_token", "is not a token of this query", reason=Reason.INVALID_PAGE_TOKEN
-    )
+    refusal = _foreign_token()
     if len(token) > _TOKEN_MAX:
         raise refusal
     try:
@@ -84,7 +83,24 @@ def decode_token(
         raise refusal
     key: list[str | int] = []
     for item, kind in zip(items[1:], shape, strict=True):
-        if type(item) is not kind or not isinstance(item, str | int):
+        if type(item) is not kind:
             raise refusal
         key.append(item)
     return tuple(key)
+
+
+def decode_id(token: str, digest: str) -> uuid.UUID | None:
+    """The id in a token of a list in order of ids, or None for the first page. Raises INVALID_PAGE_TOKEN."""
+    key = decode_token(token, digest, [str])
+    if key is None:
+        return None
+    try:
+        return uuid.UUID(str(key[0]))
+    except ValueError as error:
+        raise _foreign_token() from error
+
+
+def _foreign_token() -> ServiceError:
+    return invalid_field(
+        "page_token", "is not a token of this query", reason=Reason.INVALID_PAGE_TOKEN
+    )

@@ -1,0 +1,197 @@
+"""Use cases of organizations and billing accounts."""
+
+import uuid
+from datetime import timedelta
+from typing import Final
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from ledger.ids import new_id
+from wallet_service import names
+from wallet_service.accounts import steps, store
+from wallet_service.accounts.model import (
+    BillingAccount,
+    BillingAccountState,
+    Organization,
+)
+from wallet_service.accounts.project_operations import Projects
+from wallet_service.accounts.rules import CURRENCY_DEFAULT, check_usage_age, currency_of
+from wallet_service.accounts.wallet_operations import insert_open_wallet
+from wallet_service.clock import Clock
+from wallet_service.db import Database
+from wallet_service.errors import already_exists
+from wallet_service.pages import Page, decode_token, page_of, page_size, query_digest
+from wallet_service.requests.operations import PLATFORM, claim
+
+DEVELOPMENT_ORGANIZATION: Final = "my-org"
+DEVELOPMENT_PROJECT: Final = "my-app"
+
+
+class Organizations:
+    """Create, get, list and update organizations; get, list and rename their billing accounts."""
+
+    def __init__(self, db: Database, clock: Clock) -> None:
+        self._db = db
+        self._clock = clock
+
+    async def create(
+        self,
+        *,
+        slug: str,
+        display_name: str = "",
+        currency: str = "",
+        usage_age_max: timedelta | None = None,
+        request_id: str = "",
+    ) -> Organization:
+        """Make an organization with its billing account, chart of accounts and wallet, all or nothing.
+
+        Unset: the slug as its name, USD, the service's limit. A repeated `request_id` answers with the organization as it is
+        now. Raises RESOURCE_EXISTS when the slug is taken, INVALID_FIELD, IDEMPOTENCY_KEY_REUSED.
+        """
+        check_usage_age(usage_age_max, "usage_age_max")
+        code = currency_of(currency, default=CURRENCY_DEFAULT, field="currency")
+        now = self._clock.now()
+        made = Organization(
+            org_id=new_id(now),
+            slug=slug,
+            display_name=display_name or slug,
+            currency=code,
+            usage_age_max=usage_age_max,
+            created_at=now,
+        )
+
+        async def work(conn: AsyncConnection) -> Organization:
+            first = await claim(
+                conn,
+                org_id=PLATFORM,
+                method="CreateOrganization",
+                request_id=request_id,
+                content={
+                    "slug": slug,
+                    "display_name": display_name,
+                    "currency": currency,
+                    "usage_age_max": None
+                    if usage_age_max is None
+                    else usage_age_max // timedelta(seconds=1),
+                },
+                resource=str(made.org_id),
+                now=now,
+            )
+            if first is not None:
+                return await steps.organization(conn, uuid.UUID(first))
+            if not await store.claim_slug(conn, slug=slug, org_id=made.org_id):
+                raise already_exists("organization", names.organization(slug))
+            await _insert(conn, made)
+            return made
+
+        return await self._db.transact(work)
+
+    async def get(self, org_id: uuid.UUID) -> Organization:
+        """Raises RESOURCE_NOT_FOUND."""
+
+        async def work(conn: AsyncConnection) -> Organization:
+            return await steps.organization(conn, org_id)
+
+        return await self._db.read(work)
+
+    async def list(
+        self, org_id: uuid.UUID | None, *, size: int, token: str
+    ) -> Page[Organization]:
+        """By slug: every organization, or only the given one."""
+        limit, digest = page_size(size), query_digest("organizations", org_id)
+        start = decode_token(token, digest, [str])
+
+        async def work(conn: AsyncConnection) -> Page[Organization]:
+            rows = await store.list_organizations(
+                conn, org_id, after=str(start[0]) if start else None, limit=limit + 1
+            )
+            return page_of(
+                rows, size=limit, digest=digest, key=lambda found: (found.slug,)
+            )
+
+        return await self._db.read(work)
+
+    async def update(
+        self,
+        org_id: uuid.UUID,
+        *,
+        display_name: str | None = None,
+        usage_age_max: timedelta | None = None,
+    ) -> Organization:
+        """Change what is not None. Raises RESOURCE_NOT_FOUND, INVALID_FIELD."""
+        check_usage_age(usage_age_max, "usage_age_max")
+
+        async def work(conn: AsyncConnection) -> Organization:
+            await store.update_organization(
+                conn, org_id, display_name=display_name, usage_age_max=usage_age_max
+            )
+            return await steps.organization(conn, org_id)
+
+        return await self._db.transact(work)
+
+    async def get_billing_account(self, org_id: uuid.UUID) -> BillingAccount:
+        """Raises RESOURCE_NOT_FOUND."""
+
+        async def work(conn: AsyncConnection) -> BillingAccount:
+            return await steps.billing_account(conn, org_id)
+
+        return await self._db.read(work)
+
+    async def list_billing_accounts(
+        self, org_id: uuid.UUID | None, *, size: int, token: str
+    ) -> Page[BillingAccount]:
+        """By slug of the organization: every billing account, or only that of the given one."""
+        limit, digest = page_size(size), query_digest("billing-accounts", org_id)
+        start = decode_token(token, digest, [str])
+
+        async def work(conn: AsyncConnection) -> Page[BillingAccount]:
+            rows = await store.list_billing_accounts(
+                conn, org_id, after=str(start[0]) if start else None, limit=limit + 1
+            )
+            return page_of(
+                rows, size=limit, digest=digest, key=lambda found: (found.org_slug,)
+            )
+
+        return await self._db.read(work)
+
+    async def rename_billing_account(
+        self, org_id: uuid.UUID, display_name: str
+    ) -> BillingAccount:
+        """Raises RESOURCE_NOT_FOUND."""
+
+        async def work(conn: AsyncConnection) -> BillingAccount:
+            await store.rename_billing_account(conn, org_id, display_name)
+            return await steps.billing_account(conn, org_id)
+
+        return await self._db.transact(work)
+
+
+async def ensure_development(
+    organizations: Organizations, projects: Projects
+) -> Organization:
+    """The organization of dev mode, `my-org` with a USD wallet and the project `my-app`; any number of times."""
+    made = await organizations.create(
+        slug=DEVELOPMENT_ORGANIZATION, request_id="development"
+    )
+    await projects.create(
+        made.org_id, slug=DEVELOPMENT_PROJECT, display_name="", request_id="development"
+    )
+    return made
+
+
+async def _insert(conn: AsyncConnection, made: Organization) -> None:
+    """The organization, its billing account and its wallet."""
+    await store.insert_organization(conn, made)
+    account = BillingAccount(
+        org_id=made.org_id,
+        org_slug=made.slug,
+        billing_account_id=new_id(made.created_at),
+        display_name=made.display_name,
+        state=BillingAccountState.ACTIVE,
+        suspended_reason=None,
+        created_at=made.created_at,
+    )
+    await store.insert_billing_account(conn, account)
+    await insert_open_wallet(
+        conn, account, currency=made.currency, display_name="", now=made.created_at
+    )
