@@ -1,4 +1,4 @@
-"""Steps that other domains join to their own transactions: they read what an organization has, and raise if it is missing."""
+"""Steps that other domains join to their own transactions: they read what an organization has, or raise."""
 
 import uuid
 from collections.abc import Sequence
