@@ -1,0 +1,108 @@
+"""The wire contract of `wallet.v1` keeps what its published SDK has: field numbers, names, types and methods."""
+
+import json
+from pathlib import Path
+
+import pytest
+from google.protobuf.descriptor import Descriptor, FieldDescriptor
+from google.protobuf.descriptor_pb2 import MethodOptions
+from wallet.v1 import operator_messages_pb2, wallet_service_pb2  # noqa: F401  (registers the messages)
+
+PUBLISHED = json.loads(
+    Path(__file__).with_name("published_wallet_contract.json").read_text()
+)
+ADDED_FROM = 100
+RENAMED = {("QueryUsageRequest", 7): "dimensions"}
+"""The name of field 7 went to the enum of the SDK page; its number and its JSON name stayed."""
+
+SERVICE = wallet_service_pb2.DESCRIPTOR.services_by_name["WalletService"]
+SCALARS = {
+    FieldDescriptor.TYPE_STRING: "string",
+    FieldDescriptor.TYPE_INT32: "int32",
+    FieldDescriptor.TYPE_INT64: "int64",
+    FieldDescriptor.TYPE_BOOL: "bool",
+    FieldDescriptor.TYPE_DOUBLE: "double",
+}
+
+
+def message(name: str) -> Descriptor:
+    return wallet_service_pb2.DESCRIPTOR.pool.FindMessageTypeByName(f"wallet.v1.{name}")
+
+
+def type_of(field: FieldDescriptor) -> str:
+    if field.message_type is not None and field.message_type.GetOptions().map_entry:
+        key, value = field.message_type.fields
+        return f"map<{type_of(key)}, {type_of(value)}>"
+    named = field.message_type or field.enum_type
+    text = named.name if named is not None else SCALARS[field.type]
+    if field.is_repeated:
+        return f"repeated {text}"
+    if field.containing_oneof is not None:
+        return f"optional {text}"
+    return text
+
+
+@pytest.mark.parametrize("name", PUBLISHED["messages"])
+def test_message_keeps_published_fields(name: str) -> None:
+    ours = {
+        field.number: f"{field.name} {type_of(field)}"
+        for field in message(name).fields
+        if field.number < ADDED_FROM
+    }
+    published = {
+        int(
+            number
+        ): f"{RENAMED.get((name, int(number)), text.split()[0])} {text.split(maxsplit=1)[1]}"
+        for number, text in PUBLISHED["messages"][name].items()
+    }
+    assert ours == published
+
+
+def test_service_has_the_published_methods() -> None:
+    shapes = {
+        method.name: (method.input_type.name, method.output_type.name)
+        for method in SERVICE.methods
+    }
+    assert shapes == {
+        name: (f"{name}Request", f"{name}Response") for name in PUBLISHED["methods"]
+    }
+
+
+def test_enums_keep_published_values() -> None:
+    pool = wallet_service_pb2.DESCRIPTOR.pool
+    for name, values in PUBLISHED["enums"].items():
+        enum = pool.FindEnumTypeByName(f"wallet.v1.{name}")
+        assert {value.name: value.number for value in enum.values} == values
+
+
+def test_what_we_added_is_numbered_from_100() -> None:
+    added = {
+        (name, field.name, field.number, type_of(field))
+        for name in PUBLISHED["messages"]
+        for field in message(name).fields
+        if field.number >= ADDED_FROM
+    }
+    assert added == {
+        ("GetCostForecastRequest", "wallet_name", 100, "string"),
+        ("QueryUsageRequest", "group_by", 100, "UsageGroupBy"),
+        ("UsageRow", "category", 100, "string"),
+        ("UsageRow", "cost_minor_decimal", 101, "string"),
+    }
+
+
+def test_json_names_of_the_two_groupings() -> None:
+    fields = message("QueryUsageRequest").fields_by_number
+    assert (fields[7].json_name, fields[100].json_name) == ("groupBy", "usageGroupBy")
+
+
+def test_reads_have_no_side_effects_and_writes_do() -> None:
+    """What may be cached and sent as GET: a Get, a List or a Query, and nothing else."""
+    levels = {
+        method.name: method.GetOptions().idempotency_level for method in SERVICE.methods
+    }
+    reads = {
+        name for name, level in levels.items() if level == MethodOptions.NO_SIDE_EFFECTS
+    }
+    assert reads == {
+        name for name in levels if name.startswith(("Get", "List", "Query"))
+    }
