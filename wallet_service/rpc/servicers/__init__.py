@@ -1,0 +1,1 @@
+"""Servicers. A method converts the request, calls one operation, and converts what it returns."""
