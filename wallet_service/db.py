@@ -36,12 +36,11 @@ SERVICE_ROLE: Final = "wallet_app"
 
 _RETRIED_STATES: Final = frozenset({"40001", "40P01", "XX000"})
 _ATTEMPTS_MAX: Final = 6
+_UNSTORABLE_STATES: Final = frozenset({"22021", "22P05"})
 _LOST_STATES: Final = ("08", "57P")
 
 
-def engine_for(
-    url: str, *, pool_size: int, role: str | None = SERVICE_ROLE
-) -> AsyncEngine:
+def engine_for(url: str, *, pool_size: int, role: str | None = SERVICE_ROLE) -> AsyncEngine:
     """An engine that acts as `role`; times are UTC and hot statements may use the driver connection."""
     settings = {"timezone": "UTC", "application_name": "wallet"}
     if role is not None:
@@ -102,6 +101,14 @@ def overloaded() -> ServiceError:
     )
 
 
+def _unstorable() -> ServiceError:
+    return ServiceError(
+        Code.INVALID_ARGUMENT,
+        Reason.INVALID_FIELD,
+        "a text of the request holds the character NUL, which cannot be stored",
+    )
+
+
 class Database:
     """Transactions over one engine."""
 
@@ -142,9 +149,7 @@ class Database:
                     await conn.invalidate()
                     raw = await driver(conn)
                 try:
-                    return await raw.fetch(
-                        statement, *args, timeout=self._timeout_ms / 1000
-                    )
+                    return await raw.fetch(statement, *args, timeout=self._timeout_ms / 1000)
                 except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError):
                     # The pool watches only what goes through SQLAlchemy, so a broken connection is thrown away here.
                     await conn.invalidate()
@@ -161,17 +166,13 @@ class Database:
                 raise unavailable() from error
             raise
 
-    async def _run(
-        self, work: Callable[[AsyncConnection], Awaitable[T]], *, mode: str
-    ) -> T:
+    async def _run(self, work: Callable[[AsyncConnection], Awaitable[T]], *, mode: str) -> T:
         for attempt in range(_ATTEMPTS_MAX):
             try:
                 async with self.engine.begin() as conn:
                     # The first statement makes SQLAlchemy's adapter send BEGIN, so that driver statements join it.
                     await conn.execute(text(f"SET TRANSACTION {mode}"))
-                    await conn.execute(
-                        text(f"SET LOCAL statement_timeout = {self._timeout_ms}")
-                    )
+                    await conn.execute(text(f"SET LOCAL statement_timeout = {self._timeout_ms}"))
                     return await work(conn)
             except PoolTimeoutError as error:
                 raise overloaded() from error
@@ -183,10 +184,9 @@ class Database:
             ) as error:
                 if is_connection_lost(error) or isinstance(error, OSError):
                     raise unavailable() from error
-                if (
-                    sqlstate_of(error) not in _RETRIED_STATES
-                    or attempt == _ATTEMPTS_MAX - 1
-                ):
+                if sqlstate_of(error) in _UNSTORABLE_STATES:
+                    raise _unstorable() from error
+                if sqlstate_of(error) not in _RETRIED_STATES or attempt == _ATTEMPTS_MAX - 1:
                     raise
             await asyncio.sleep(random.uniform(0, 0.01 * 2**attempt))
         raise AssertionError("unreachable: the last attempt returns or raises")
