@@ -90,9 +90,7 @@ class CoalescedReads(Generic[K, V]):
                         future.set_result(value)
 
 
-def _fail(
-    waiting: Mapping[K, list[asyncio.Future[V | None]]], error: Exception
-) -> None:
+def _fail(waiting: Mapping[K, list[asyncio.Future[V | None]]], error: Exception) -> None:
     for futures in waiting.values():
         for future in futures:
             if not future.done():

@@ -110,9 +110,7 @@ class ServiceError(Exception):
         self.retry_after = retry_after
 
 
-def invalid_field(
-    field: str, description: str, *, reason: Reason = Reason.INVALID_FIELD
-) -> ServiceError:
+def invalid_field(field: str, description: str, *, reason: Reason = Reason.INVALID_FIELD) -> ServiceError:
     """INVALID_ARGUMENT about one field."""
     return ServiceError(
         Code.INVALID_ARGUMENT,
@@ -172,9 +170,7 @@ def key_reused(key: str) -> ServiceError:
     )
 
 
-def insufficient_funds(
-    available_minor: int, required_minor: int, currency: str
-) -> ServiceError:
+def insufficient_funds(available_minor: int, required_minor: int, currency: str) -> ServiceError:
     """FAILED_PRECONDITION with what is available and what was asked, in minor units."""
     return ServiceError(
         Code.FAILED_PRECONDITION,

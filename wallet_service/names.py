@@ -39,9 +39,7 @@ def is_slug(text: str) -> bool:
 
 
 def parse_organization(name: str, field: str) -> str:
-    return _match(
-        rf"organizations/({_SLUG})", name, field, "organizations/{organization}"
-    ).group(1)
+    return _match(rf"organizations/({_SLUG})", name, field, "organizations/{organization}").group(1)
 
 
 def parse_wallet(name: str, field: str) -> str:
@@ -103,11 +101,7 @@ def wallet(org: str, *, flat: bool = False) -> str:
 
 
 def billing_account(org: str, *, flat: bool = False) -> str:
-    return (
-        f"billing-accounts/{org}"
-        if flat
-        else f"organizations/{org}/billing-accounts/{DEFAULT_ID}"
-    )
+    return f"billing-accounts/{org}" if flat else f"organizations/{org}/billing-accounts/{DEFAULT_ID}"
 
 
 def project(slug: str) -> str:
@@ -120,9 +114,7 @@ def datacenter(identifier: str) -> str:
 
 
 def child(kind: str, org: str, identifier: str, *, flat: bool = False) -> str:
-    return (
-        f"{kind}/{identifier}" if flat else f"organizations/{org}/{kind}/{identifier}"
-    )
+    return f"{kind}/{identifier}" if flat else f"organizations/{org}/{kind}/{identifier}"
 
 
 def api_key(org: str | None, identifier: str) -> str:

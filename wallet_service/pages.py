@@ -39,9 +39,7 @@ def page_size(requested: int) -> int:
     return min(requested or PAGE_SIZE_DEFAULT, PAGE_SIZE_MAX)
 
 
-def page_of(
-    rows: Sequence[T], *, size: int, digest: str, key: Callable[[T], Key]
-) -> Page[T]:
+def page_of(rows: Sequence[T], *, size: int, digest: str, key: Callable[[T], Key]) -> Page[T]:
     """The page of `rows`, of which one more than `size` was asked for so that the end is known."""
     served = tuple(rows[:size])
     more = len(rows) > size
@@ -58,9 +56,7 @@ def encode_token(key: Key, digest: str) -> str:
     return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
 
 
-def decode_token(
-    token: str, digest: str, shape: Sequence[type[str] | type[int]]
-) -> Key | None:
+def decode_token(token: str, digest: str, shape: Sequence[type[str] | type[int]]) -> Key | None:
     """The key in `token`, or None for the first page.
 
     Raises INVALID_ARGUMENT / INVALID_PAGE_TOKEN when the token is malformed or belongs to another query.
@@ -71,9 +67,7 @@ def decode_token(
     if len(token) > _TOKEN_MAX:
         raise refusal
     try:
-        content: object = json.loads(
-            base64.urlsafe_b64decode(token + "=" * (-len(token) % 4))
-        )
+        content: object = json.loads(base64.urlsafe_b64decode(token + "=" * (-len(token) % 4)))
     except (binascii.Error, ValueError, RecursionError) as error:
         raise refusal from error
     if not isinstance(content, list):
@@ -83,10 +77,15 @@ def decode_token(
         raise refusal
     key: list[str | int] = []
     for item, kind in zip(items[1:], shape, strict=True):
-        if type(item) is not kind:
+        if type(item) is not kind or (isinstance(item, str) and not _is_storable(item)):
             raise refusal
         key.append(item)
     return tuple(key)
+
+
+def _is_storable(text: str) -> bool:
+    """Whether the database can compare with it: PostgreSQL knows no NUL, UTF-8 no lone surrogates."""
+    return "\0" not in text and not any("\ud800" <= c <= "\udfff" for c in text)
 
 
 def decode_id(token: str, digest: str) -> uuid.UUID | None:
@@ -101,6 +100,4 @@ def decode_id(token: str, digest: str) -> uuid.UUID | None:
 
 
 def _foreign_token() -> ServiceError:
-    return invalid_field(
-        "page_token", "is not a token of this query", reason=Reason.INVALID_PAGE_TOKEN
-    )
+    return invalid_field("page_token", "is not a token of this query", reason=Reason.INVALID_PAGE_TOKEN)

@@ -40,9 +40,7 @@ class Balances:
         """The committed balance of the organization's open wallet, or None when it has none."""
         return await self._reads.read(org_id)
 
-    async def _fetch(
-        self, org_ids: Sequence[uuid.UUID]
-    ) -> dict[uuid.UUID, WalletBalance]:
+    async def _fetch(self, org_ids: Sequence[uuid.UUID]) -> dict[uuid.UUID, WalletBalance]:
         rows = await self._db.fetch(_BALANCES, org_ids)
         return {
             row["org_id"]: WalletBalance(

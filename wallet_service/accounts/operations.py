@@ -70,9 +70,7 @@ class Organizations:
                     "slug": slug,
                     "display_name": display_name,
                     "currency": currency,
-                    "usage_age_max": None
-                    if usage_age_max is None
-                    else usage_age_max // timedelta(seconds=1),
+                    "usage_age_max": None if usage_age_max is None else usage_age_max // timedelta(seconds=1),
                 },
                 resource=str(made.org_id),
                 now=now,
@@ -94,20 +92,14 @@ class Organizations:
 
         return await self._db.read(work)
 
-    async def list(
-        self, org_id: uuid.UUID | None, *, size: int, token: str
-    ) -> Page[Organization]:
+    async def list(self, org_id: uuid.UUID | None, *, size: int, token: str) -> Page[Organization]:
         """By slug: every organization, or only the given one."""
         limit, digest = page_size(size), query_digest("organizations", org_id)
         start = decode_token(token, digest, [str])
 
         async def work(conn: AsyncConnection) -> Page[Organization]:
-            rows = await store.list_organizations(
-                conn, org_id, after=str(start[0]) if start else None, limit=limit + 1
-            )
-            return page_of(
-                rows, size=limit, digest=digest, key=lambda found: (found.slug,)
-            )
+            rows = await store.list_organizations(conn, org_id, after=str(start[0]) if start else None, limit=limit + 1)
+            return page_of(rows, size=limit, digest=digest, key=lambda found: (found.slug,))
 
         return await self._db.read(work)
 
@@ -122,9 +114,7 @@ class Organizations:
         check_usage_age(usage_age_max, "usage_age_max")
 
         async def work(conn: AsyncConnection) -> Organization:
-            await store.update_organization(
-                conn, org_id, display_name=display_name, usage_age_max=usage_age_max
-            )
+            await store.update_organization(conn, org_id, display_name=display_name, usage_age_max=usage_age_max)
             return await steps.organization(conn, org_id)
 
         return await self._db.transact(work)
@@ -137,9 +127,7 @@ class Organizations:
 
         return await self._db.read(work)
 
-    async def list_billing_accounts(
-        self, org_id: uuid.UUID | None, *, size: int, token: str
-    ) -> Page[BillingAccount]:
+    async def list_billing_accounts(self, org_id: uuid.UUID | None, *, size: int, token: str) -> Page[BillingAccount]:
         """By slug of the organization: every billing account, or only that of the given one."""
         limit, digest = page_size(size), query_digest("billing-accounts", org_id)
         start = decode_token(token, digest, [str])
@@ -148,15 +136,11 @@ class Organizations:
             rows = await store.list_billing_accounts(
                 conn, org_id, after=str(start[0]) if start else None, limit=limit + 1
             )
-            return page_of(
-                rows, size=limit, digest=digest, key=lambda found: (found.org_slug,)
-            )
+            return page_of(rows, size=limit, digest=digest, key=lambda found: (found.org_slug,))
 
         return await self._db.read(work)
 
-    async def rename_billing_account(
-        self, org_id: uuid.UUID, display_name: str
-    ) -> BillingAccount:
+    async def rename_billing_account(self, org_id: uuid.UUID, display_name: str) -> BillingAccount:
         """Raises RESOURCE_NOT_FOUND."""
 
         async def work(conn: AsyncConnection) -> BillingAccount:
@@ -166,16 +150,10 @@ class Organizations:
         return await self._db.transact(work)
 
 
-async def ensure_development(
-    organizations: Organizations, projects: Projects
-) -> Organization:
+async def ensure_development(organizations: Organizations, projects: Projects) -> Organization:
     """The organization of dev mode, `my-org` with a USD wallet and the project `my-app`; any number of times."""
-    made = await organizations.create(
-        slug=DEVELOPMENT_ORGANIZATION, request_id="development"
-    )
-    await projects.create(
-        made.org_id, slug=DEVELOPMENT_PROJECT, display_name="", request_id="development"
-    )
+    made = await organizations.create(slug=DEVELOPMENT_ORGANIZATION, request_id="development")
+    await projects.create(made.org_id, slug=DEVELOPMENT_PROJECT, display_name="", request_id="development")
     return made
 
 
@@ -192,6 +170,4 @@ async def _insert(conn: AsyncConnection, made: Organization) -> None:
         created_at=made.created_at,
     )
     await store.insert_billing_account(conn, account)
-    await insert_open_wallet(
-        conn, account, currency=made.currency, display_name="", now=made.created_at
-    )
+    await insert_open_wallet(conn, account, currency=made.currency, display_name="", now=made.created_at)

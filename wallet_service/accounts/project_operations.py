@@ -22,9 +22,7 @@ class Projects:
         self._db = db
         self._clock = clock
 
-    async def create(
-        self, org_id: uuid.UUID, *, slug: str, display_name: str, request_id: str
-    ) -> Project:
+    async def create(self, org_id: uuid.UUID, *, slug: str, display_name: str, request_id: str) -> Project:
         """Make a project. A repeated `request_id` answers with the project as it is now.
 
         Raises RESOURCE_EXISTS when the slug is taken on the platform, and IDEMPOTENCY_KEY_REUSED.
@@ -75,22 +73,16 @@ class Projects:
             rows = await project_store.list_projects(
                 conn, org_id, after=str(start[0]) if start else None, limit=limit + 1
             )
-            return page_of(
-                rows, size=limit, digest=digest, key=lambda project: (project.slug,)
-            )
+            return page_of(rows, size=limit, digest=digest, key=lambda project: (project.slug,))
 
         return await self._db.read(work)
 
-    async def rename(
-        self, org_id: uuid.UUID, *, slug: str, display_name: str
-    ) -> Project:
+    async def rename(self, org_id: uuid.UUID, *, slug: str, display_name: str) -> Project:
         """Raises RESOURCE_NOT_FOUND."""
 
         async def work(conn: AsyncConnection) -> Project:
             found = await steps.project(conn, org_id, slug)
-            await project_store.rename_project(
-                conn, org_id, found.project_id, display_name=display_name
-            )
+            await project_store.rename_project(conn, org_id, found.project_id, display_name=display_name)
             return await steps.project(conn, org_id, slug)
 
         return await self._db.transact(work)

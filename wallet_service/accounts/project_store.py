@@ -51,24 +51,16 @@ async def rename_project(
     )
 
 
-async def project(
-    conn: AsyncConnection, org_id: uuid.UUID, slug: str
-) -> Project | None:
-    found = await conn.execute(
-        _PROJECTS.where(projects.c.org_id == org_id, projects.c.slug == slug)
-    )
+async def project(conn: AsyncConnection, org_id: uuid.UUID, slug: str) -> Project | None:
+    found = await conn.execute(_PROJECTS.where(projects.c.org_id == org_id, projects.c.slug == slug))
     row = found.one_or_none()
     return None if row is None else from_row_project(row)
 
 
-async def project_ids(
-    conn: AsyncConnection, org_id: uuid.UUID, slugs: Sequence[str]
-) -> dict[str, uuid.UUID]:
+async def project_ids(conn: AsyncConnection, org_id: uuid.UUID, slugs: Sequence[str]) -> dict[str, uuid.UUID]:
     """Ids by slug, of those that the organization has."""
     found = await conn.execute(
-        select(projects.c.slug, projects.c.project_id).where(
-            projects.c.org_id == org_id, projects.c.slug.in_(slugs)
-        )
+        select(projects.c.slug, projects.c.project_id).where(projects.c.org_id == org_id, projects.c.slug.in_(slugs))
     )
     return {row.slug: row.project_id for row in found}
 

@@ -27,9 +27,7 @@ async def billing_account(conn: AsyncConnection, org_id: uuid.UUID) -> BillingAc
     return found
 
 
-async def open_wallet(
-    conn: AsyncConnection, org_id: uuid.UUID, *, lock: bool = False
-) -> Wallet:
+async def open_wallet(conn: AsyncConnection, org_id: uuid.UUID, *, lock: bool = False) -> Wallet:
     """The organization's open wallet; `lock` keeps it open until the transaction ends. Raises RESOURCE_NOT_FOUND."""
     found = await store.open_wallet(conn, org_id, lock=lock)
     if found is None:
@@ -46,8 +44,6 @@ async def project(conn: AsyncConnection, org_id: uuid.UUID, slug: str) -> Projec
     return found
 
 
-async def project_ids(
-    conn: AsyncConnection, org_id: uuid.UUID, slugs: Sequence[str]
-) -> dict[str, uuid.UUID]:
+async def project_ids(conn: AsyncConnection, org_id: uuid.UUID, slugs: Sequence[str]) -> dict[str, uuid.UUID]:
     """Ids of those of `slugs` that are projects of the organization."""
     return await project_store.project_ids(conn, org_id, slugs)

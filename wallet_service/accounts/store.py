@@ -28,9 +28,7 @@ from wallet_service.accounts.tables import (
 async def claim_slug(conn: AsyncConnection, *, slug: str, org_id: uuid.UUID) -> bool:
     """Whether the organization's slug was free."""
     written = await conn.execute(
-        insert_or_skip(organization_directory)
-        .values(slug=slug, org_id=org_id)
-        .on_conflict_do_nothing()
+        insert_or_skip(organization_directory).values(slug=slug, org_id=org_id).on_conflict_do_nothing()
     )
     return written.rowcount == 1
 
@@ -62,17 +60,11 @@ async def update_organization(
     if usage_age_max is not None:
         changes["usage_age_max_seconds"] = _seconds(usage_age_max)
     if changes:
-        await conn.execute(
-            update(organizations)
-            .where(organizations.c.org_id == org_id)
-            .values(**changes)
-        )
+        await conn.execute(update(organizations).where(organizations.c.org_id == org_id).values(**changes))
 
 
 async def organization(conn: AsyncConnection, org_id: uuid.UUID) -> Organization | None:
-    found = await conn.execute(
-        select(organizations).where(organizations.c.org_id == org_id)
-    )
+    found = await conn.execute(select(organizations).where(organizations.c.org_id == org_id))
     row = found.one_or_none()
     return None if row is None else from_row_organization(row)
 
@@ -103,22 +95,14 @@ async def insert_billing_account(conn: AsyncConnection, made: BillingAccount) ->
     )
 
 
-async def rename_billing_account(
-    conn: AsyncConnection, org_id: uuid.UUID, display_name: str
-) -> None:
+async def rename_billing_account(conn: AsyncConnection, org_id: uuid.UUID, display_name: str) -> None:
     await conn.execute(
-        update(billing_accounts)
-        .where(billing_accounts.c.org_id == org_id)
-        .values(display_name=display_name)
+        update(billing_accounts).where(billing_accounts.c.org_id == org_id).values(display_name=display_name)
     )
 
 
-async def billing_account(
-    conn: AsyncConnection, org_id: uuid.UUID
-) -> BillingAccount | None:
-    found = await conn.execute(
-        _BILLING_ACCOUNTS.where(organization_directory.c.org_id == org_id)
-    )
+async def billing_account(conn: AsyncConnection, org_id: uuid.UUID) -> BillingAccount | None:
+    found = await conn.execute(_BILLING_ACCOUNTS.where(organization_directory.c.org_id == org_id))
     row = found.one_or_none()
     return None if row is None else from_row_billing_account(row)
 
@@ -127,9 +111,7 @@ async def list_billing_accounts(
     conn: AsyncConnection, org_id: uuid.UUID | None, *, after: str | None, limit: int
 ) -> Sequence[BillingAccount]:
     """By slug of the organization, from behind `after`; None: of the whole platform."""
-    found = await conn.execute(
-        _by_slug(_BILLING_ACCOUNTS, org_id, after=after, limit=limit)
-    )
+    found = await conn.execute(_by_slug(_BILLING_ACCOUNTS, org_id, after=after, limit=limit))
     return [from_row_billing_account(row) for row in found]
 
 
@@ -151,9 +133,7 @@ async def insert_wallet(conn: AsyncConnection, made: Wallet) -> bool:
     return written.rowcount == 1
 
 
-async def open_wallet(
-    conn: AsyncConnection, org_id: uuid.UUID, *, lock: bool = False
-) -> Wallet | None:
+async def open_wallet(conn: AsyncConnection, org_id: uuid.UUID, *, lock: bool = False) -> Wallet | None:
     query = _WALLETS.where(wallets.c.org_id == org_id, wallets.c.closed_at.is_(None))
     found = await conn.execute(query.with_for_update(of=wallets) if lock else query)
     row = found.one_or_none()
@@ -178,9 +158,7 @@ async def list_wallets(
 async def close_wallet(conn: AsyncConnection, wallet: Wallet, at: datetime) -> None:
     await conn.execute(
         update(wallets)
-        .where(
-            wallets.c.org_id == wallet.org_id, wallets.c.wallet_id == wallet.wallet_id
-        )
+        .where(wallets.c.org_id == wallet.org_id, wallets.c.wallet_id == wallet.wallet_id)
         .values(closed_at=at)
     )
 
@@ -241,9 +219,7 @@ def from_row_wallet(row: Row[Any]) -> Wallet:
     )
 
 
-def _by_slug(
-    query: Select[Any], org_id: uuid.UUID | None, *, after: str | None, limit: int
-) -> Select[Any]:
+def _by_slug(query: Select[Any], org_id: uuid.UUID | None, *, after: str | None, limit: int) -> Select[Any]:
     directory = organization_directory.c
     if org_id is not None:
         query = query.where(directory.org_id == org_id)
@@ -256,9 +232,7 @@ def _seconds(age: timedelta | None) -> int | None:
     return None if age is None else age // timedelta(seconds=1)
 
 
-_BILLING_ACCOUNTS: Final = select(
-    billing_accounts, organization_directory.c.slug.label("org_slug")
-).join_from(
+_BILLING_ACCOUNTS: Final = select(billing_accounts, organization_directory.c.slug.label("org_slug")).join_from(
     organization_directory,
     billing_accounts,
     billing_accounts.c.org_id == organization_directory.c.org_id,

@@ -69,9 +69,7 @@ billing_accounts: Final = Table(
         "suspended_reason IN ('low_balance', 'dispute', 'manual')",
         name="suspended_reason",
     ),
-    CheckConstraint(
-        "(state = 'suspended') = (suspended_reason IS NOT NULL)", name="suspension"
-    ),
+    CheckConstraint("(state = 'suspended') = (suspended_reason IS NOT NULL)", name="suspension"),
     info={"scope": "tenant"},
 )
 """One for each organization."""

@@ -23,9 +23,7 @@ class Wallets:
         self._db = db
         self._clock = clock
 
-    async def create(
-        self, org_id: uuid.UUID, *, currency: str, display_name: str
-    ) -> Wallet:
+    async def create(self, org_id: uuid.UUID, *, currency: str, display_name: str) -> Wallet:
         """Open a wallet again; an empty currency means the organization's.
 
         Raises RESOURCE_EXISTS while one is open, INVALID_FIELD for an unknown currency.
@@ -37,9 +35,7 @@ class Wallets:
             return await insert_open_wallet(
                 conn,
                 await steps.billing_account(conn, org_id),
-                currency=currency_of(
-                    currency, default=owner.currency, field="currency"
-                ),
+                currency=currency_of(currency, default=owner.currency, field="currency"),
                 display_name=display_name,
                 now=now,
             )

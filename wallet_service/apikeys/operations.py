@@ -74,9 +74,7 @@ class ApiKeys:
             request_id=request_id,
         )
 
-    async def issue(
-        self, *, org_id: uuid.UUID | None, role: Role, display_name: str
-    ) -> IssuedKey:
+    async def issue(self, *, org_id: uuid.UUID | None, role: Role, display_name: str) -> IssuedKey:
         """Make a key for whoever runs the service, who needs none: the command line, and the first start in dev mode."""
         return await self._make(
             org_id=org_id,
@@ -94,9 +92,7 @@ class ApiKeys:
 
         return await self._db.read(work)
 
-    async def list(
-        self, org_id: uuid.UUID | None, *, size: int, token: str
-    ) -> Page[ApiKey]:
+    async def list(self, org_id: uuid.UUID | None, *, size: int, token: str) -> Page[ApiKey]:
         """Keys of an organization, or of the platform; newest first."""
         limit, digest = page_size(size), query_digest("api-keys", org_id)
         before = decode_id(token, digest)
@@ -108,15 +104,11 @@ class ApiKeys:
                 before=before,
                 limit=limit + 1,
             )
-            return page_of(
-                rows, size=limit, digest=digest, key=lambda key: (str(key.key_id),)
-            )
+            return page_of(rows, size=limit, digest=digest, key=lambda key: (str(key.key_id),))
 
         return await self._db.read(work)
 
-    async def revoke(
-        self, principal: Principal, org_id: uuid.UUID | None, key_id: str
-    ) -> ApiKey:
+    async def revoke(self, principal: Principal, org_id: uuid.UUID | None, key_id: str) -> ApiKey:
         """Revoke a key for good; a revoked one stays as it is. Raises RESOURCE_NOT_FOUND and LAST_ADMIN_KEY."""
 
         async def work(conn: AsyncConnection) -> ApiKey:

@@ -42,9 +42,7 @@ class ApiKey:
 
     def is_live(self, now: datetime) -> bool:
         """Neither revoked nor expired."""
-        return self.revoked_at is None and (
-            self.expires_at is None or now < self.expires_at
-        )
+        return self.revoked_at is None and (self.expires_at is None or now < self.expires_at)
 
 
 def secret_of(random: bytes, *, live: bool) -> str:
@@ -84,20 +82,14 @@ def check_new_key(
     if role > creator:
         raise role_too_low(role.name.lower(), creator.name.lower())
     if platform and role is not Role.OPERATOR:
-        raise invalid_field(
-            "organization_name", "is needed unless the role is operator"
-        )
+        raise invalid_field("organization_name", "is needed unless the role is operator")
     if role is Role.OPERATOR and not platform:
-        raise invalid_field(
-            "organization_name", "must be unset: an operator belongs to no organization"
-        )
+        raise invalid_field("organization_name", "must be unset: an operator belongs to no organization")
     if expires_at is not None and expires_at <= now:
         raise invalid_field("expire_time", "must lie ahead")
 
 
-def check_revocation(
-    *, revoker: Role, key: ApiKey, other_live_admins: int, now: datetime
-) -> None:
+def check_revocation(*, revoker: Role, key: ApiKey, other_live_admins: int, now: datetime) -> None:
     """FAILED_PRECONDITION / LAST_ADMIN_KEY when an organization would lock itself out. An operator may do that to it."""
     is_live_admin = key.role is Role.ADMIN and key.is_live(now)
     if revoker is Role.OPERATOR or not is_live_admin or other_live_admins:

@@ -29,15 +29,9 @@ async def insert_key(conn: AsyncConnection, key: ApiKey, key_hash: bytes) -> Non
     )
 
 
-async def key(
-    conn: AsyncConnection, org_id: uuid.UUID | None, key_id: uuid.UUID
-) -> ApiKey | None:
+async def key(conn: AsyncConnection, org_id: uuid.UUID | None, key_id: uuid.UUID) -> ApiKey | None:
     """A key of an organization, or of the platform where `org_id` is None."""
-    found = await conn.execute(
-        _KEYS.where(
-            api_keys.c.org_id.is_not_distinct_from(org_id), api_keys.c.key_id == key_id
-        )
-    )
+    found = await conn.execute(_KEYS.where(api_keys.c.org_id.is_not_distinct_from(org_id), api_keys.c.key_id == key_id))
     row = found.one_or_none()
     return None if row is None else from_row_key(row)
 
@@ -58,9 +52,7 @@ async def list_keys(
     return [from_row_key(row) for row in found]
 
 
-async def lock_live_admins(
-    conn: AsyncConnection, org_id: uuid.UUID, now: datetime
-) -> Sequence[uuid.UUID]:
+async def lock_live_admins(conn: AsyncConnection, org_id: uuid.UUID, now: datetime) -> Sequence[uuid.UUID]:
     """The organization's admin keys that work now, locked, so that two revocations see each other."""
     found = await conn.execute(
         select(api_keys.c.key_id, api_keys.c.revoked_at, api_keys.c.expires_at)
@@ -72,23 +64,17 @@ async def lock_live_admins(
         .order_by(api_keys.c.key_id)
         .with_for_update()
     )
-    return [
-        row.key_id for row in found if row.expires_at is None or now < row.expires_at
-    ]
+    return [row.key_id for row in found if row.expires_at is None or now < row.expires_at]
 
 
 async def revoke(conn: AsyncConnection, key_id: uuid.UUID, at: datetime) -> None:
     """Mark a key as revoked; the first time stands."""
     await conn.execute(
-        update(api_keys)
-        .where(api_keys.c.key_id == key_id, api_keys.c.revoked_at.is_(None))
-        .values(revoked_at=at)
+        update(api_keys).where(api_keys.c.key_id == key_id, api_keys.c.revoked_at.is_(None)).values(revoked_at=at)
     )
 
 
-async def note_uses(
-    conn: AsyncConnection, last_uses: Mapping[uuid.UUID, datetime]
-) -> None:
+async def note_uses(conn: AsyncConnection, last_uses: Mapping[uuid.UUID, datetime]) -> None:
     """Move the last use of each key forward, never back."""
     ordered = sorted(last_uses.items())
     await conn.execute(

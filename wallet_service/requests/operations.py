@@ -42,9 +42,7 @@ async def claim(
         created_at=now,
     ):
         return None
-    first_digest, first_resource = await store.read_claim(
-        conn, org_id=org_id, method=method, key_hash=key
-    )
+    first_digest, first_resource = await store.read_claim(conn, org_id=org_id, method=method, key_hash=key)
     if first_digest != digest:
         raise key_reused(request_id)
     return first_resource

@@ -36,9 +36,7 @@ async def insert_claim(
     return written.rowcount == 1
 
 
-async def read_claim(
-    conn: AsyncConnection, *, org_id: uuid.UUID, method: str, key_hash: bytes
-) -> tuple[bytes, str]:
+async def read_claim(conn: AsyncConnection, *, org_id: uuid.UUID, method: str, key_hash: bytes) -> tuple[bytes, str]:
     """Content hash and resource of a used id."""
     found = await conn.execute(
         select(request_keys.c.content_hash, request_keys.c.resource).where(

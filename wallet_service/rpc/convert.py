@@ -33,9 +33,7 @@ def from_proto_timestamp(value: Timestamp | None, field: str) -> datetime | None
     if not 0 <= value.nanos < 1_000_000_000:
         raise invalid_field(field, "has nanoseconds out of range")
     try:
-        return _EPOCH + timedelta(
-            seconds=value.seconds, microseconds=value.nanos // 1000
-        )
+        return _EPOCH + timedelta(seconds=value.seconds, microseconds=value.nanos // 1000)
     except OverflowError as error:
         raise invalid_field(field, "is not a time of the years 1 to 9999") from error
 

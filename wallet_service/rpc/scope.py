@@ -33,11 +33,7 @@ class Scope:
         if slug is None:
             raise not_found(kind, name)
         principal = call.principal
-        if (
-            principal is not None
-            and principal.org_id is not None
-            and principal.org_slug == slug
-        ):
+        if principal is not None and principal.org_id is not None and principal.org_slug == slug:
             return Owner(principal.org_id, slug)
         org_id = await self._directory.resolve_organization(slug)
         if org_id is None:

@@ -41,9 +41,7 @@ def _organizations() -> None:
         sa.Column("usage_age_max_seconds", sa.BigInteger),
         sa.Column("created_at", _TIME, nullable=False),
         sa.PrimaryKeyConstraint("org_id", name="pk_organizations"),
-        sa.CheckConstraint(
-            "usage_age_max_seconds > 0", name="ck_organizations_usage_age_max_seconds"
-        ),
+        sa.CheckConstraint("usage_age_max_seconds > 0", name="ck_organizations_usage_age_max_seconds"),
     )
     op.create_table(
         "organization_directory",
@@ -63,13 +61,9 @@ def _billing() -> None:
         sa.Column("state", sa.Text, nullable=False),
         sa.Column("suspended_reason", sa.Text),
         sa.Column("created_at", _TIME, nullable=False),
-        sa.PrimaryKeyConstraint(
-            "org_id", "billing_account_id", name="pk_billing_accounts"
-        ),
+        sa.PrimaryKeyConstraint("org_id", "billing_account_id", name="pk_billing_accounts"),
         sa.UniqueConstraint("org_id", name="uq_billing_accounts_org_id"),
-        sa.ForeignKeyConstraint(
-            ["org_id"], ["organizations.org_id"], name="fk_billing_accounts_org_id"
-        ),
+        sa.ForeignKeyConstraint(["org_id"], ["organizations.org_id"], name="fk_billing_accounts_org_id"),
         sa.CheckConstraint(
             "state IN ('active', 'suspended', 'closed')",
             name="ck_billing_accounts_state",
@@ -124,9 +118,7 @@ def _projects() -> None:
         sa.Column("created_at", _TIME, nullable=False),
         sa.PrimaryKeyConstraint("org_id", "project_id", name="pk_projects"),
         sa.UniqueConstraint("org_id", "slug", name="uq_projects_org_id_slug"),
-        sa.ForeignKeyConstraint(
-            ["org_id"], ["organizations.org_id"], name="fk_projects_org_id"
-        ),
+        sa.ForeignKeyConstraint(["org_id"], ["organizations.org_id"], name="fk_projects_org_id"),
     )
     op.create_table(
         "project_directory",
@@ -157,9 +149,7 @@ def _keys() -> None:
             "role IN ('viewer', 'editor', 'admin', 'operator')",
             name="ck_api_keys_role",
         ),
-        sa.CheckConstraint(
-            "(role = 'operator') = (org_id IS NULL)", name="ck_api_keys_owner"
-        ),
+        sa.CheckConstraint("(role = 'operator') = (org_id IS NULL)", name="ck_api_keys_owner"),
     )
     op.create_index("ix_api_keys_org_id_key_id", "api_keys", ["org_id", "key_id"])
     op.create_table(
@@ -171,10 +161,6 @@ def _keys() -> None:
         sa.Column("resource", sa.Text, nullable=False),
         sa.Column("created_at", _TIME, nullable=False),
         sa.PrimaryKeyConstraint("org_id", "method", "key_hash", name="pk_request_keys"),
-        sa.CheckConstraint(
-            "octet_length(key_hash) = 16", name="ck_request_keys_key_hash"
-        ),
-        sa.CheckConstraint(
-            "octet_length(content_hash) = 32", name="ck_request_keys_content_hash"
-        ),
+        sa.CheckConstraint("octet_length(key_hash) = 16", name="ck_request_keys_key_hash"),
+        sa.CheckConstraint("octet_length(content_hash) = 32", name="ck_request_keys_content_hash"),
     )

@@ -89,9 +89,7 @@ class AccountServicer(AccountService):
     async def list_organizations(
         self, request: rpc.ListOrganizationsRequest, ctx: object, /
     ) -> rpc.ListOrganizationsResponse:
-        page = await self._organizations.list(
-            visible_organization(), size=request.page_size, token=request.page_token
-        )
+        page = await self._organizations.list(visible_organization(), size=request.page_size, token=request.page_token)
         return rpc.ListOrganizationsResponse(
             organizations=[to_proto_organization(row) for row in page.rows],
             next_page_token=page.next_page_token,
@@ -107,61 +105,41 @@ class AccountServicer(AccountService):
             display_name=request.display_name if named else None,
             usage_age_max=from_proto_duration(request.usage_age_max, "usage_age_max"),
         )
-        return rpc.UpdateOrganizationResponse(
-            organization=to_proto_organization(changed)
-        )
+        return rpc.UpdateOrganizationResponse(organization=to_proto_organization(changed))
 
     async def get_billing_account(
         self, request: rpc.GetBillingAccountRequest, ctx: object, /
     ) -> rpc.GetBillingAccountResponse:
         owner = await self._scope.owner("billing account", request.name)
         found = await self._organizations.get_billing_account(owner.org_id)
-        return rpc.GetBillingAccountResponse(
-            billing_account=to_proto_billing_account(found)
-        )
+        return rpc.GetBillingAccountResponse(billing_account=to_proto_billing_account(found))
 
     async def update_billing_account(
         self, request: rpc.UpdateBillingAccountRequest, ctx: object, /
     ) -> rpc.UpdateBillingAccountResponse:
         owner = await self._scope.owner("billing account", request.name)
-        changed = await self._organizations.rename_billing_account(
-            owner.org_id, request.display_name
-        )
-        return rpc.UpdateBillingAccountResponse(
-            billing_account=to_proto_billing_account(changed)
-        )
+        changed = await self._organizations.rename_billing_account(owner.org_id, request.display_name)
+        return rpc.UpdateBillingAccountResponse(billing_account=to_proto_billing_account(changed))
 
-    async def create_wallet(
-        self, request: CreateWalletRequest, ctx: object, /
-    ) -> CreateWalletResponse:
+    async def create_wallet(self, request: CreateWalletRequest, ctx: object, /) -> CreateWalletResponse:
         owner = await self._scope.owner("wallet", request.name)
-        made = await self._wallets.create(
-            owner.org_id, currency=request.currency, display_name=request.display_name
-        )
+        made = await self._wallets.create(owner.org_id, currency=request.currency, display_name=request.display_name)
         return CreateWalletResponse(wallet=to_proto_wallet(made, flat=False))
 
-    async def list_wallets(
-        self, request: rpc.ListWalletsRequest, ctx: object, /
-    ) -> rpc.ListWalletsResponse:
+    async def list_wallets(self, request: rpc.ListWalletsRequest, ctx: object, /) -> rpc.ListWalletsResponse:
         owner = await self._scope.owner("organization", request.organization_name)
-        page = await self._wallets.list(
-            owner.org_id, size=request.page_size, token=request.page_token
-        )
+        page = await self._wallets.list(owner.org_id, size=request.page_size, token=request.page_token)
         return rpc.ListWalletsResponse(
             wallets=[to_proto_wallet_record(row) for row in page.rows],
             next_page_token=page.next_page_token,
         )
 
-    async def delete_wallet(
-        self, request: DeleteWalletRequest, ctx: object, /
-    ) -> DeleteWalletResponse:
+    async def delete_wallet(self, request: DeleteWalletRequest, ctx: object, /) -> DeleteWalletResponse:
         owner = await self._scope.owner("wallet", request.name)
         await self._wallets.delete(owner.org_id)
         return DeleteWalletResponse()
 
-    async def create_project(
-        self, request: rpc.CreateProjectRequest, ctx: object, /
-    ) -> rpc.CreateProjectResponse:
+    async def create_project(self, request: rpc.CreateProjectRequest, ctx: object, /) -> rpc.CreateProjectResponse:
         owner = await self._scope.owner("organization", request.organization_name)
         made = await self._projects.create(
             owner.org_id,
@@ -171,39 +149,27 @@ class AccountServicer(AccountService):
         )
         return rpc.CreateProjectResponse(project=to_proto_project(made))
 
-    async def get_project(
-        self, request: rpc.GetProjectRequest, ctx: object, /
-    ) -> rpc.GetProjectResponse:
+    async def get_project(self, request: rpc.GetProjectRequest, ctx: object, /) -> rpc.GetProjectResponse:
         owner = await self._scope.project(request.name, "name")
         slug = names.parse_project(request.name, "name")
         found = await self._projects.get(owner.org_id, slug)
         return rpc.GetProjectResponse(project=to_proto_project(found))
 
-    async def list_projects(
-        self, request: rpc.ListProjectsRequest, ctx: object, /
-    ) -> rpc.ListProjectsResponse:
+    async def list_projects(self, request: rpc.ListProjectsRequest, ctx: object, /) -> rpc.ListProjectsResponse:
         owner = await self._scope.owner("organization", request.organization_name)
-        page = await self._projects.list(
-            owner.org_id, size=request.page_size, token=request.page_token
-        )
+        page = await self._projects.list(owner.org_id, size=request.page_size, token=request.page_token)
         return rpc.ListProjectsResponse(
             projects=[to_proto_project(row) for row in page.rows],
             next_page_token=page.next_page_token,
         )
 
-    async def update_project(
-        self, request: rpc.UpdateProjectRequest, ctx: object, /
-    ) -> rpc.UpdateProjectResponse:
+    async def update_project(self, request: rpc.UpdateProjectRequest, ctx: object, /) -> rpc.UpdateProjectResponse:
         owner = await self._scope.project(request.name, "name")
         slug = names.parse_project(request.name, "name")
-        changed = await self._projects.rename(
-            owner.org_id, slug=slug, display_name=request.display_name
-        )
+        changed = await self._projects.rename(owner.org_id, slug=slug, display_name=request.display_name)
         return rpc.UpdateProjectResponse(project=to_proto_project(changed))
 
-    async def create_api_key(
-        self, request: rpc.CreateApiKeyRequest, ctx: object, /
-    ) -> rpc.CreateApiKeyResponse:
+    async def create_api_key(self, request: rpc.CreateApiKeyRequest, ctx: object, /) -> rpc.CreateApiKeyResponse:
         owner = await self._owner_or_platform(request.organization_name)
         issued = await self._keys.create(
             caller(),
@@ -213,32 +179,22 @@ class AccountServicer(AccountService):
             expires_at=from_proto_timestamp(request.expire_time, "expire_time"),
             request_id=request.request_id,
         )
-        return rpc.CreateApiKeyResponse(
-            api_key=to_proto_api_key(issued.key), secret=issued.secret
-        )
+        return rpc.CreateApiKeyResponse(api_key=to_proto_api_key(issued.key), secret=issued.secret)
 
-    async def get_api_key(
-        self, request: rpc.GetApiKeyRequest, ctx: object, /
-    ) -> rpc.GetApiKeyResponse:
+    async def get_api_key(self, request: rpc.GetApiKeyRequest, ctx: object, /) -> rpc.GetApiKeyResponse:
         owner, key_id = await self._named_key(request.name)
         found = await self._keys.get(owner and owner.org_id, key_id)
         return rpc.GetApiKeyResponse(api_key=to_proto_api_key(found))
 
-    async def list_api_keys(
-        self, request: rpc.ListApiKeysRequest, ctx: object, /
-    ) -> rpc.ListApiKeysResponse:
+    async def list_api_keys(self, request: rpc.ListApiKeysRequest, ctx: object, /) -> rpc.ListApiKeysResponse:
         owner = await self._owner_or_platform(request.organization_name)
-        page = await self._keys.list(
-            owner and owner.org_id, size=request.page_size, token=request.page_token
-        )
+        page = await self._keys.list(owner and owner.org_id, size=request.page_size, token=request.page_token)
         return rpc.ListApiKeysResponse(
             api_keys=[to_proto_api_key(row) for row in page.rows],
             next_page_token=page.next_page_token,
         )
 
-    async def revoke_api_key(
-        self, request: rpc.RevokeApiKeyRequest, ctx: object, /
-    ) -> rpc.RevokeApiKeyResponse:
+    async def revoke_api_key(self, request: rpc.RevokeApiKeyRequest, ctx: object, /) -> rpc.RevokeApiKeyResponse:
         owner, key_id = await self._named_key(request.name)
         revoked = await self._keys.revoke(caller(), owner and owner.org_id, key_id)
         return rpc.RevokeApiKeyResponse(api_key=to_proto_api_key(revoked))

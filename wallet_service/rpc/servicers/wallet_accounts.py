@@ -37,9 +37,7 @@ class WalletAccounts:
             visible_organization(), size=request.page_size, token=request.page_token
         )
         return rpc.ListBillingAccountsResponse(
-            billing_accounts=[
-                to_proto_billing_account(row, flat=flat) for row in page.rows
-            ],
+            billing_accounts=[to_proto_billing_account(row, flat=flat) for row in page.rows],
             next_page_token=page.next_page_token,
         )
 
@@ -49,19 +47,13 @@ class WalletAccounts:
         owner = await self._scope.owner("billing account", request.name)
         found = await self._organizations.get_billing_account(owner.org_id)
         return rpc.GetBillingAccountResponse(
-            billing_account=to_proto_billing_account(
-                found, flat=current_call().flat_names
-            )
+            billing_account=to_proto_billing_account(found, flat=current_call().flat_names)
         )
 
-    async def get_wallet(
-        self, request: rpc.GetWalletRequest, ctx: object, /
-    ) -> rpc.GetWalletResponse:
+    async def get_wallet(self, request: rpc.GetWalletRequest, ctx: object, /) -> rpc.GetWalletResponse:
         owner = await self._scope.owner("wallet", request.name)
         found = await self._wallets.get(owner.org_id)
-        return rpc.GetWalletResponse(
-            wallet=to_proto_wallet(found, flat=current_call().flat_names)
-        )
+        return rpc.GetWalletResponse(wallet=to_proto_wallet(found, flat=current_call().flat_names))
 
     async def get_wallet_balance(
         self, request: rpc.GetWalletBalanceRequest, ctx: object, /
@@ -78,9 +70,7 @@ class WalletAccounts:
         )
 
 
-def to_proto_billing_account(
-    account: BillingAccount, *, flat: bool
-) -> pb.BillingAccount:
+def to_proto_billing_account(account: BillingAccount, *, flat: bool) -> pb.BillingAccount:
     return pb.BillingAccount(
         name=names.billing_account(account.org_slug, flat=flat),
         organization_name=names.organization(account.org_slug),
