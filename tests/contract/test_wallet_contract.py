@@ -84,6 +84,9 @@ def test_what_we_added_is_numbered_from_100() -> None:
     }
     assert added == {
         ("GetCostForecastRequest", "wallet_name", 100, "string"),
+        ("GetWalletBalanceResponse", "available_minor", 100, "int64"),
+        ("GetWalletBalanceResponse", "held_minor", 101, "int64"),
+        ("GetWalletBalanceResponse", "carry_minor_decimal", 102, "string"),
         ("QueryUsageRequest", "group_by", 100, "UsageGroupBy"),
         ("UsageRow", "category", 100, "string"),
         ("UsageRow", "cost_minor_decimal", 101, "string"),

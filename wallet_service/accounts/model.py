@@ -6,6 +6,8 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
 
+from ledger.money import EXACT
+
 
 class BillingAccountState(StrEnum):
     """Standing of a billing account. The value is stored."""
@@ -69,6 +71,11 @@ class WalletBalance:
     def balance_minor(self) -> int:
         """What the customer has: available and held."""
         return self.available_minor + self.held_minor
+
+    @property
+    def carry_text(self) -> str:
+        """The carry as exact decimal text without needless digits: `0`, `0.435195666848`."""
+        return f"{self.carry.normalize(EXACT):f}"
 
 
 @dataclass(frozen=True, slots=True)

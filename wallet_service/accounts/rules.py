@@ -37,12 +37,12 @@ def refuse_unless_empty(balance: WalletBalance) -> None:
     raise ServiceError(
         Code.FAILED_PRECONDITION,
         Reason.WALLET_NOT_EMPTY,
-        f"the wallet has {balance.available_minor} available, {balance.held_minor} held and {balance.carry:f} carried"
+        f"the wallet has {balance.available_minor} available, {balance.held_minor} held and {balance.carry_text} carried"
         f" {balance.currency} minor units",
         metadata={
             "available_minor": str(balance.available_minor),
             "held_minor": str(balance.held_minor),
-            "carry_minor": f"{balance.carry:f}",
+            "carry_minor": balance.carry_text,
             "currency": balance.currency,
         },
     )

@@ -67,6 +67,9 @@ class WalletAccounts:
             balance_minor=balance.balance_minor,
             currency=balance.currency,
             last_journal_unix=to_unix(balance.last_entry_at),
+            available_minor=balance.available_minor,
+            held_minor=balance.held_minor,
+            carry_minor_decimal=balance.carry_text,
         )
 
 

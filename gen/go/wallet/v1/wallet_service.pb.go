@@ -374,8 +374,15 @@ type GetWalletBalanceResponse struct {
 	Currency string `protobuf:"bytes,3,opt,name=currency,proto3" json:"currency,omitempty"`
 	// When the newest journal entry of the wallet was posted, in Unix seconds. 0 when there is none.
 	LastJournalUnix int64 `protobuf:"varint,4,opt,name=last_journal_unix,json=lastJournalUnix,proto3" json:"last_journal_unix,omitempty"`
-	unknownFields   protoimpl.UnknownFields
-	sizeCache       protoimpl.SizeCache
+	// The part of the balance that is free to spend, in minor units. Negative when usage has gone beyond it. Always set.
+	AvailableMinor int64 `protobuf:"varint,100,opt,name=available_minor,json=availableMinor,proto3" json:"available_minor,omitempty"`
+	// The part of the balance that open holds set aside, in minor units. 0 when there are none.
+	HeldMinor int64 `protobuf:"varint,101,opt,name=held_minor,json=heldMinor,proto3" json:"held_minor,omitempty"`
+	// Usage recorded and not yet debited because it is less than one minor unit, as decimal text from "0" to below "1".
+	// Always set.
+	CarryMinorDecimal string `protobuf:"bytes,102,opt,name=carry_minor_decimal,json=carryMinorDecimal,proto3" json:"carry_minor_decimal,omitempty"`
+	unknownFields     protoimpl.UnknownFields
+	sizeCache         protoimpl.SizeCache
 }
 
 func (x *GetWalletBalanceResponse) Reset() {
@@ -434,6 +441,27 @@ func (x *GetWalletBalanceResponse) GetLastJournalUnix() int64 {
 		return x.LastJournalUnix
 	}
 	return 0
+}
+
+func (x *GetWalletBalanceResponse) GetAvailableMinor() int64 {
+	if x != nil {
+		return x.AvailableMinor
+	}
+	return 0
+}
+
+func (x *GetWalletBalanceResponse) GetHeldMinor() int64 {
+	if x != nil {
+		return x.HeldMinor
+	}
+	return 0
+}
+
+func (x *GetWalletBalanceResponse) GetCarryMinorDecimal() string {
+	if x != nil {
+		return x.CarryMinorDecimal
+	}
+	return ""
 }
 
 // Asks for a page of prices.
@@ -3055,13 +3083,17 @@ const file_wallet_v1_wallet_service_proto_rawDesc = "" +
 	"\x11GetWalletResponse\x12)\n" +
 	"\x06wallet\x18\x01 \x01(\v2\x11.wallet.v1.WalletR\x06wallet\"_\n" +
 	"\x17GetWalletBalanceRequest\x12D\n" +
-	"\x04name\x18\x01 \x01(\tB0\xbaH-r+\x18\xc8\x012&^(organizations/[^/]+/)?wallets/[^/]+$R\x04name\"\xa8\x01\n" +
+	"\x04name\x18\x01 \x01(\tB0\xbaH-r+\x18\xc8\x012&^(organizations/[^/]+/)?wallets/[^/]+$R\x04name\"\xa0\x02\n" +
 	"\x18GetWalletBalanceResponse\x12\x1f\n" +
 	"\vwallet_name\x18\x01 \x01(\tR\n" +
 	"walletName\x12#\n" +
 	"\rbalance_minor\x18\x02 \x01(\x03R\fbalanceMinor\x12\x1a\n" +
 	"\bcurrency\x18\x03 \x01(\tR\bcurrency\x12*\n" +
-	"\x11last_journal_unix\x18\x04 \x01(\x03R\x0flastJournalUnix\"\xd1\x01\n" +
+	"\x11last_journal_unix\x18\x04 \x01(\x03R\x0flastJournalUnix\x12'\n" +
+	"\x0favailable_minor\x18d \x01(\x03R\x0eavailableMinor\x12\x1d\n" +
+	"\n" +
+	"held_minor\x18e \x01(\x03R\theldMinor\x12.\n" +
+	"\x13carry_minor_decimal\x18f \x01(\tR\x11carryMinorDecimal\"\xd1\x01\n" +
 	"\x1bListPublicMeterRatesRequest\x12+\n" +
 	"\fmeter_prefix\x18\x01 \x01(\tB\b\xbaH\x05r\x03\x18\xc8\x01R\vmeterPrefix\x123\n" +
 	"\bcurrency\x18\x02 \x01(\tB\x17\xbaH\x14r\x122\x10^([A-Za-z]{3})?$R\bcurrency\x12'\n" +

@@ -206,6 +206,28 @@ export declare type GetWalletBalanceResponse = Message<"wallet.v1.GetWalletBalan
    * @generated from field: int64 last_journal_unix = 4;
    */
   lastJournalUnix: bigint;
+
+  /**
+   * The part of the balance that is free to spend, in minor units. Negative when usage has gone beyond it. Always set.
+   *
+   * @generated from field: int64 available_minor = 100;
+   */
+  availableMinor: bigint;
+
+  /**
+   * The part of the balance that open holds set aside, in minor units. 0 when there are none.
+   *
+   * @generated from field: int64 held_minor = 101;
+   */
+  heldMinor: bigint;
+
+  /**
+   * Usage recorded and not yet debited because it is less than one minor unit, as decimal text from "0" to below "1".
+   * Always set.
+   *
+   * @generated from field: string carry_minor_decimal = 102;
+   */
+  carryMinorDecimal: string;
 };
 
 /**

@@ -62,16 +62,22 @@ class GetWalletBalanceRequest(_message.Message):
     def __init__(self, name: _Optional[str] = ...) -> None: ...
 
 class GetWalletBalanceResponse(_message.Message):
-    __slots__ = ("wallet_name", "balance_minor", "currency", "last_journal_unix")
+    __slots__ = ("wallet_name", "balance_minor", "currency", "last_journal_unix", "available_minor", "held_minor", "carry_minor_decimal")
     WALLET_NAME_FIELD_NUMBER: _ClassVar[int]
     BALANCE_MINOR_FIELD_NUMBER: _ClassVar[int]
     CURRENCY_FIELD_NUMBER: _ClassVar[int]
     LAST_JOURNAL_UNIX_FIELD_NUMBER: _ClassVar[int]
+    AVAILABLE_MINOR_FIELD_NUMBER: _ClassVar[int]
+    HELD_MINOR_FIELD_NUMBER: _ClassVar[int]
+    CARRY_MINOR_DECIMAL_FIELD_NUMBER: _ClassVar[int]
     wallet_name: str
     balance_minor: int
     currency: str
     last_journal_unix: int
-    def __init__(self, wallet_name: _Optional[str] = ..., balance_minor: _Optional[int] = ..., currency: _Optional[str] = ..., last_journal_unix: _Optional[int] = ...) -> None: ...
+    available_minor: int
+    held_minor: int
+    carry_minor_decimal: str
+    def __init__(self, wallet_name: _Optional[str] = ..., balance_minor: _Optional[int] = ..., currency: _Optional[str] = ..., last_journal_unix: _Optional[int] = ..., available_minor: _Optional[int] = ..., held_minor: _Optional[int] = ..., carry_minor_decimal: _Optional[str] = ...) -> None: ...
 
 class ListPublicMeterRatesRequest(_message.Message):
     __slots__ = ("meter_prefix", "currency", "page_size", "page_token")
