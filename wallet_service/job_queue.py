@@ -1,0 +1,65 @@
+"""Putting work off: a job row written in the same transaction as the fact it follows from.
+
+A job names an operation and carries ids, never amounts or secrets: whoever works it reads what is true then. Jobs are
+delivered at least once and in any order, so every operation behind one is safe to repeat. The table of jobs is PgQueuer's;
+what the names mean stands in `wallet_service.jobs`.
+"""
+
+import json
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from pgqueuer.adapters.drivers.asyncpg import AsyncpgDriver
+from pgqueuer.adapters.persistence.queries import Queries
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from wallet_service.db import driver
+
+Payload = Mapping[str, str]
+
+
+class JobName(StrEnum):
+    """What can be put off. The value is stored in rows that outlive a deployment."""
+
+    PROVIDER_EVENT = "provider-event"
+    TOPUP_SYNC = "topup-sync"
+    PAYMENT_METHOD_DETACH = "payment-method-detach"
+
+
+async def enqueue(
+    conn: AsyncConnection,
+    name: JobName,
+    payload: Payload,
+    *,
+    delay: timedelta = timedelta(0),
+    dedupe_key: str | None = None,
+) -> None:
+    """A step: the job exists when the caller's transaction commits, and is worked `delay` later.
+
+    With `dedupe_key`, nothing is added while a job of that key waits or runs.
+    """
+    queries = Queries(AsyncpgDriver(await driver(conn)))
+    await queries.enqueue(
+        name.value,
+        json.dumps(dict(payload)).encode(),
+        execute_after=delay,
+        dedupe_key=None if dedupe_key is None else f"{name.value}:{dedupe_key}",
+        on_conflict="skip",
+    )
+
+
+async def delete_finished(conn: AsyncConnection, *, before: datetime, limit: int) -> int:
+    """A step: forget log rows of before a time that the statistics have counted, at most `limit`; how many."""
+    written = await conn.execute(
+        text(
+            """
+            DELETE FROM pgqueuer_log WHERE id IN (
+                SELECT id FROM pgqueuer_log WHERE created < :before AND aggregated LIMIT :limit
+            )
+            """
+        ),
+        {"before": before, "limit": limit},
+    )
+    return written.rowcount
