@@ -1,0 +1,182 @@
+"""Asking providers what became of a top-up: after a delivery, on a schedule, and when a caller comes back."""
+
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Final
+from uuid import UUID
+
+import structlog
+
+from providers.protocol import (
+    IDEMPOTENCY_WINDOW,
+    InvalidRequest,
+    PaymentListing,
+    PaymentProvider,
+    PaymentSnapshot,
+    TopUpRequest,
+)
+from wallet_service.clock import Clock
+from wallet_service.db import Database
+from wallet_service.errors import Code, Reason, ServiceError, not_found
+from wallet_service.topups import rules, store
+from wallet_service.topups.model import TopUp, TopUpState
+from wallet_service.topups.settlement import Settlement
+
+RESENT_FOR: Final = IDEMPOTENCY_WINDOW - timedelta(hours=1)
+"""How long the key of a payment may be sent again: less than the provider remembers it."""
+
+_OVERTAKEN_MAX: Final = 5
+_CLOCK_SKEW: Final = timedelta(minutes=5)
+_log: Final = structlog.get_logger("wallet.topups")
+
+
+class TopUpSync:
+    """Use cases that ask a provider with no transaction open, then settle in one."""
+
+    def __init__(
+        self,
+        db: Database,
+        settlement: Settlement,
+        clock: Clock,
+        providers: Mapping[str, PaymentProvider],
+    ) -> None:
+        self._db = db
+        self._settlement = settlement
+        self._clock = clock
+        self._providers = providers
+
+    async def sync(self, org_id: UUID, topup_id: UUID) -> TopUp:
+        """The top-up as the provider and the ledger have it now.
+
+        Raises NOT_FOUND, ABORTED when other answers kept overtaking this one, and `ProviderError`.
+        """
+        for _ in range(_OVERTAKEN_MAX):
+            topup = await self._read(org_id, topup_id)
+            settled = await self.settle_known(topup)
+            if settled is not None:
+                return settled
+        raise ServiceError(
+            Code.ABORTED,
+            Reason.OUTCOME_UNKNOWN,
+            "the top-up is being changed by others; send the same request again",
+            metadata={"top_up_id": str(topup_id)},
+        )
+
+    async def settle_known(self, topup: TopUp) -> TopUp | None:
+        """One round of `sync`; None when another answer was stored meanwhile."""
+        snapshot = await self._ask(topup)
+        if snapshot is None:
+            return await self._without_payment(topup)
+        if rules.must_cancel(topup, snapshot, self._clock.now()):
+            snapshot = await self._cancel(topup, snapshot)
+        return await self.store_answer(topup, snapshot, is_complete=True)
+
+    async def store_answer(self, topup: TopUp, snapshot: PaymentSnapshot, *, is_complete: bool) -> TopUp | None:
+        """`Settlement.settle` in a transaction of its own."""
+        return await self._db.transact(
+            lambda conn: self._settlement.settle(conn, topup, snapshot, is_complete=is_complete)
+        )
+
+    async def sync_payment(self, provider: str, external_id: str) -> TopUp | None:
+        """The same, by the provider's id of the payment; None for a payment that is none of ours."""
+        owner = await self._db.read(
+            lambda conn: store.find_by_payment(conn, provider=provider, external_id=external_id)
+        )
+        if owner is None:
+            owner = await self._owner_by_metadata(provider, external_id)
+        return None if owner is None else await self.sync(*owner)
+
+    async def start(self, topup: TopUp) -> PaymentSnapshot:
+        """Start the payment at the provider, or learn of the one that this top-up's key has started before."""
+        return await self._providers[topup.provider].create_topup(
+            TopUpRequest(
+                org_id=str(topup.org_id),
+                top_up_id=str(topup.topup_id),
+                amount=topup.amount,
+                idempotency_key=topup.provider_key,
+                customer_id=topup.customer_id,
+                payment_method_id=topup.provider_method_id,
+                description="Wallet top-up",
+            )
+        )
+
+    def may_be_sent(self, topup: TopUp) -> bool:
+        """Whether the provider certainly still remembers the key, so that sending it again cannot pay twice."""
+        return self._clock.now() - topup.created_at < RESENT_FOR
+
+    async def _ask(self, topup: TopUp) -> PaymentSnapshot | None:
+        provider = self._providers[topup.provider]
+        if topup.external_id is not None:
+            return await provider.sync(topup.external_id)
+        if topup.state is not TopUpState.PENDING:
+            return None
+        if topup.provider_method_id is not None:
+            return await self._find(provider, topup)
+        return await self._start_unattended(topup)
+
+    async def _find(self, provider: PaymentProvider, topup: TopUp) -> PaymentSnapshot | None:
+        """Look for a charge of a saved card whose answer was lost. Only its caller may send it again: they may have
+        given up and paid in another way."""
+        if not isinstance(provider, PaymentListing):
+            return None
+        found = await provider.find_topup(
+            top_up_id=str(topup.topup_id),
+            created_from=topup.created_at - _CLOCK_SKEW,
+            created_until=self._clock.now() + _CLOCK_SKEW,
+            customer_id=topup.customer_id,
+        )
+        return None if found is None else await provider.sync(found.external_id)
+
+    async def _start_unattended(self, topup: TopUp) -> PaymentSnapshot | None:
+        """Without a card nothing is charged by starting again, and the payment becomes known."""
+        if not self.may_be_sent(topup):
+            return None
+        try:
+            return await self.start(topup)
+        except InvalidRequest as error:
+            refused = error
+        await self._db.transact(
+            lambda conn: self._settlement.fail(conn, topup, rules.failure_of(refused.failure), external_id=None)
+        )
+        return None
+
+    async def _without_payment(self, topup: TopUp) -> TopUp:
+        """There is no payment at the provider: wait for it, or give up when its key is forgotten."""
+        if topup.state is TopUpState.PENDING and (self._clock.now() - topup.created_at >= IDEMPOTENCY_WINDOW):
+            return await self._db.transact(
+                lambda conn: self._settlement.fail(conn, topup, rules.never_started(), external_id=None)
+            )
+        return await self._db.transact(lambda conn: self._settlement.postpone(conn, topup))
+
+    async def _cancel(self, topup: TopUp, snapshot: PaymentSnapshot) -> PaymentSnapshot:
+        provider = self._providers[topup.provider]
+        try:
+            return await provider.cancel(snapshot.external_id, idempotency_key=f"{topup.provider_key}:cancel")
+        except InvalidRequest:
+            # It was paid in this very moment.
+            return await provider.sync(snapshot.external_id)
+
+    async def _owner_by_metadata(self, provider: str, external_id: str) -> tuple[UUID, UUID] | None:
+        """A delivery may be faster than the answer of the call that it is about: then our ids are in the payment."""
+        try:
+            snapshot = await self._providers[provider].sync(external_id)
+        except InvalidRequest as error:
+            _log.warning("payment_unknown", external_id=external_id, code=error.failure.code)
+            return None
+        try:
+            org_id = UUID(snapshot.metadata["org_id"])
+            topup_id = UUID(snapshot.metadata["top_up_id"])
+        except (KeyError, ValueError):
+            _log.info("payment_is_not_ours", external_id=external_id)
+            return None
+        topup = await self._db.read(lambda conn: store.read_topup(conn, org_id, topup_id))
+        if topup is None:
+            _log.warning("payment_of_unknown_topup", external_id=external_id)
+            return None
+        return org_id, topup_id
+
+    async def _read(self, org_id: UUID, topup_id: UUID) -> TopUp:
+        topup = await self._db.read(lambda conn: store.read_topup(conn, org_id, topup_id))
+        if topup is None:
+            raise not_found("top-up", str(topup_id))
+        return topup

@@ -1,0 +1,139 @@
+"""The ledger requests of a top-up. Each key is made of the id of what it books, so that nothing is booked twice."""
+
+from dataclasses import replace
+from typing import Final
+from uuid import UUID
+
+from ledger.accounts import AccountKind, chart_account_id
+from ledger.model import (
+    ClosedAccount,
+    Draw,
+    Duplicate,
+    Outcome,
+    Posted,
+    Request,
+    Reversal,
+    Transfer,
+)
+from ledger.money import Money
+from wallet_service.topups.model import ReversalKind, TakenBack, TopUp
+from wallet_service.topups.rules import Claim
+
+_TAKEN: Final = {
+    ReversalKind.REFUND: "Refund of a top-up",
+    ReversalKind.DISPUTE: "Disputed top-up",
+}
+_RETURNED: Final = {
+    ReversalKind.REFUND: "Refund of a top-up failed",
+    ReversalKind.DISPUTE: "Disputed top-up reinstated",
+}
+
+
+class PostingRefused(Exception):
+    """The ledger refused what can only be refused by a defect of ours; the transaction must roll back."""
+
+
+def credit(topup: TopUp) -> Transfer:
+    """The money arrives: out of the provider's clearing account, into the wallet."""
+    return Transfer(
+        org_id=topup.org_id,
+        key=f"topup:{topup.topup_id}",
+        description="Top-up by card" if topup.provider == "stripe" else "Top-up",
+        metadata=_about(topup),
+        debit_account=_chart(topup, AccountKind.PROVIDER_CLEARING),
+        credit_account=topup.account_id,
+        amount_minor=topup.amount_minor,
+    )
+
+
+def payment_fee(topup: TopUp, fee: Money) -> Transfer:
+    """What the provider keeps of a payment is our cost; the customer was credited in full."""
+    return _fee(topup, fee, key=f"topup-fee:{topup.topup_id}", description="Provider's fee for a top-up")
+
+
+def claim_fee(topup: TopUp, claim: Claim, change: Money) -> Transfer:
+    """A change of what the provider charges for a dispute, positive or negative; once for each answer of the provider."""
+    return _fee(
+        topup,
+        change,
+        key=f"{claim.kind}-fee:{claim.reference}:{topup.revision}",
+        description=f"Provider's fee for a {claim.kind}",
+    )
+
+
+def take(topup: TopUp, claim: Claim, *, turn: int) -> tuple[Request, Request]:
+    """The provider takes the money back: from the wallet what it has available, the rest becomes the customer's debt.
+
+    The second request is for a wallet that was closed meanwhile: then all of it is debt.
+    """
+    receivable = _chart(topup, AccountKind.RECEIVABLE)
+    first = Draw(
+        org_id=topup.org_id,
+        key=f"{claim.kind}:{claim.reference}:{turn}",
+        description=_TAKEN[claim.kind],
+        metadata={**_about(topup), claim.kind.value: claim.reference},
+        sources=(topup.account_id, receivable),
+        destination=_chart(topup, AccountKind.PROVIDER_CLEARING),
+        amount_minor=claim.amount.amount_minor,
+    )
+    return first, replace(first, sources=(receivable,))
+
+
+def give_back(topup: TopUp, taken: TakenBack, *, turn: int) -> tuple[Request, Request]:
+    """The money comes back: the debt first, then the wallet, exactly as it was taken.
+
+    The second request is for a wallet that was closed meanwhile: then the customer has the amount to their credit.
+    """
+    assert taken.entry_id is not None, "only what was taken comes back"
+    key = f"{taken.kind}:{taken.provider_reference}:{turn}"
+    metadata = {**_about(topup), taken.kind.value: taken.provider_reference}
+    reversal = Reversal(
+        org_id=topup.org_id,
+        key=key,
+        description=_RETURNED[taken.kind],
+        metadata=metadata,
+        original_entry_id=taken.entry_id,
+    )
+    transfer = Transfer(
+        org_id=topup.org_id,
+        key=key,
+        description=_RETURNED[taken.kind],
+        metadata=metadata,
+        debit_account=_chart(topup, AccountKind.PROVIDER_CLEARING),
+        credit_account=_chart(topup, AccountKind.RECEIVABLE),
+        amount_minor=taken.amount_minor,
+    )
+    return reversal, transfer
+
+
+def entry_of(outcome: Outcome) -> UUID | None:
+    """The entry of an outcome, whether posted now or before; None for a closed wallet. Else raises `PostingRefused`."""
+    if isinstance(outcome, Posted | Duplicate) and outcome.entry_id is not None:
+        return outcome.entry_id
+    if isinstance(outcome, ClosedAccount):
+        return None
+    raise PostingRefused(repr(outcome))
+
+
+def _fee(topup: TopUp, fee: Money, *, key: str, description: str) -> Transfer:
+    fees = chart_account_id(topup.org_id, fee.currency, AccountKind.FEES)
+    clearing = chart_account_id(topup.org_id, fee.currency, AccountKind.PROVIDER_CLEARING)
+    charged = fee.amount_minor > 0
+    return Transfer(
+        org_id=topup.org_id,
+        key=key,
+        description=description,
+        metadata=_about(topup),
+        debit_account=fees if charged else clearing,
+        credit_account=clearing if charged else fees,
+        amount_minor=abs(fee.amount_minor),
+    )
+
+
+def _about(topup: TopUp) -> dict[str, str]:
+    external = {"external_id": topup.external_id} if topup.external_id else {}
+    return {"top_up": str(topup.topup_id), "provider": topup.provider, **external}
+
+
+def _chart(topup: TopUp, kind: AccountKind) -> UUID:
+    return chart_account_id(topup.org_id, topup.currency, kind)

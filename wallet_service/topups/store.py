@@ -1,0 +1,237 @@
+"""SQL of top-ups and of what was taken back."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any, NamedTuple
+from uuid import UUID
+
+from sqlalchemy import Row, insert, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from ledger.money import Money
+from wallet_service.errors import Reason
+from wallet_service.topups.model import (
+    ReversalKind,
+    TakenBack,
+    TopUp,
+    TopUpFailure,
+    TopUpMethod,
+    TopUpState,
+)
+from wallet_service.topups.tables import topup_reversals, topups
+
+
+class DueCheck(NamedTuple):
+    """A top-up that the provider is to be asked about."""
+
+    org_id: UUID
+    topup_id: UUID
+    due_at: datetime
+
+
+async def insert_topup(conn: AsyncConnection, made: TopUp) -> None:
+    await conn.execute(
+        insert(topups).values(
+            org_id=made.org_id,
+            topup_id=made.topup_id,
+            wallet_id=made.wallet_id,
+            account_id=made.account_id,
+            provider=made.provider,
+            method=made.method.value,
+            amount_minor=made.amount_minor,
+            currency=made.currency,
+            provider_key=made.provider_key,
+            customer_id=made.customer_id,
+            payment_method_id=made.payment_method_id,
+            provider_method_id=made.provider_method_id,
+            created_at=made.created_at,
+            **_changing(made),
+        )
+    )
+
+
+async def read_topup(conn: AsyncConnection, org_id: UUID, topup_id: UUID, *, lock: bool = False) -> TopUp | None:
+    """One top-up; with `lock` nobody else changes it until this transaction ends."""
+    query = select(topups).where(topups.c.org_id == org_id, topups.c.topup_id == topup_id)
+    found = await conn.execute(query.with_for_update(key_share=True) if lock else query)
+    row = found.one_or_none()
+    return None if row is None else from_row_topup(row)
+
+
+async def find_by_payment(conn: AsyncConnection, *, provider: str, external_id: str) -> tuple[UUID, UUID] | None:
+    """Organization and id of the top-up that a provider's payment belongs to. Looks across organizations."""
+    found = await conn.execute(
+        select(topups.c.org_id, topups.c.topup_id).where(
+            topups.c.provider == provider, topups.c.external_id == external_id
+        )
+    )
+    row = found.first()
+    return None if row is None else (row.org_id, row.topup_id)
+
+
+async def update_topup(conn: AsyncConnection, changed: TopUp) -> None:
+    """Store what may change of a top-up that this transaction has locked."""
+    await conn.execute(
+        update(topups)
+        .where(topups.c.org_id == changed.org_id, topups.c.topup_id == changed.topup_id)
+        .values(**_changing(changed))
+    )
+
+
+async def list_topups(
+    conn: AsyncConnection,
+    org_id: UUID,
+    *,
+    state: TopUpState | None,
+    before: UUID | None,
+    limit: int,
+) -> Sequence[TopUp]:
+    """Newest first, from behind `before`."""
+    query = select(topups).where(topups.c.org_id == org_id)
+    if state is not None:
+        query = query.where(topups.c.state == state.value)
+    if before is not None:
+        query = query.where(topups.c.topup_id < before)
+    found = await conn.execute(query.order_by(topups.c.topup_id.desc()).limit(limit))
+    return [from_row_topup(row) for row in found]
+
+
+async def list_due(conn: AsyncConnection, *, now: datetime, limit: int) -> Sequence[DueCheck]:
+    """Checks that are due, the longest due first. Looks across organizations."""
+    found = await conn.execute(
+        select(topups.c.org_id, topups.c.topup_id, topups.c.next_check_at)
+        .where(topups.c.next_check_at <= now)
+        .order_by(topups.c.next_check_at)
+        .limit(limit)
+    )
+    return [DueCheck(row.org_id, row.topup_id, row.next_check_at) for row in found]
+
+
+async def postpone_check(conn: AsyncConnection, check: DueCheck, *, next_check_at: datetime) -> bool:
+    """Whether nobody else has taken the check; it is now due again at `next_check_at`."""
+    written = await conn.execute(
+        update(topups)
+        .where(
+            topups.c.org_id == check.org_id,
+            topups.c.topup_id == check.topup_id,
+            topups.c.next_check_at == check.due_at,
+        )
+        .values(next_check_at=next_check_at)
+    )
+    return written.rowcount == 1
+
+
+async def read_taken_back(conn: AsyncConnection, org_id: UUID, topup_id: UUID) -> dict[str, TakenBack]:
+    """Refunds and disputes of a locked top-up by the provider's reference."""
+    found = await conn.execute(
+        select(topup_reversals).where(topup_reversals.c.org_id == org_id, topup_reversals.c.topup_id == topup_id)
+    )
+    return {row.provider_reference: from_row_taken_back(row) for row in found}
+
+
+async def insert_taken_back(conn: AsyncConnection, made: TakenBack) -> None:
+    await conn.execute(
+        insert(topup_reversals).values(
+            org_id=made.org_id,
+            reversal_id=made.reversal_id,
+            topup_id=made.topup_id,
+            provider=made.provider,
+            kind=made.kind.value,
+            provider_reference=made.provider_reference,
+            amount_minor=made.amount_minor,
+            is_away=made.is_away,
+            turn_count=made.turn_count,
+            entry_id=made.entry_id,
+            fee_minor=made.fee.amount_minor,
+            fee_currency=made.fee.currency,
+            created_at=made.created_at,
+            updated_at=made.created_at,
+        )
+    )
+
+
+async def update_taken_back(conn: AsyncConnection, changed: TakenBack, at: datetime) -> None:
+    await conn.execute(
+        update(topup_reversals)
+        .where(
+            topup_reversals.c.org_id == changed.org_id,
+            topup_reversals.c.reversal_id == changed.reversal_id,
+        )
+        .values(
+            is_away=changed.is_away,
+            turn_count=changed.turn_count,
+            entry_id=changed.entry_id,
+            fee_minor=changed.fee.amount_minor,
+            fee_currency=changed.fee.currency,
+            updated_at=at,
+        )
+    )
+
+
+def from_row_topup(row: Row[Any]) -> TopUp:
+    failure = None
+    if row.failure_reason is not None:
+        failure = TopUpFailure(
+            reason=Reason(row.failure_reason),
+            code=row.failure_code,
+            message=row.failure_message,
+        )
+    return TopUp(
+        org_id=row.org_id,
+        topup_id=row.topup_id,
+        wallet_id=row.wallet_id,
+        account_id=row.account_id,
+        provider=row.provider,
+        method=TopUpMethod(row.method),
+        amount_minor=row.amount_minor,
+        currency=row.currency,
+        state=TopUpState(row.state),
+        provider_key=row.provider_key,
+        created_at=row.created_at,
+        updated_at=row.updated_at,
+        customer_id=row.customer_id,
+        payment_method_id=row.payment_method_id,
+        provider_method_id=row.provider_method_id,
+        external_id=row.external_id,
+        failure=failure,
+        entry_id=row.entry_id,
+        fee=None if row.fee_minor is None else Money(row.fee_minor, row.fee_currency),
+        revision=row.revision,
+        settled_at=row.settled_at,
+        next_check_at=row.next_check_at,
+    )
+
+
+def from_row_taken_back(row: Row[Any]) -> TakenBack:
+    return TakenBack(
+        org_id=row.org_id,
+        reversal_id=row.reversal_id,
+        topup_id=row.topup_id,
+        provider=row.provider,
+        kind=ReversalKind(row.kind),
+        provider_reference=row.provider_reference,
+        amount_minor=row.amount_minor,
+        is_away=row.is_away,
+        turn_count=row.turn_count,
+        entry_id=row.entry_id,
+        fee=Money(row.fee_minor, row.fee_currency),
+        created_at=row.created_at,
+    )
+
+
+def _changing(topup: TopUp) -> dict[str, Any]:
+    failure = topup.failure
+    return {
+        "state": topup.state.value,
+        "external_id": topup.external_id,
+        "failure_reason": failure.reason.value if failure else None,
+        "failure_code": failure.code if failure else None,
+        "failure_message": failure.message if failure else None,
+        "entry_id": topup.entry_id,
+        "fee_minor": topup.fee.amount_minor if topup.fee else None,
+        "fee_currency": topup.fee.currency if topup.fee else None,
+        "revision": topup.revision,
+        "updated_at": topup.updated_at,
+        "settled_at": topup.settled_at,
+        "next_check_at": topup.next_check_at,
+    }
