@@ -33,6 +33,7 @@ _CODE_OF: Final = {
     404: "not_found",
     405: "unimplemented",
     413: "resource_exhausted",
+    415: "invalid_argument",
 }
 
 

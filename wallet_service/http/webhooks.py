@@ -1,0 +1,49 @@
+"""`POST /webhooks/stripe`: the raw body goes to the inbox; nothing is parsed before its signature was checked."""
+
+from typing import Final
+
+import structlog
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from providers.protocol import WebhookRejected
+from wallet_service.webhooks.operations import WebhookInbox
+
+BODY_BYTES_MAX: Final = 1024 * 1024
+"""Several times the largest event that Stripe sends."""
+
+_log: Final = structlog.get_logger("wallet.webhooks")
+
+
+def webhook_routes(inbox: WebhookInbox) -> list[Route]:
+    """200 for a delivery that is safe with us, new or not; 400 for a bad signature, 413 and 415 before looking at it.
+
+    Any other status makes the provider deliver again, so a database out of reach is 503.
+    """
+
+    async def stripe(request: Request) -> Response:
+        if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
+            raise HTTPException(415, "the content type has to be application/json")
+        raw = await _body(request)
+        try:
+            new_count = await inbox.receive("stripe", raw, request.headers)
+        except WebhookRejected as rejected:
+            _log.warning("webhook_rejected", provider="stripe", why=str(rejected))
+            raise HTTPException(400, "the delivery is not signed as expected") from rejected
+        return JSONResponse({"received": True, "duplicate": new_count == 0})
+
+    return [Route("/webhooks/stripe", stripe, methods=["POST"])]
+
+
+async def _body(request: Request) -> bytes:
+    """The body, read no further than the limit."""
+    chunks: list[bytes] = []
+    size = 0
+    async for chunk in request.stream():
+        size += len(chunk)
+        if size > BODY_BYTES_MAX:
+            raise HTTPException(413, f"a delivery is at most {BODY_BYTES_MAX} bytes")
+        chunks.append(chunk)
+    return b"".join(chunks)
