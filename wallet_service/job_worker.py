@@ -1,0 +1,165 @@
+"""The worker: takes jobs and schedules from PgQueuer's tables and runs them, a bounded number at a time.
+
+Any number of workers may run. A worker that dies loses nothing: what it had taken is taken again by another one when its
+heartbeat has stopped for 30 seconds. One that is stopped finishes what it has begun, or gives it back.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import timedelta
+from typing import Final
+
+import asyncpg
+import structlog
+from pgqueuer import PgQueuer
+from pgqueuer.core.executors import DatabaseRetryEntrypointExecutor, EntrypointExecutorParameters
+from pgqueuer.domain.errors import FailingListenerError, RetryRequested
+from pgqueuer.domain.models import Job as QueuedJob
+from pgqueuer.domain.models import Schedule as QueuedSchedule
+from sqlalchemy.engine import make_url
+
+from wallet_service.db import SERVICE_ROLE
+from wallet_service.jobs import Job, RetryPolicy, Schedule, payload_of
+
+CONCURRENCY_DEFAULT: Final = 8
+_POOL_SIZE: Final = 4
+_POLL: Final = timedelta(seconds=5)
+_RESTART_SECONDS_MAX: Final = 15
+_log: Final = structlog.get_logger("wallet.jobs")
+
+
+class JobWorker:
+    """Runs `jobs` and `schedules` between `run` and `stop`, with connections of its own."""
+
+    def __init__(
+        self,
+        database_url: str,
+        jobs: Sequence[Job],
+        schedules: Sequence[Schedule],
+        *,
+        concurrency: int = CONCURRENCY_DEFAULT,
+        role: str | None = SERVICE_ROLE,
+    ) -> None:
+        """`concurrency` is at least 2. The role has to own or be granted PgQueuer's tables."""
+        if concurrency < 2:
+            raise ValueError("a worker runs at least two jobs at a time")
+        self._database_url = database_url
+        self._jobs = tuple(jobs)
+        self._schedules = tuple(schedules)
+        self._concurrency = concurrency
+        self._role = role
+        self._stopping = asyncio.Event()
+        self._stopped = asyncio.Event()
+        self._stopped.set()
+
+    async def run(self) -> None:
+        """Work until `stop`; a database that goes away is waited for."""
+        self._stopped.clear()
+        failure_count = 0
+        try:
+            while not self._stopping.is_set():
+                try:
+                    await self._work_until_stopped()
+                    failure_count = 0
+                except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, FailingListenerError) as error:
+                    failure_count += 1
+                    _log.warning("job_worker_lost_database", error=repr(error))
+                    await self._pause(min(2**failure_count, _RESTART_SECONDS_MAX))
+        finally:
+            self._stopped.set()
+
+    async def stop(self) -> None:
+        """Take nothing new, and wait until what is running has ended; each job is bounded by its own time limit.
+
+        A caller that cannot wait so long cancels `run`: the jobs are given back and run again.
+        """
+        self._stopping.set()
+        await self._stopped.wait()
+
+    async def _pause(self, seconds: float) -> None:
+        try:
+            async with asyncio.timeout(seconds):
+                await self._stopping.wait()
+        except TimeoutError:
+            return
+
+    async def _work_until_stopped(self) -> None:
+        settings = {"application_name": "wallet-worker", "timezone": "UTC"}
+        if self._role is not None:
+            settings["role"] = self._role
+        dsn = make_url(self._database_url).set(drivername="postgresql").render_as_string(hide_password=False)
+        async with asyncpg.create_pool(
+            dsn, min_size=2, max_size=_POOL_SIZE, server_settings=settings, timeout=10
+        ) as pool:
+            queue = PgQueuer.from_asyncpg_pool(pool)
+            for job in self._jobs:
+                _register_job(queue, job)
+            for schedule in self._schedules:
+                _register_schedule(queue, schedule)
+            await self._run_queue(queue)
+
+    async def _run_queue(self, queue: PgQueuer) -> None:
+        async def stop_queue() -> None:
+            await self._stopping.wait()
+            queue.shutdown.set()
+
+        stopper = asyncio.create_task(stop_queue(), name="job-worker-stopper")
+        try:
+            await queue.run(
+                dequeue_timeout=_POLL,
+                batch_size=max(1, self._concurrency // 2),
+                max_concurrent_tasks=self._concurrency,
+                shutdown_on_listener_failure=True,
+            )
+        finally:
+            stopper.cancel()
+
+
+def _register_job(queue: PgQueuer, job: Job) -> None:
+    async def attempt(queued: QueuedJob) -> None:
+        await _attempt(job, queued)
+
+    queue.entrypoint(
+        job.name.value,
+        accepts_context=False,
+        on_failure="hold",
+        executor_factory=_retrying(job.retry),
+    )(attempt)
+
+
+async def _attempt(job: Job, queued: QueuedJob) -> None:
+    try:
+        async with asyncio.timeout(job.seconds_max):
+            await job.work(payload_of(queued.payload))
+    except asyncio.CancelledError as stopped:
+        # PgQueuer would forget a job that was cancelled.
+        raise RetryRequested(timedelta(0), "the worker was stopped") from stopped
+    except Exception as error:
+        _log.warning("job_failed", job=job.name.value, attempt=queued.attempts, error=repr(error))
+        raise
+
+
+def _retrying(
+    policy: RetryPolicy,
+) -> Callable[[EntrypointExecutorParameters], DatabaseRetryEntrypointExecutor]:
+    def executor(parameters: EntrypointExecutorParameters) -> DatabaseRetryEntrypointExecutor:
+        return DatabaseRetryEntrypointExecutor(
+            parameters=parameters,
+            max_attempts=policy.attempts_max,
+            initial_delay=policy.delay_min,
+            max_delay=policy.delay_max,
+        )
+
+    return executor
+
+
+def _register_schedule(queue: PgQueuer, schedule: Schedule) -> None:
+    async def run(_: QueuedSchedule) -> None:
+        await _bounded(schedule.work, schedule.seconds_max)
+
+    queue.schedule(schedule.name, schedule.expression, accepts_context=False)(run)
+
+
+async def _bounded(work: Callable[[], Awaitable[object]], seconds_max: int) -> None:
+    async with asyncio.timeout(seconds_max):
+        await work()

@@ -1,0 +1,97 @@
+"""What the names of jobs mean, how often a job is tried, and what runs on a schedule. Wires; decides nothing."""
+
+import json
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Final
+from uuid import UUID
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from wallet_service.clock import Clock
+from wallet_service.db import Database
+from wallet_service.job_queue import JobName, Payload, delete_finished
+from wallet_service.payment_methods.operations import PaymentMethods
+from wallet_service.topups.asking import TopUpSync
+from wallet_service.topups.operations import TopUps
+from wallet_service.webhooks.operations import WebhookInbox
+
+LOG_KEPT_FOR: Final = timedelta(days=7)
+_LOG_DELETED_MAX: Final = 50_000
+
+
+@dataclass(frozen=True, slots=True)
+class RetryPolicy:
+    """A job that fails runs again after `delay_min`, then twice as long each time up to `delay_max`.
+
+    After `attempts_max` failures it is parked with the status `failed`, where a person can see it and queue it again.
+    """
+
+    attempts_max: int = 12
+    delay_min: timedelta = timedelta(seconds=2)
+    delay_max: timedelta = timedelta(minutes=10)
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """An operation that may be put off. `seconds_max` bounds one attempt."""
+
+    name: JobName
+    work: Callable[[Payload], Awaitable[object]]
+    retry: RetryPolicy = RetryPolicy()
+    seconds_max: int = 60
+
+
+@dataclass(frozen=True, slots=True)
+class Schedule:
+    """An operation that runs at the times of a cron expression (a sixth field is seconds), on one worker at a time."""
+
+    name: str
+    expression: str
+    work: Callable[[], Awaitable[object]]
+    seconds_max: int = 120
+
+
+def job_table(*, inbox: WebhookInbox, topup_sync: TopUpSync, payment_methods: PaymentMethods) -> tuple[Job, ...]:
+    """Every name of `JobName` with its operation."""
+    return (
+        Job(
+            JobName.PROVIDER_EVENT,
+            lambda payload: inbox.work(payload["provider"], payload["event_id"]),
+        ),
+        Job(
+            JobName.TOPUP_SYNC,
+            lambda payload: topup_sync.sync(UUID(payload["org_id"]), UUID(payload["topup_id"])),
+            # The reconciler hands it out again anyway.
+            RetryPolicy(attempts_max=3),
+        ),
+        Job(
+            JobName.PAYMENT_METHOD_DETACH,
+            lambda payload: payment_methods.finish_detach(UUID(payload["org_id"]), payload["payment_method_id"]),
+        ),
+    )
+
+
+def schedule_table(*, topups: TopUps, inbox: WebhookInbox, db: Database, clock: Clock) -> tuple[Schedule, ...]:
+    """What runs by itself."""
+
+    async def forget_finished_jobs() -> None:
+        before = clock.now() - LOG_KEPT_FOR
+
+        async def work(conn: AsyncConnection) -> int:
+            return await delete_finished(conn, before=before, limit=_LOG_DELETED_MAX)
+
+        await db.transact(work)
+
+    return (
+        Schedule("topups-reconcile", "* * * * * */15", topups.reconcile),
+        Schedule("webhooks-clean", "17 * * * *", inbox.clean),
+        Schedule("jobs-clean", "27 * * * *", forget_finished_jobs),
+    )
+
+
+def payload_of(raw: bytes | None) -> Payload:
+    """What `enqueue` has stored."""
+    content: dict[str, str] = json.loads(raw or b"{}")
+    return content
