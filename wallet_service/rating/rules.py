@@ -1,0 +1,90 @@
+"""Exact decimals and the rate in force."""
+
+import re
+from bisect import bisect_right
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from operator import attrgetter
+from typing import Final
+
+from ledger.money import EXACT
+
+QUANTITY_WHOLE_DIGITS: Final = 18
+QUANTITY_SCALE: Final = 12
+"""A quantity is a NUMERIC(30, 12)."""
+
+PRICE_WHOLE_DIGITS: Final = 15
+PRICE_SCALE: Final = 18
+"""A unit price, in minor units, is a NUMERIC(33, 18), and never negative."""
+
+COST_MINOR_MAX: Final = 10**11
+"""Largest cost of one event, in minor units: thousands of such events still fit one posting of the ledger."""
+
+_DECIMAL: Final = re.compile(r"(-?)0*([0-9]*)(?:\.([0-9]*?)0*)?", re.ASCII)
+_DIGITS: Final = re.compile(r"-?[0-9]+(?:\.[0-9]+)?", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class RatePoint:
+    """A unit price in minor units, in force from `effective_at` on."""
+
+    effective_at: datetime
+    unit_price_minor: Decimal
+
+
+def parse_decimal(text: str, *, whole_digits: int, scale: int) -> Decimal | None:
+    """The number in plain decimal text (`-12.50`), or None when it is not one or has more digits than allowed.
+
+    Leading zeros and zeros at the end of the fraction do not count as digits. Exponents, NaN, Infinity, a plus sign, spaces
+    and digits outside ASCII are refused. Zero has no sign.
+    """
+    if _DIGITS.fullmatch(text) is None:
+        return None
+    found = _DECIMAL.fullmatch(text)
+    assert found is not None, "_DECIMAL matches whatever _DIGITS does"
+    sign, whole, fraction = found.group(1), found.group(2), found.group(3) or ""
+    if len(whole) > whole_digits or len(fraction) > scale:
+        return None
+    if not whole and not fraction:
+        return Decimal(0)
+    return Decimal(f"{sign}{whole or '0'}.{fraction}" if fraction else sign + whole)
+
+
+def parse_quantity(text: str) -> Decimal | None:
+    """A quantity of up to 18 digits before and 12 after the point, or None."""
+    return parse_decimal(text, whole_digits=QUANTITY_WHOLE_DIGITS, scale=QUANTITY_SCALE)
+
+
+def parse_unit_price(text: str) -> Decimal | None:
+    """A unit price in minor units, not negative, of up to 15 digits before and 18 after the point, or None."""
+    price = parse_decimal(text, whole_digits=PRICE_WHOLE_DIGITS, scale=PRICE_SCALE)
+    return None if price is None or price < 0 else price
+
+
+def plain_text(value: Decimal) -> str:
+    """`value` exactly, without exponent or trailing zeros; zero is `0`."""
+    if not value:
+        return "0"
+    text = format(value, "f")
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def cost_minor(quantity: Decimal, unit_price_minor: Decimal) -> Decimal:
+    """The exact cost in minor units; negative for a correction. Raises decimal.Inexact rather than round."""
+    return EXACT.multiply(quantity, unit_price_minor)
+
+
+def total(costs: Iterable[Decimal]) -> Decimal:
+    """The exact sum."""
+    result = Decimal(0)
+    for cost in costs:
+        result = EXACT.add(result, cost)
+    return result
+
+
+def rate_in_force(rates: Sequence[RatePoint], at: datetime) -> Decimal | None:
+    """The unit price in force at `at`, or None before the first rate. `rates` are in order of effective_at."""
+    position = bisect_right(rates, at, key=attrgetter("effective_at"))
+    return rates[position - 1].unit_price_minor if position else None

@@ -1,0 +1,236 @@
+"""What becomes of each event of a batch: pure, in order.
+
+Which refusal wins: a malformed event, then a key used with other content, then no open wallet, unknown meter, unknown
+project, another unit, a time too far ahead, a time too old, no rate in force, a cost out of range.
+"""
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Final
+from uuid import UUID
+
+from wallet_service.catalog.rules import MeterTariff
+from wallet_service.errors import Reason
+from wallet_service.rating.rules import COST_MINOR_MAX, cost_minor, parse_quantity, plain_text, rate_in_force
+from wallet_service.usage.model import (
+    Call,
+    DuplicateEvent,
+    EventResult,
+    Fault,
+    KnownEvent,
+    NewEvent,
+    RatedEvent,
+    ReadEvent,
+    Recorded,
+    RefusedEvent,
+    Scope,
+)
+
+KEY_LENGTH_MAX: Final = 255
+RESOURCE_LENGTH_MAX: Final = 512
+DATACENTER_LENGTH_MAX: Final = 255
+METADATA_PAIRS_MAX: Final = 64
+METADATA_LENGTH_MAX: Final = 1000
+_HASH_BYTES: Final = 16
+
+Keys = dict[tuple[UUID, bytes], KnownEvent]
+
+
+@dataclass(frozen=True, slots=True)
+class Knowledge:
+    """What was read before the decision: organizations, meters, and events recorded before (by organization and key)."""
+
+    scopes: Mapping[UUID, Scope]
+    tariffs: Mapping[str, MeterTariff]
+    known: Mapping[tuple[UUID, bytes], KnownEvent]
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """Results, call by call and event by event, and the events to write."""
+
+    results: list[list[EventResult]] = field(default_factory=list[list[EventResult]])
+    rated: list[RatedEvent] = field(default_factory=list[RatedEvent])
+
+
+def read_event(wanted: NewEvent) -> ReadEvent | Fault:
+    """Check what can be checked without knowing anything else, and hash the key and the content."""
+    fault = wanted.fault or _fault_of_text(wanted)
+    if fault is not None:
+        return fault
+    quantity = parse_quantity(wanted.quantity)
+    if quantity is None:
+        return Fault(
+            Reason.QUANTITY_OUT_OF_RANGE,
+            "the quantity must be decimal text of up to 18 digits before and 12 after the point",
+        )
+    content = json.dumps(
+        [
+            wanted.project,
+            wanted.meter,
+            wanted.resource,
+            wanted.datacenter,
+            wanted.unit,
+            plain_text(quantity),
+            None if wanted.event_time is None else wanted.event_time.astimezone(UTC).isoformat(),
+            sorted(wanted.metadata.items()),
+        ]
+    )
+    return ReadEvent(wanted, quantity, key_hash(wanted.key), _hash(content))
+
+
+def key_hash(key: str) -> bytes:
+    """16 bytes for a key of any length."""
+    return _hash(key)
+
+
+def decide(
+    calls: Sequence[Call],
+    knowledge: Knowledge,
+    *,
+    now: datetime,
+    ahead_max: timedelta,
+    make_id: Callable[[], UUID],
+) -> Decision:
+    """What becomes of every event. Earlier events of the batch count as recorded for later ones with the same key."""
+    decision = Decision()
+    keys: Keys = dict(knowledge.known)
+    for call in calls:
+        judge = _Judge(call, knowledge, keys, now=now, ahead_max=ahead_max, make_id=make_id)
+        results = [judge.result_of(event) for event in call.events]
+        decision.results.append(results)
+        if not (call.all_or_nothing and any(isinstance(r, RefusedEvent) for r in results)):
+            decision.rated.extend(judge.rated)
+            keys.update(judge.fresh)
+    return decision
+
+
+class _Judge:
+    """Decides one call; what it would record is in `rated` and `fresh` until the call is accepted."""
+
+    def __init__(
+        self,
+        call: Call,
+        knowledge: Knowledge,
+        keys: Keys,
+        *,
+        now: datetime,
+        ahead_max: timedelta,
+        make_id: Callable[[], UUID],
+    ) -> None:
+        self.rated: list[RatedEvent] = []
+        self.fresh: Keys = {}
+        self._call = call
+        self._scope = knowledge.scopes.get(call.org_id)
+        self._tariffs = knowledge.tariffs
+        self._keys = keys
+        self._now = now
+        self._ahead_max = ahead_max
+        self._make_id = make_id
+
+    def result_of(self, event: ReadEvent | Fault) -> EventResult:
+        if isinstance(event, Fault):
+            return RefusedEvent(event.reason, event.message)
+        key = (self._call.org_id, event.key_hash)
+        known = self.fresh.get(key) or self._keys.get(key)
+        if known is not None:
+            return _replayed(event, known)
+        rated = self._rate(event)
+        if isinstance(rated, Fault):
+            return RefusedEvent(rated.reason, rated.message)
+        self.rated.append(rated)
+        self.fresh[key] = KnownEvent(rated.event_id, event.content_hash, event.quantity, rated.cost_minor)
+        return Recorded(rated.event_id, rated.cost_minor, correction=event.quantity < 0)
+
+    def _rate(self, event: ReadEvent) -> RatedEvent | Fault:
+        wanted, scope = event.wanted, self._scope
+        if scope is None or scope.wallet_account is None:
+            return Fault(Reason.ACCOUNT_CLOSED, "the organization has no open wallet")
+        tariff = self._tariffs.get(wanted.meter)
+        if tariff is None:
+            return Fault(Reason.METER_UNKNOWN, f"no meter is named {wanted.meter}")
+        project_id = scope.projects.get(wanted.project) if wanted.project else scope.only_project
+        if project_id is None:
+            return _project_unknown(wanted.project)
+        if wanted.unit and wanted.unit != tariff.unit:
+            return Fault(Reason.UNIT_MISMATCH, f"{wanted.meter} is measured in {tariff.unit}, not in {wanted.unit}")
+        event_time = wanted.event_time or self._now
+        fault = self._fault_of_time(event_time, scope)
+        if fault is not None:
+            return fault
+        price = rate_in_force(tariff.rates.get(scope.currency, ()), event_time)
+        if price is None:
+            return Fault(
+                Reason.RATE_MISSING,
+                f"{wanted.meter} has no rate in {scope.currency} in force at {event_time.isoformat()}",
+            )
+        cost = cost_minor(event.quantity, price)
+        if abs(cost) > COST_MINOR_MAX:
+            return Fault(Reason.QUANTITY_OUT_OF_RANGE, f"the cost exceeds {COST_MINOR_MAX} minor units")
+        return RatedEvent(
+            org_id=self._call.org_id,
+            event_id=self._make_id(),
+            project_id=project_id,
+            read=event,
+            event_time=event_time,
+            currency=scope.currency,
+            unit_price_minor=price,
+            cost_minor=cost,
+        )
+
+    def _fault_of_time(self, event_time: datetime, scope: Scope) -> Fault | None:
+        if event_time - self._now > self._ahead_max:
+            return Fault(
+                Reason.EVENT_IN_FUTURE,
+                f"the event lies more than {int(self._ahead_max.total_seconds())} seconds ahead",
+            )
+        if not self._call.ignore_age and self._now - event_time > scope.usage_age_max:
+            return Fault(
+                Reason.EVENT_TOO_OLD,
+                f"the event is older than {int(scope.usage_age_max.total_seconds())} seconds",
+            )
+        return None
+
+
+def _replayed(event: ReadEvent, known: KnownEvent) -> EventResult:
+    if known.content_hash != event.content_hash:
+        return RefusedEvent(Reason.IDEMPOTENCY_KEY_REUSED, "this idempotency key was used before with other content")
+    return DuplicateEvent(known.event_id, known.cost_minor, correction=known.quantity < 0)
+
+
+def _project_unknown(project: str) -> Fault:
+    if project:
+        return Fault(Reason.PROJECT_UNKNOWN, f"the organization has no project {project}")
+    return Fault(Reason.PROJECT_UNKNOWN, "name a project: the organization has none, or more than one")
+
+
+def _fault_of_text(wanted: NewEvent) -> Fault | None:
+    for name, text, length_min, length_max in (
+        ("idempotency_key", wanted.key, 1, KEY_LENGTH_MAX),
+        ("resource_name", wanted.resource, 0, RESOURCE_LENGTH_MAX),
+        ("datacenter_name", wanted.datacenter, 0, DATACENTER_LENGTH_MAX),
+    ):
+        if not length_min <= len(text) <= length_max:
+            return Fault(Reason.INVALID_FIELD, f"{name}: must be {length_min} to {length_max} characters")
+    if len(wanted.metadata) > METADATA_PAIRS_MAX:
+        return Fault(Reason.INVALID_FIELD, f"metadata: has more than {METADATA_PAIRS_MAX} pairs")
+    texts = [wanted.key, wanted.meter, wanted.project, wanted.resource, wanted.datacenter]
+    for pair in wanted.metadata.items():
+        texts += pair
+        if max(map(len, pair)) > METADATA_LENGTH_MAX:
+            return Fault(Reason.INVALID_FIELD, f"metadata: a text has more than {METADATA_LENGTH_MAX} characters")
+    if not _is_storable("".join(texts)):
+        return Fault(Reason.INVALID_FIELD, "a text has a NUL character or is not Unicode")
+    return None
+
+
+def _is_storable(text: str) -> bool:
+    """PostgreSQL keeps no NUL, and UTF-8 no lone surrogates."""
+    return "\0" not in text and (text.isascii() or not any("\ud800" <= c <= "\udfff" for c in text))
+
+
+def _hash(text: str) -> bytes:
+    return hashlib.blake2b(text.encode(), digest_size=_HASH_BYTES).digest()

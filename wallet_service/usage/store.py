@@ -1,0 +1,181 @@
+"""SQL of the write path: what a batch has to know, and what it writes. Hot, so it speaks to the driver directly.
+
+Every function joins the transaction of `raw`. Lookups go through LATERAL, so that a plan made while a table was empty still
+uses the index when the table is large.
+"""
+
+import json
+from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Final, TypeAlias
+from uuid import UUID
+
+import asyncpg
+
+from wallet_service.usage.model import Batch, KnownEvent, RatedEvent, Scope
+
+if TYPE_CHECKING:
+    Driver: TypeAlias = asyncpg.Connection[asyncpg.Record]
+else:
+    Driver = asyncpg.Connection
+
+_SCOPES: Final = """
+    SELECT o.org_id, o.usage_age_max_seconds, COALESCE(w.currency, o.currency) AS currency, w.account_id
+    FROM organizations o
+    LEFT JOIN wallets w ON w.org_id = o.org_id AND w.closed_at IS NULL
+    WHERE o.org_id = ANY($1::uuid[])
+"""
+
+_PROJECTS: Final = """
+    SELECT u.org_id, u.slug, p.project_id
+    FROM unnest($1::uuid[], $2::text[]) AS u(org_id, slug)
+    CROSS JOIN LATERAL (
+        SELECT project_id FROM projects p WHERE p.org_id = u.org_id AND p.slug = u.slug LIMIT 1
+    ) p
+"""
+
+_ONLY_PROJECTS: Final = """
+    SELECT org_id, (array_agg(project_id))[1] AS project_id
+    FROM projects WHERE org_id = ANY($1::uuid[])
+    GROUP BY org_id HAVING count(*) = 1
+"""
+
+_KNOWN: Final = """
+    SELECT u.org_id, u.key_hash, e.event_id, e.content_hash, e.quantity, e.cost_minor
+    FROM unnest($1::uuid[], $2::bytea[]) AS u(org_id, key_hash)
+    CROSS JOIN LATERAL (
+        SELECT event_id, content_hash, quantity, cost_minor
+        FROM usage_events e WHERE e.org_id = u.org_id AND e.key_hash = u.key_hash LIMIT 1
+    ) e
+"""
+
+_WRITE: Final = """
+    WITH inserted AS (
+        INSERT INTO usage_events (
+            org_id, event_id, batch_id, project_id, meter, resource, datacenter, quantity, event_time, recorded_at,
+            currency, unit_price_minor, cost_minor, key_hash, content_hash, idempotency_key, metadata)
+        SELECT
+            u.org_id, u.event_id, u.batch_id, u.project_id, u.meter, u.resource, u.datacenter, u.quantity, u.event_time,
+            $17, u.currency, u.unit_price_minor, u.cost_minor, u.key_hash, u.content_hash, u.idempotency_key,
+            u.metadata::jsonb
+        FROM unnest(
+            $1::uuid[], $2::uuid[], $3::uuid[], $4::uuid[], $5::text[], $6::text[], $7::text[], $8::numeric[],
+            $9::timestamptz[], $10::text[], $11::numeric[], $12::numeric[], $13::bytea[], $14::bytea[], $15::text[],
+            $16::text[]
+        ) AS u(
+            org_id, event_id, batch_id, project_id, meter, resource, datacenter, quantity, event_time, currency,
+            unit_price_minor, cost_minor, key_hash, content_hash, idempotency_key, metadata)
+        ON CONFLICT (org_id, key_hash) DO NOTHING
+        RETURNING org_id, project_id, meter, resource, datacenter, currency, event_time, quantity, cost_minor
+    ), rolled AS (
+        INSERT INTO usage_hourly AS h (
+            org_id, hour, project_id, meter, resource, datacenter, currency, quantity, cost_minor, event_count)
+        SELECT
+            org_id, date_trunc('hour', event_time, 'UTC') AS hour, project_id, meter, resource, datacenter, currency,
+            sum(quantity), sum(cost_minor), count(*)
+        FROM inserted
+        GROUP BY org_id, hour, project_id, meter, resource, datacenter, currency
+        ORDER BY org_id, hour, project_id, meter, resource, datacenter, currency
+        ON CONFLICT (org_id, hour, project_id, meter, resource, datacenter, currency) DO UPDATE SET
+            quantity = h.quantity + EXCLUDED.quantity,
+            cost_minor = h.cost_minor + EXCLUDED.cost_minor,
+            event_count = h.event_count + EXCLUDED.event_count
+    )
+    SELECT count(*) FROM inserted
+"""
+
+_BATCHES: Final = """
+    INSERT INTO usage_batches (org_id, batch_id, currency, event_count, cost_minor, journal_entry_id, recorded_at)
+    SELECT u.org_id, u.batch_id, u.currency, u.event_count, u.cost_minor, u.journal_entry_id, $7
+    FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::int[], $5::numeric[], $6::uuid[])
+        AS u(org_id, batch_id, currency, event_count, cost_minor, journal_entry_id)
+"""
+
+
+async def read_scopes(
+    raw: Driver, asked: Mapping[UUID, Collection[str]], *, usage_age_max: timedelta
+) -> dict[UUID, Scope]:
+    """The organizations of `asked` that exist, with those of the projects asked for that are theirs.
+
+    An empty slug asks for the only project. usage_age_max: of organizations that have none of their own.
+    """
+    projects: dict[UUID, dict[str, UUID]] = {org_id: {} for org_id in asked}
+    pairs = [(org_id, slug) for org_id, slugs in asked.items() for slug in slugs if slug]
+    if pairs:
+        for row in await raw.fetch(_PROJECTS, [p[0] for p in pairs], [p[1] for p in pairs]):
+            projects[row["org_id"]][row["slug"]] = row["project_id"]
+    only: dict[UUID, UUID] = {}
+    if unnamed := [org_id for org_id, slugs in asked.items() if "" in slugs]:
+        only = {row["org_id"]: row["project_id"] for row in await raw.fetch(_ONLY_PROJECTS, unnamed)}
+    return {
+        row["org_id"]: Scope(
+            currency=row["currency"],
+            wallet_account=row["account_id"],
+            usage_age_max=_age(row["usage_age_max_seconds"], usage_age_max),
+            projects=projects[row["org_id"]],
+            only_project=only.get(row["org_id"]),
+        )
+        for row in await raw.fetch(_SCOPES, list(asked))
+    }
+
+
+async def read_known(raw: Driver, keys: Collection[tuple[UUID, bytes]]) -> dict[tuple[UUID, bytes], KnownEvent]:
+    """The events recorded before under any of `keys` (organization, key hash)."""
+    rows = await raw.fetch(_KNOWN, [key[0] for key in keys], [key[1] for key in keys])
+    return {
+        (row["org_id"], row["key_hash"]): KnownEvent(
+            row["event_id"], row["content_hash"], row["quantity"], row["cost_minor"]
+        )
+        for row in rows
+    }
+
+
+async def write_events(
+    raw: Driver, events: Sequence[RatedEvent], *, batch_ids: Mapping[UUID, UUID], recorded_at: datetime
+) -> int:
+    """Insert events and add them to the roll-up, in one statement; returns how many were inserted.
+
+    Fewer than `events` means that another transaction has used a key since `read_known`: the caller rolls back.
+    """
+    reads = [event.read for event in events]
+    wanted = [read.wanted for read in reads]
+    count = await raw.fetchval(
+        _WRITE,
+        [event.org_id for event in events],
+        [event.event_id for event in events],
+        [batch_ids[event.org_id] for event in events],
+        [event.project_id for event in events],
+        [new.meter for new in wanted],
+        [new.resource for new in wanted],
+        [new.datacenter for new in wanted],
+        [read.quantity for read in reads],
+        [event.event_time for event in events],
+        [event.currency for event in events],
+        [event.unit_price_minor for event in events],
+        [event.cost_minor for event in events],
+        [read.key_hash for read in reads],
+        [read.content_hash for read in reads],
+        [new.key for new in wanted],
+        [json.dumps(dict(new.metadata)) if new.metadata else None for new in wanted],
+        recorded_at,
+    )
+    assert isinstance(count, int)
+    return count
+
+
+async def write_batches(raw: Driver, batches: Sequence[Batch], *, recorded_at: datetime) -> None:
+    """Note what each organization's part of the transaction cost."""
+    await raw.execute(
+        _BATCHES,
+        [batch.org_id for batch in batches],
+        [batch.batch_id for batch in batches],
+        [batch.currency for batch in batches],
+        [batch.event_count for batch in batches],
+        [batch.cost_minor for batch in batches],
+        [batch.journal_entry_id for batch in batches],
+        recorded_at,
+    )
+
+
+def _age(seconds: int | None, default: timedelta) -> timedelta:
+    return default if seconds is None else timedelta(seconds=seconds)

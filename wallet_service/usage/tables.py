@@ -1,0 +1,94 @@
+"""Tables of usage.
+
+The hot tables carry no foreign keys: meters, projects and wallets were read in the transaction that writes, none of them is
+ever removed, and a foreign key would lock its parent row once for each event.
+"""
+
+from typing import Final
+
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    Column,
+    DateTime,
+    Index,
+    Integer,
+    LargeBinary,
+    Numeric,
+    PrimaryKeyConstraint,
+    Table,
+    Text,
+    UniqueConstraint,
+    Uuid,
+)
+from sqlalchemy.dialects.postgresql import JSONB
+
+from wallet_service.db import metadata
+from wallet_service.rating.rules import PRICE_SCALE, PRICE_WHOLE_DIGITS, QUANTITY_SCALE, QUANTITY_WHOLE_DIGITS
+
+_TIME: Final = DateTime(timezone=True)
+
+usage_events: Final = Table(
+    "usage_events",
+    metadata,
+    Column("org_id", Uuid, nullable=False),
+    Column("event_id", Uuid, nullable=False),
+    Column("batch_id", Uuid, nullable=False),
+    Column("project_id", Uuid, nullable=False),
+    Column("meter", Text, nullable=False),
+    Column("resource", Text, nullable=False),
+    Column("datacenter", Text, nullable=False),
+    Column("quantity", Numeric(QUANTITY_WHOLE_DIGITS + QUANTITY_SCALE, QUANTITY_SCALE), nullable=False),
+    Column("event_time", _TIME, nullable=False),
+    Column("recorded_at", _TIME, nullable=False),
+    Column("currency", Text, nullable=False),
+    Column("unit_price_minor", Numeric(PRICE_WHOLE_DIGITS + PRICE_SCALE, PRICE_SCALE), nullable=False),
+    Column("cost_minor", Numeric, nullable=False),
+    Column("key_hash", LargeBinary, nullable=False),
+    Column("content_hash", LargeBinary, nullable=False),
+    Column("idempotency_key", Text, nullable=False),
+    Column("metadata", JSONB(none_as_null=True)),
+    PrimaryKeyConstraint("org_id", "event_id"),
+    UniqueConstraint("org_id", "key_hash"),
+    Index(None, "org_id", "event_time"),
+    CheckConstraint("octet_length(key_hash) = 16", name="key_hash"),
+    CheckConstraint("octet_length(content_hash) = 16", name="content_hash"),
+    CheckConstraint("cost_minor = quantity * unit_price_minor", name="cost_minor"),
+    info={"scope": "tenant", "append_only": True},
+)
+"""Facts. event_id is a UUIDv7 of when it was recorded; cost_minor is exact; resource and datacenter are '' for none."""
+
+usage_hourly: Final = Table(
+    "usage_hourly",
+    metadata,
+    Column("org_id", Uuid, nullable=False),
+    Column("hour", _TIME, nullable=False),
+    Column("project_id", Uuid, nullable=False),
+    Column("meter", Text, nullable=False),
+    Column("resource", Text, nullable=False),
+    Column("datacenter", Text, nullable=False),
+    Column("currency", Text, nullable=False),
+    Column("quantity", Numeric, nullable=False),
+    Column("cost_minor", Numeric, nullable=False),
+    Column("event_count", BigInteger, nullable=False),
+    PrimaryKeyConstraint("org_id", "hour", "project_id", "meter", "resource", "datacenter", "currency"),
+    CheckConstraint("event_count > 0", name="event_count"),
+    info={"scope": "tenant"},
+    postgresql_with={"fillfactor": 80},
+)
+"""Events summed by hour of their event_time, exactly."""
+
+usage_batches: Final = Table(
+    "usage_batches",
+    metadata,
+    Column("org_id", Uuid, nullable=False),
+    Column("batch_id", Uuid, nullable=False),
+    Column("currency", Text, nullable=False),
+    Column("event_count", Integer, nullable=False),
+    Column("cost_minor", Numeric, nullable=False),
+    Column("journal_entry_id", Uuid),
+    Column("recorded_at", _TIME, nullable=False),
+    PrimaryKeyConstraint("org_id", "batch_id"),
+    info={"scope": "tenant", "append_only": True},
+)
+"""What an organization's events of one transaction cost, and the entry that carried it: NULL when the carry absorbed it."""
