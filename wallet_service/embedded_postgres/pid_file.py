@@ -4,6 +4,7 @@ import os
 import signal
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -11,8 +12,8 @@ from wallet_service.embedded_postgres.errors import FolderBusyError, folder_erro
 
 _STATUS_LINE: Final = 7
 _POLL_SECONDS: Final = 0.01
-_STOP_SECONDS_MAX: Final = 30
-_QUIT_SECONDS_MAX: Final = 10
+_ENDINGS: Final = ((signal.SIGINT, 30), (signal.SIGQUIT, 10), (signal.SIGKILL, 10))
+"""Fast shutdown, immediate shutdown, none at all; and how many seconds each may take."""
 
 
 def server_pid(cluster: Path) -> int | None:
@@ -28,32 +29,31 @@ def is_ready(cluster: Path) -> bool:
 
 
 def stop_leftover_server(cluster: Path) -> None:
-    """Wait for the end of a server that outlived its owner, after asking for it; call it only as the new owner.
+    """End what is left of a server whose owner died; call it only as the new owner.
 
-    Blocks at most 40 seconds, most of it for the server's last checkpoint. Raises FolderBusyError when it does not end.
+    A server that is still shutting down is waited for; processes that outlived their server are told to leave. Blocks at
+    most 50 seconds, most of it for a last checkpoint. Only Linux tells which processes work on a cluster; elsewhere
+    PostgreSQL's own check refuses to start beside them. Raises FolderBusyError when they stay.
     """
+    pid_file = cluster / "postmaster.pid"
+    if not pid_file.exists() or sys.platform != "linux":
+        return
     pid = server_pid(cluster)
-    if pid is None:
-        return
-    if not _serves(pid, cluster):
-        _disown_pid_file(cluster)
-        return
-    for signal_number, seconds in (
-        (signal.SIGINT, _STOP_SECONDS_MAX),
-        (signal.SIGQUIT, _QUIT_SECONDS_MAX),
-    ):
+    for signal_number, seconds in _ENDINGS:
+        processes = _server_processes(cluster)
+        if not processes:
+            break
+        _send(signal_number, {pid} if pid in processes else processes)
         deadline = time.monotonic() + seconds
-        try:
-            os.kill(pid, signal_number)
-        except ProcessLookupError:
-            return
-        while time.monotonic() < deadline:
-            if not _serves(pid, cluster):
-                return
+        while _server_processes(cluster) and time.monotonic() < deadline:
             time.sleep(_POLL_SECONDS)
-    raise FolderBusyError(
-        f"the PostgreSQL server (process {pid}) that an earlier run left on {cluster} does not stop: end it, then start again"
-    )
+    else:
+        if processes := _server_processes(cluster):
+            raise FolderBusyError(
+                f"processes {sorted(processes)} of an earlier PostgreSQL server on {cluster} do not end: end them and "
+                "start again"
+            )
+    _disown_pid_file(pid_file)
 
 
 def _lines(cluster: Path) -> list[str]:
@@ -64,27 +64,35 @@ def _lines(cluster: Path) -> list[str]:
             return []
 
 
-def _serves(pid: int, cluster: Path) -> bool:
-    """Whether process `pid` lives and is the server of `cluster`, whose working folder a server never leaves."""
-    if sys.platform != "linux":
-        try:
-            os.kill(pid, 0)
-        except OSError:
-            return False
-        return True
-    try:
-        return Path(f"/proc/{pid}/cwd").samefile(cluster)
-    except OSError:
-        return False
+def _server_processes(cluster: Path) -> set[int]:
+    """The PostgreSQL processes that work on `cluster`: their working folder is the cluster, and stays it."""
+    found: set[int] = set()
+    for process in Path("/proc").glob("[0-9]*"):
+        # Processes end while we look, and those of other users do not show their folder.
+        with suppress(OSError):
+            is_server = (process / "comm").read_text() == "postgres\n"
+            if is_server and (process / "cwd").samefile(cluster):
+                found.add(int(process.name))
+    return found
 
 
-def _disown_pid_file(cluster: Path) -> None:
+def _send(signal_number: signal.Signals, processes: set[int]) -> None:
+    for pid in processes:
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal_number)
+
+
+def _disown_pid_file(path: Path) -> None:
     """Name this process in a pid file whose server is gone.
 
     The number may by now belong to any process of ours, and PostgreSQL would take that for a running server and refuse to
-    start. It knows its parent not to be one, and then still makes its own check for orphaned children.
+    start. It knows its parent not to be one, and then still makes its own check for orphaned children. The file is
+    written in place: on a full disk a new one might stay empty, which PostgreSQL refuses too.
     """
-    with folder_errors(cluster):
-        path = cluster / "postmaster.pid"
-        _, separator, rest = path.read_text().partition("\n")
-        path.write_text(f"{os.getpid()}{separator}{rest}")
+    with folder_errors(path), suppress(FileNotFoundError):
+        pid, separator, rest = path.read_text().partition("\n")
+        if not separator:
+            path.unlink()
+            return
+        with path.open("r+b", buffering=0) as file:
+            file.write(f"{os.getpid():0{len(pid)}d}\n{rest}".encode())

@@ -8,13 +8,24 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Final, TypedDict
 
 from wallet_service.embedded_postgres.binaries import Binaries
 from wallet_service.embedded_postgres.errors import ServerUserError, folder_errors
 
 _UNPRIVILEGED_NAMES: Final = ("postgres", "nobody", "daemon")
 _PROBE_SECONDS_MAX: Final = 20
+
+
+class LaunchArguments(TypedDict, total=False):
+    """Keyword arguments of `subprocess.run` and `Popen` that decide as whom and where a server program runs."""
+
+    cwd: str
+    env: dict[str, str]
+    pass_fds: tuple[int, ...]
+    user: int
+    group: int
+    extra_groups: list[int]
 
 
 @dataclass(frozen=True)
@@ -25,15 +36,15 @@ class ServerUser:
     gid: int
     switch: bool
 
-    def launch_arguments(self, *, open_folders: Sequence[int] = ()) -> dict[str, Any]:
-        """Keyword arguments for Popen: the user, no inherited locale, a working folder that anyone may enter."""
-        arguments: dict[str, Any] = {
-            "cwd": "/",
-            "env": {"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C"},
-            "pass_fds": tuple(open_folders),
-        }
+    def launch_arguments(self, *, open_folders: Sequence[int] = ()) -> LaunchArguments:
+        """The user, no inherited locale, a working folder that anyone may enter, and the open folders to hand over."""
+        arguments = LaunchArguments(
+            cwd="/",
+            env={"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C"},
+            pass_fds=tuple(open_folders),
+        )
         if self.switch:
-            arguments |= {"user": self.uid, "group": self.gid, "extra_groups": []}
+            arguments.update(user=self.uid, group=self.gid, extra_groups=[])
         return arguments
 
     def take_over(self, path: Path) -> None:
@@ -55,11 +66,12 @@ class ServerUser:
         try:
             run = subprocess.run(
                 command,
+                check=False,
                 capture_output=True,
                 timeout=_PROBE_SECONDS_MAX,
                 **self.launch_arguments(),
             )
-        except OSError:
+        except (OSError, subprocess.TimeoutExpired):
             return False
         return run.returncode == 0
 
@@ -109,7 +121,5 @@ def copy_binaries(binaries: Binaries, folder: Path) -> Binaries:
             shutil.copytree(libraries, folder / libraries.name, symlinks=True)
         for path in (folder, *folder.rglob("*")):
             if not path.is_symlink():
-                path.chmod(
-                    0o755 if path.is_dir() or path.parent.name == "bin" else 0o644
-                )
+                path.chmod(0o755 if path.is_dir() or path.parent.name == "bin" else 0o644)
     return Binaries(copied_root / binaries.bin_dir.name, binaries.major)

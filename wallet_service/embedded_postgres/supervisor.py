@@ -1,19 +1,14 @@
-"""The owner's side of the server: the lock, the process, its readiness and its end."""
+"""The one class that the service uses: own the server on a data folder, or attach to its owner's."""
 
-import ctypes
-import os
 import shutil
-import signal
 import socket
-import subprocess
-import sys
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
-from wallet_service.embedded_postgres.binaries import Binaries, find_binaries
+from wallet_service.embedded_postgres.binaries import find_binaries
 from wallet_service.embedded_postgres.cluster import (
     DATABASE,
     OWNER,
@@ -28,44 +23,16 @@ from wallet_service.embedded_postgres.cluster import (
     prepare_folders,
 )
 from wallet_service.embedded_postgres.connection import ConnectionInfo
-from wallet_service.embedded_postgres.errors import (
-    FolderBusyError,
-    ServerFailedError,
-    folder_errors,
-    program_failure,
-)
+from wallet_service.embedded_postgres.errors import FolderBusyError
 from wallet_service.embedded_postgres.folder_lock import FolderLock
-from wallet_service.embedded_postgres.pid_file import (
-    is_ready,
-    server_pid,
-    stop_leftover_server,
+from wallet_service.embedded_postgres.pid_file import stop_leftover_server
+from wallet_service.embedded_postgres.server_process import (
+    NOT_DURABLE,
+    OPTIONS,
+    ServerProcess,
 )
 
 _POLL_SECONDS: Final = 0.01
-_STOP_SECONDS_MAX: Final = 30
-_QUIT_SECONDS_MAX: Final = 10
-_PR_SET_PDEATHSIG: Final = 1
-
-_OPTIONS: Final[Mapping[str, str]] = {
-    "listen_addresses": "",
-    "unix_socket_permissions": "0700",
-    "max_connections": "100",
-    "shared_buffers": "256MB",
-    "fsync": "on",
-    "synchronous_commit": "on",
-    "full_page_writes": "on",
-    "max_wal_size": "4GB",
-    "checkpoint_timeout": "15min",
-    "checkpoint_completion_target": "0.9",
-    "jit": "off",
-    "timezone": "UTC",
-    "log_timezone": "UTC",
-}
-_NOT_DURABLE: Final[Mapping[str, str]] = {
-    "fsync": "off",
-    "synchronous_commit": "off",
-    "full_page_writes": "off",
-}
 
 
 class EmbeddedPostgres:
@@ -89,13 +56,13 @@ class EmbeddedPostgres:
         self._setting = binaries
         self._durable = durable
         self._options = {
-            **_OPTIONS,
-            **({} if durable else _NOT_DURABLE),
+            **OPTIONS,
+            **({} if durable else NOT_DURABLE),
             **(options or {}),
         }
         self._start_seconds_max = start_seconds_max
         self._lock: FolderLock | None = None
-        self._process: subprocess.Popen[bytes] | None = None
+        self._process: ServerProcess | None = None
         self._private_folder: Path | None = None
 
     def start(self) -> ConnectionInfo:
@@ -109,10 +76,10 @@ class EmbeddedPostgres:
             "the kernel stops the server when the thread that spawned it ends: start it in the main thread"
         )
         folders = prepare_folders(self._data_dir)
-        self._lock = FolderLock(folders)
+        lock = self._lock = FolderLock(folders)
         try:
-            attached = self._lock_or_attach(folders)
-            return attached or self._start_owned(folders)
+            attached = self._take_or_attach(folders, lock)
+            return attached or self._start_owned(folders, lock)
         except BaseException:
             self.stop()
             raise
@@ -126,7 +93,7 @@ class EmbeddedPostgres:
         if self._process is not None:
             if self._lock is not None:
                 self._lock.withdraw()
-            _end(self._process)
+            self._process.stop()
             self._process = None
         if self._private_folder is not None:
             shutil.rmtree(self._private_folder, ignore_errors=True)
@@ -138,7 +105,7 @@ class EmbeddedPostgres:
     @property
     def exit_code(self) -> int | None:
         """How the server that this process started ended by itself (negative: by that signal); None while it runs."""
-        return None if self._process is None else self._process.poll()
+        return None if self._process is None else self._process.exit_code
 
     def __enter__(self) -> ConnectionInfo:
         return self.start()
@@ -146,12 +113,11 @@ class EmbeddedPostgres:
     def __exit__(self, *_: object) -> None:
         self.stop()
 
-    def _lock_or_attach(self, folders: Folders) -> ConnectionInfo | None:
+    def _take_or_attach(self, folders: Folders, lock: FolderLock) -> ConnectionInfo | None:
         """Take the folder (None), or connect to its owner's server once that is ready."""
-        assert self._lock is not None
         deadline = time.monotonic() + self._start_seconds_max
-        while not self._lock.take():
-            socket_dir = self._lock.socket_of_owner()
+        while not lock.take():
+            socket_dir = lock.socket_of_owner()
             if socket_dir is not None and _accepts(socket_dir):
                 return _connection(folders, socket_dir, is_owner=False)
             if time.monotonic() > deadline:
@@ -162,8 +128,7 @@ class EmbeddedPostgres:
             time.sleep(_POLL_SECONDS)
         return None
 
-    def _start_owned(self, folders: Folders) -> ConnectionInfo:
-        assert self._lock is not None
+    def _start_owned(self, folders: Folders, lock: FolderLock) -> ConnectionInfo:
         stop_leftover_server(folders.cluster)
         self._private_folder = folders.private
         binaries = choose_binaries(folders, find_binaries(setting=self._setting))
@@ -171,55 +136,20 @@ class EmbeddedPostgres:
             if not folders.cluster.exists():
                 initialise(folders, binaries, view, durable=self._durable)
             socket_dir = make_socket_folder(folders)
-            log_start = os.lseek(log, 0, os.SEEK_END)
-            command = [
-                str(binaries.bin_dir / "postgres"),
-                "-D",
-                view.path(folders.cluster),
-            ]
-            settings = {
-                **self._options,
-                "unix_socket_directories": view.path(socket_dir),
-            }
-            for name, value in settings.items():
-                command += ["-c", f"{name}={value}"]
-            with folder_errors(folders.data):
-                self._process = subprocess.Popen(
-                    command,
-                    stdin=subprocess.DEVNULL,
-                    stdout=log,
-                    stderr=log,
-                    # A terminal's Ctrl-C must reach the service alone, which drains its calls before it stops the server.
-                    start_new_session=True,
-                    preexec_fn=_ask_for_sigint_at_death_of(os.getpid()),  # noqa: PLW1509 (it only makes system calls)
-                    **view.launch_arguments(),
-                )
-        self._await_ready(self._process, folders, log_start)
-        self._lock.announce(socket_dir)
+            self._process = ServerProcess(
+                folders,
+                binaries,
+                view,
+                socket_dir=socket_dir,
+                log=log,
+                options=self._options,
+            )
+        self._process.await_ready(seconds_max=self._start_seconds_max)
+        lock.announce(socket_dir)
         return _connection(folders, socket_dir, is_owner=True)
 
-    def _await_ready(
-        self, process: "subprocess.Popen[bytes]", folders: Folders, log_start: int
-    ) -> None:
-        deadline = time.monotonic() + self._start_seconds_max
-        while not (
-            server_pid(folders.cluster) == process.pid and is_ready(folders.cluster)
-        ):
-            if process.poll() is not None:
-                with folder_errors(folders.data), folders.log.open("rb") as log:
-                    log.seek(log_start)
-                    output = log.read().decode(errors="replace")
-                raise program_failure("postgres", output, folder=folders.data)
-            if time.monotonic() > deadline:
-                raise ServerFailedError(
-                    f"PostgreSQL in {folders.data} was not ready within {self._start_seconds_max:g} s; see {folders.log}"
-                )
-            time.sleep(_POLL_SECONDS)
 
-
-def _connection(
-    folders: Folders, socket_dir: Path, *, is_owner: bool
-) -> ConnectionInfo:
+def _connection(folders: Folders, socket_dir: Path, *, is_owner: bool) -> ConnectionInfo:
     return ConnectionInfo(
         socket_dir=socket_dir,
         user=OWNER,
@@ -236,39 +166,3 @@ def _accepts(socket_dir: Path) -> bool:
         except OSError:
             return False
     return True
-
-
-def _end(process: "subprocess.Popen[bytes]") -> None:
-    """Fast shutdown, then an immediate one (as safe as a crash), then kill."""
-    for signal_number, seconds in (
-        (signal.SIGINT, _STOP_SECONDS_MAX),
-        (signal.SIGQUIT, _QUIT_SECONDS_MAX),
-    ):
-        process.send_signal(signal_number)
-        try:
-            process.wait(seconds)
-        except subprocess.TimeoutExpired:
-            continue
-        return
-    process.kill()
-    process.wait()
-
-
-def _ask_for_sigint_at_death_of(parent: int) -> Callable[[], None] | None:
-    """What the child does between fork and exec: have the kernel send it SIGINT when `parent` dies.
-
-    It runs after the switch of user, which would clear the request. Only Linux has it; elsewhere a server that outlives
-    its owner is stopped by the next owner.
-    """
-    if sys.platform != "linux":
-        return None
-    libc = ctypes.CDLL(None, use_errno=True)
-
-    def ask() -> None:
-        if libc.prctl(_PR_SET_PDEATHSIG, int(signal.SIGINT), 0, 0, 0) != 0:
-            raise OSError(ctypes.get_errno(), "prctl(PR_SET_PDEATHSIG) failed")
-        if os.getppid() != parent:
-            # The parent died before the request stood; nobody would ever stop the server.
-            os._exit(1)
-
-    return ask
