@@ -263,9 +263,7 @@ class CustomerRequest:
 class ProviderError(Exception):
     """A provider call failed; `payment` is the payment as the failed attempt left it, where the vendor tells."""
 
-    def __init__(
-        self, failure: Failure, payment: PaymentSnapshot | None = None
-    ) -> None:
+    def __init__(self, failure: Failure, payment: PaymentSnapshot | None = None) -> None:
         super().__init__(f"{failure.code}: {failure.message}")
         self.failure = failure
         self.payment = payment
@@ -311,9 +309,7 @@ class PaymentProvider(Protocol):
         """The payment with its refunds and disputes, as of now. Raises `InvalidRequest` for an unknown id."""
         ...
 
-    async def cancel(
-        self, external_id: str, *, idempotency_key: str
-    ) -> PaymentSnapshot:
+    async def cancel(self, external_id: str, *, idempotency_key: str) -> PaymentSnapshot:
         """Make sure the payment can no longer succeed. Raises `InvalidRequest` when it already did."""
         ...
 
@@ -321,9 +317,7 @@ class PaymentProvider(Protocol):
         """Give money back. Raises `InvalidRequest` when more is asked than is left."""
         ...
 
-    def verify_webhook(
-        self, raw: bytes, headers: Mapping[str, str]
-    ) -> Sequence[ProviderEvent]:
+    def verify_webhook(self, raw: bytes, headers: Mapping[str, str]) -> Sequence[ProviderEvent]:
         """Check the signature over the raw body and its age on both sides; raises `WebhookRejected`."""
         ...
 
@@ -340,9 +334,7 @@ class SavedMethods(Protocol):
         """The provider's customer id for this billing account, made if needed."""
         ...
 
-    async def create_setup(
-        self, *, customer_id: str, org_id: str, idempotency_key: str
-    ) -> SetupSnapshot:
+    async def create_setup(self, *, customer_id: str, org_id: str, idempotency_key: str) -> SetupSnapshot:
         """Start saving a method for later charges; the payer finishes it with `client_secret`."""
         ...
 
@@ -350,9 +342,7 @@ class SavedMethods(Protocol):
         """The setup as of now."""
         ...
 
-    async def attach(
-        self, *, customer_id: str, method_id: str, idempotency_key: str
-    ) -> SavedMethod:
+    async def attach(self, *, customer_id: str, method_id: str, idempotency_key: str) -> SavedMethod:
         """Tie a method to the customer; a method already tied to this customer is returned as it is."""
         ...
 

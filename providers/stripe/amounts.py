@@ -24,9 +24,7 @@ def to_stripe(money: Money) -> tuple[int, str]:
     if sent_exponent >= iso_exponent:
         amount, remainder = money.amount_minor * 10 ** (sent_exponent - iso_exponent), 0
     else:
-        amount, remainder = divmod(
-            money.amount_minor, 10 ** (iso_exponent - sent_exponent)
-        )
+        amount, remainder = divmod(money.amount_minor, 10 ** (iso_exponent - sent_exponent))
     if remainder or (sent_exponent == 3 and amount % 10):
         raise _invalid("amount_not_representable", f"{money} cannot be charged exactly")
     if amount <= 0:

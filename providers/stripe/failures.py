@@ -38,9 +38,7 @@ HARD_DECLINES = frozenset(
 )
 """Codes and decline codes after which a repeat is useless or forbidden until the payer brings another card."""
 
-AUTHENTICATION_CODES = frozenset(
-    {"authentication_required", "payment_intent_authentication_failure"}
-)
+AUTHENTICATION_CODES = frozenset({"authentication_required", "payment_intent_authentication_failure"})
 NOT_EXECUTED = (
     stripe.RateLimitError,
     stripe.AuthenticationError,
@@ -66,18 +64,14 @@ def card_failure(
     )
 
 
-def provider_error(
-    error: stripe.StripeError, *, write: bool, payment: PaymentSnapshot | None
-) -> ProviderError:
+def provider_error(error: stripe.StripeError, *, write: bool, payment: PaymentSnapshot | None) -> ProviderError:
     """What to raise for an error of the library. A failed read never leaves an unknown outcome."""
     if isinstance(error, stripe.CardError):
         return _card_error(error, payment)
     if isinstance(error, NOT_EXECUTED):
         return _unavailable(error, outcome_unknown=False)
     if isinstance(error, stripe.InvalidRequestError | stripe.IdempotencyError):
-        return InvalidRequest(
-            _failure(error, FailureKind.INVALID, outcome_unknown=False), payment
-        )
+        return InvalidRequest(_failure(error, FailureKind.INVALID, outcome_unknown=False), payment)
     return _unavailable(error, outcome_unknown=write)
 
 
@@ -93,9 +87,7 @@ def deadline_exceeded(*, write: bool) -> Unavailable:
     )
 
 
-def _card_kind(
-    *, code: str | None, decline_code: str | None, advice_code: str | None
-) -> FailureKind:
+def _card_kind(*, code: str | None, decline_code: str | None, advice_code: str | None) -> FailureKind:
     if AUTHENTICATION_CODES & {code, decline_code}:
         return FailureKind.AUTHENTICATION_REQUIRED
     if advice_code == "do_not_try_again" or HARD_DECLINES & {code, decline_code}:
@@ -103,9 +95,7 @@ def _card_kind(
     return FailureKind.DECLINED_RETRYABLE
 
 
-def _card_error(
-    error: stripe.CardError, payment: PaymentSnapshot | None
-) -> ProviderError:
+def _card_error(error: stripe.CardError, payment: PaymentSnapshot | None) -> ProviderError:
     detail = error.error
     kind = _card_kind(
         code=error.code,
@@ -119,14 +109,10 @@ def _card_error(
 
 
 def _unavailable(error: stripe.StripeError, *, outcome_unknown: bool) -> Unavailable:
-    return Unavailable(
-        _failure(error, FailureKind.UNAVAILABLE, outcome_unknown=outcome_unknown)
-    )
+    return Unavailable(_failure(error, FailureKind.UNAVAILABLE, outcome_unknown=outcome_unknown))
 
 
-def _failure(
-    error: stripe.StripeError, kind: FailureKind, *, outcome_unknown: bool
-) -> Failure:
+def _failure(error: stripe.StripeError, kind: FailureKind, *, outcome_unknown: bool) -> Failure:
     detail = error.error
     return Failure(
         kind=kind,

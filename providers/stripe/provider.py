@@ -81,9 +81,7 @@ class StripeProvider:
             params["payment_method"] = request.payment_method_id
             params["confirm"] = True
         async with self._call(write=True):
-            intent = await self._client.v1.payment_intents.create_async(
-                params, _keyed(request.idempotency_key)
-            )
+            intent = await self._client.v1.payment_intents.create_async(params, _keyed(request.idempotency_key))
         return payment_snapshot(intent)
 
     async def charge_off_session(self, charge: OffSessionCharge) -> PaymentSnapshot:
@@ -93,9 +91,7 @@ class StripeProvider:
         params["confirm"] = True
         params["off_session"] = True
         async with self._call(write=True):
-            intent = await self._client.v1.payment_intents.create_async(
-                params, _keyed(charge.idempotency_key)
-            )
+            intent = await self._client.v1.payment_intents.create_async(params, _keyed(charge.idempotency_key))
         return payment_snapshot(intent)
 
     async def sync(self, external_id: str) -> PaymentSnapshot:
@@ -114,14 +110,10 @@ class StripeProvider:
             if not isinstance(charge, stripe.Charge) or not charge.paid:
                 return payment_snapshot(intent)
             refunds = await self._refunds(charge, external_id)
-            disputes = await self._client.v1.disputes.list_async(
-                {"payment_intent": external_id, "limit": PAGE_SIZE}
-            )
+            disputes = await self._client.v1.disputes.list_async({"payment_intent": external_id, "limit": PAGE_SIZE})
         return payment_snapshot(intent, refunds=refunds, disputes=disputes.data)
 
-    async def cancel(
-        self, external_id: str, *, idempotency_key: str
-    ) -> PaymentSnapshot:
+    async def cancel(self, external_id: str, *, idempotency_key: str) -> PaymentSnapshot:
         """See `PaymentProvider.cancel`; a payment that is already canceled is returned as it is."""
         try:
             async with self._call(write=True):
@@ -131,10 +123,7 @@ class StripeProvider:
                     _keyed(idempotency_key),
                 )
         except InvalidRequest as error:
-            if (
-                error.payment is not None
-                and error.payment.state is PaymentState.CANCELED
-            ):
+            if error.payment is not None and error.payment.state is PaymentState.CANCELED:
                 return error.payment
             raise
         return payment_snapshot(intent)
@@ -149,18 +138,12 @@ class StripeProvider:
         if request.amount is not None:
             params["amount"], _ = to_stripe(request.amount)
         async with self._call(write=True):
-            refund = await self._client.v1.refunds.create_async(
-                params, _keyed(request.idempotency_key)
-            )
+            refund = await self._client.v1.refunds.create_async(params, _keyed(request.idempotency_key))
         return refund_snapshot(refund)
 
-    def verify_webhook(
-        self, raw: bytes, headers: Mapping[str, str]
-    ) -> Sequence[ProviderEvent]:
+    def verify_webhook(self, raw: bytes, headers: Mapping[str, str]) -> Sequence[ProviderEvent]:
         """See `PaymentProvider.verify_webhook`. Stripe sends one event a delivery."""
-        return (
-            webhooks.verify(raw, headers, settings=self._settings, now=self._clock()),
-        )
+        return (webhooks.verify(raw, headers, settings=self._settings, now=self._clock()),)
 
     async def ensure_customer(self, request: CustomerRequest) -> str:
         """See `SavedMethods.ensure_customer`."""
@@ -175,18 +158,12 @@ class StripeProvider:
         if request.email:
             params["email"] = request.email
         async with self._call(write=True):
-            if request.known_customer_id and await self._customer_exists(
-                request.known_customer_id
-            ):
+            if request.known_customer_id and await self._customer_exists(request.known_customer_id):
                 return request.known_customer_id
-            customer = await self._client.v1.customers.create_async(
-                params, _keyed(request.idempotency_key)
-            )
+            customer = await self._client.v1.customers.create_async(params, _keyed(request.idempotency_key))
         return customer.id
 
-    async def create_setup(
-        self, *, customer_id: str, org_id: str, idempotency_key: str
-    ) -> SetupSnapshot:
+    async def create_setup(self, *, customer_id: str, org_id: str, idempotency_key: str) -> SetupSnapshot:
         """See `SavedMethods.create_setup`. The consent asked for covers charges while the customer is away."""
         async with self._call(write=True):
             setup = await self._client.v1.setup_intents.create_async(
@@ -203,13 +180,9 @@ class StripeProvider:
     async def sync_setup(self, setup_id: str) -> SetupSnapshot:
         """See `SavedMethods.sync_setup`."""
         async with self._call(write=False):
-            return setup_snapshot(
-                await self._client.v1.setup_intents.retrieve_async(setup_id)
-            )
+            return setup_snapshot(await self._client.v1.setup_intents.retrieve_async(setup_id))
 
-    async def attach(
-        self, *, customer_id: str, method_id: str, idempotency_key: str
-    ) -> SavedMethod:
+    async def attach(self, *, customer_id: str, method_id: str, idempotency_key: str) -> SavedMethod:
         """See `SavedMethods.attach`. A finished setup has already attached its method."""
         async with self._call(write=True):
             method = await self._client.v1.payment_methods.retrieve_async(method_id)
@@ -224,9 +197,7 @@ class StripeProvider:
         async with self._call(write=True):
             method = await self._client.v1.payment_methods.retrieve_async(method_id)
             if method.customer is not None:
-                await self._client.v1.payment_methods.detach_async(
-                    method_id, None, _keyed(idempotency_key)
-                )
+                await self._client.v1.payment_methods.detach_async(method_id, None, _keyed(idempotency_key))
 
     async def list_methods(self, customer_id: str) -> Sequence[SavedMethod]:
         """See `SavedMethods.list_methods`."""
@@ -302,9 +273,7 @@ class StripeProvider:
             payment = payment_snapshot(intent) if intent else None
             raise provider_error(error, write=write, payment=payment) from error
 
-    def _intent_params(
-        self, request: TopUpRequest | OffSessionCharge
-    ) -> PaymentIntentCreateParams:
+    def _intent_params(self, request: TopUpRequest | OffSessionCharge) -> PaymentIntentCreateParams:
         minimum = self.minimum(request.amount.currency)
         if minimum is not None and request.amount.amount_minor < minimum.amount_minor:
             raise _invalid("amount_too_small", f"the smallest amount is {minimum}")
@@ -321,14 +290,10 @@ class StripeProvider:
             params["description"] = request.description
         return params
 
-    async def _refunds(
-        self, charge: stripe.Charge, external_id: str
-    ) -> list[stripe.Refund]:
+    async def _refunds(self, charge: stripe.Charge, external_id: str) -> list[stripe.Refund]:
         if charge.refunds and not charge.refunds.has_more:
             return charge.refunds.data
-        listed = await self._client.v1.refunds.list_async(
-            {"payment_intent": external_id, "limit": PAGE_SIZE}
-        )
+        listed = await self._client.v1.refunds.list_async({"payment_intent": external_id, "limit": PAGE_SIZE})
         return [refund async for refund in listed.auto_paging_iter()]
 
     async def _customer_exists(self, customer_id: str) -> bool:

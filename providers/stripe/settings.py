@@ -56,9 +56,7 @@ class StripeSettings:
     webhook_tolerance: timedelta = timedelta(seconds=300)
     webhook_bytes_max: int = 1024 * 1024
     list_pages_max: int = 50
-    minimum_minor: Mapping[str, int] = field(
-        default_factory=lambda: DEFAULT_MINIMUM_MINOR
-    )
+    minimum_minor: Mapping[str, int] = field(default_factory=lambda: DEFAULT_MINIMUM_MINOR)
 
     @property
     def livemode(self) -> bool:

@@ -55,11 +55,7 @@ def payment_snapshot(
     disputes: Sequence[stripe.Dispute] = (),
 ) -> PaymentSnapshot:
     """A payment; fee and refunded amount are known only where `latest_charge` is expanded."""
-    charge = (
-        intent.latest_charge
-        if isinstance(intent.latest_charge, stripe.Charge)
-        else None
-    )
+    charge = intent.latest_charge if isinstance(intent.latest_charge, stripe.Charge) else None
     entry = charge.balance_transaction if charge else None
     booked = entry if isinstance(entry, stripe.BalanceTransaction) else None
     return PaymentSnapshot(
@@ -67,9 +63,7 @@ def payment_snapshot(
         state=PAYMENT_STATES[intent.status],
         amount=from_stripe(intent.amount, intent.currency),
         amount_received=from_stripe(intent.amount_received, intent.currency),
-        amount_refunded=from_stripe(
-            charge.amount_refunded if charge else 0, intent.currency
-        ),
+        amount_refunded=from_stripe(charge.amount_refunded if charge else 0, intent.currency),
         created_at=instant(intent.created),
         metadata=_metadata(intent.metadata),
         client_secret=intent.client_secret,
@@ -120,12 +114,8 @@ def dispute_snapshot(dispute: stripe.Dispute) -> DisputeSnapshot:
         reason=dispute.reason,
         created_at=instant(dispute.created),
         payment_external_id=_id_of(dispute.payment_intent),
-        withdrawn=from_stripe(
-            sum(-entry.amount for entry in entries if entry.amount < 0), settled_in
-        ),
-        reinstated=from_stripe(
-            sum(entry.amount for entry in entries if entry.amount > 0), settled_in
-        ),
+        withdrawn=from_stripe(sum(-entry.amount for entry in entries if entry.amount < 0), settled_in),
+        reinstated=from_stripe(sum(entry.amount for entry in entries if entry.amount > 0), settled_in),
         fee=from_stripe(sum(entry.fee for entry in entries), settled_in),
         evidence_due_at=instant(due_by) if due_by else None,
     )
@@ -134,9 +124,7 @@ def dispute_snapshot(dispute: stripe.Dispute) -> DisputeSnapshot:
 def saved_method(method: stripe.PaymentMethod) -> SavedMethod:
     """A card. Other types are never asked for."""
     card = method.card
-    assert card is not None, (
-        f"{method.id} is a {method.type}, and only cards are requested"
-    )
+    assert card is not None, f"{method.id} is a {method.type}, and only cards are requested"
     return SavedMethod(
         method_id=method.id,
         customer_id=_id_of(method.customer),
@@ -194,7 +182,5 @@ def _id_of(reference: object) -> str | None:
     """The id of a reference that may be expanded."""
     if reference is None or isinstance(reference, str):
         return reference
-    assert isinstance(reference, stripe.StripeObject), (
-        f"a {type(reference).__name__} is no reference"
-    )
+    assert isinstance(reference, stripe.StripeObject), f"a {type(reference).__name__} is no reference"
     return str(reference["id"])

@@ -14,9 +14,7 @@ from providers.stripe.snapshots import instant
 SIGNATURE_HEADER = "stripe-signature"
 
 
-def verify(
-    raw: bytes, headers: Mapping[str, str], *, settings: StripeSettings, now: datetime
-) -> ProviderEvent:
+def verify(raw: bytes, headers: Mapping[str, str], *, settings: StripeSettings, now: datetime) -> ProviderEvent:
     """The event in a delivery. Raises `WebhookRejected` for anything not signed by Stripe just now for this mode.
 
     The library bounds the age only towards the past and by the machine's clock, so the time is checked here.
@@ -27,9 +25,7 @@ def verify(
     _check_signature(raw, header, settings)
     age_seconds = now.timestamp() - _signed_at(header)
     if abs(age_seconds) > settings.webhook_tolerance.total_seconds():
-        raise WebhookRejected(
-            "timestamp too old" if age_seconds > 0 else "timestamp in the future"
-        )
+        raise WebhookRejected("timestamp too old" if age_seconds > 0 else "timestamp in the future")
     return _event(raw, livemode=settings.livemode)
 
 
@@ -59,11 +55,7 @@ def _check_signature(raw: bytes, header: str, settings: StripeSettings) -> None:
 
 def _signed_at(header: str) -> int:
     """The timestamp that the library signed with: the first `t`."""
-    times = [
-        value
-        for key, _, value in (item.partition("=") for item in header.split(","))
-        if key == "t"
-    ]
+    times = [value for key, _, value in (item.partition("=") for item in header.split(",")) if key == "t"]
     return int(times[0])
 
 

@@ -14,27 +14,19 @@ from providers.simulators.stripe.world import WEBHOOK_SECRET, Settings, random_i
 
 def main() -> None:
     """Parse the arguments, serve, and write the state file on the way out."""
-    parser = argparse.ArgumentParser(
-        prog="python -m providers.simulators.stripe", description=main.__doc__
-    )
+    parser = argparse.ArgumentParser(prog="python -m providers.simulators.stripe", description=main.__doc__)
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=12111)
-    parser.add_argument(
-        "--webhook-url", help="where events go; none are delivered without it"
-    )
+    parser.add_argument("--webhook-url", help="where events go; none are delivered without it")
     parser.add_argument("--webhook-secret", default=WEBHOOK_SECRET)
-    parser.add_argument(
-        "--state-file", type=Path, help="keep the state here across restarts"
-    )
+    parser.add_argument("--state-file", type=Path, help="keep the state here across restarts")
     parser.add_argument(
         "--followup-delay",
         type=int,
         default=1,
         help="seconds from a payment to its fee",
     )
-    parser.add_argument(
-        "--seed", type=int, help="repeat ids and shuffles; not with a state file"
-    )
+    parser.add_argument("--seed", type=int, help="repeat ids and shuffles; not with a state file")
     asyncio.run(_serve(parser.parse_args()))
 
 
@@ -62,9 +54,7 @@ async def _serve(arguments: argparse.Namespace) -> None:
 
 
 def _now() -> datetime:
-    return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(
-        microseconds=time.time_ns() // 1_000
-    )
+    return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=time.time_ns() // 1_000)
 
 
 if __name__ == "__main__":

@@ -126,16 +126,12 @@ class Hangup(Response):
 class Api:
     """Serves `OPERATIONS` on one world. `on_exchange` sees each request that got an answer of its own."""
 
-    def __init__(
-        self, world: World, on_exchange: Callable[[Exchange], None] | None = None
-    ) -> None:
+    def __init__(self, world: World, on_exchange: Callable[[Exchange], None] | None = None) -> None:
         self._world = world
         self._on_exchange = on_exchange
 
     def routes(self) -> list[Route]:
-        return [
-            Route(op.path, self._endpoint(op), methods=[op.method]) for op in OPERATIONS
-        ]
+        return [Route(op.path, self._endpoint(op), methods=[op.method]) for op in OPERATIONS]
 
     def _endpoint(self, operation: Operation) -> Callable[[Request], Any]:
         async def serve(request: Request) -> Response:
@@ -150,11 +146,7 @@ class Api:
         fault = _take_fault(world, operation.method, request.url.path)
         if fault is not None and fault.kind == "disconnect_before":
             return Hangup()
-        key = (
-            request.headers.get("idempotency-key")
-            if operation.method == "POST"
-            else None
-        )
+        key = request.headers.get("idempotency-key") if operation.method == "POST" else None
         headers = {
             "Request-Id": request_id,
             "Stripe-Version": request.headers.get("stripe-version", API_VERSION),
@@ -164,16 +156,10 @@ class Api:
                 raise ApiError(413, "Request body too large.", saved=False)
             _authenticate(world, request)
             if fault is not None and fault.kind == "rate_limit":
-                raise ApiError(
-                    429, "Too many requests.", code="rate_limit", saved=False
-                )
+                raise ApiError(429, "Too many requests.", code="rate_limit", saved=False)
             tree = decode(body if operation.method == "POST" else request.url.query)
             world.asking = Asking(request_id, key)
-            kept = (
-                idempotency.claim(world, key, operation.method, request.url.path, tree)
-                if key
-                else None
-            )
+            kept = idempotency.claim(world, key, operation.method, request.url.path, tree) if key else None
             if kept is not None:
                 replay = {
                     "Idempotent-Replayed": "true",
@@ -199,9 +185,7 @@ class Api:
                     answer=answer,
                 )
             )
-        return JSONResponse(
-            answer, status, {**headers, **({"Idempotency-Key": key} if key else {})}
-        )
+        return JSONResponse(answer, status, {**headers, **({"Idempotency-Key": key} if key else {})})
 
     async def _execute(
         self,
@@ -218,9 +202,7 @@ class Api:
                 asking = world.asking
                 await asyncio.sleep(fault.seconds)
                 world.asking = asking
-            status, answer, executed = self._run(
-                operation, dict(request.path_params), tree, fault
-            )
+            status, answer, executed = self._run(operation, dict(request.path_params), tree, fault)
             if key is not None and executed:
                 idempotency.keep(world, key, status, answer)
         finally:
@@ -231,9 +213,7 @@ class Api:
             await asyncio.sleep(fault.seconds)
         return status, answer
 
-    def _run(
-        self, operation: Operation, path: Json, tree: Json, fault: Fault | None
-    ) -> tuple[int, Json, bool]:
+    def _run(self, operation: Operation, path: Json, tree: Json, fault: Fault | None) -> tuple[int, Json, bool]:
         """(status, body, whether the answer is to be kept under the key)."""
         broken = ApiError(500, "An error occurred on our side.", kind="api_error")
         if fault is not None and fault.kind == "error_before":
@@ -253,9 +233,7 @@ class Api:
 
 def not_found(request: Request) -> JSONResponse:
     """An address that is not simulated."""
-    error = ApiError(
-        404, f"Unrecognized request URL ({request.method}: {request.url.path})."
-    )
+    error = ApiError(404, f"Unrecognized request URL ({request.method}: {request.url.path}).")
     return JSONResponse(error.body, 404)
 
 

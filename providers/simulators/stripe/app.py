@@ -23,13 +23,9 @@ from providers.simulators.stripe.world import (
 )
 
 
-def make_world(
-    settings: Settings, *, clock: Clock, ids: IdSource | None = None
-) -> World:
+def make_world(settings: Settings, *, clock: Clock, ids: IdSource | None = None) -> World:
     """A world with what its state file holds, and with the configured webhook endpoint."""
-    world = World(
-        settings=settings, clock=clock, ids=ids or random_ids(random.Random())
-    )
+    world = World(settings=settings, clock=clock, ids=ids or random_ids(random.Random()))
     world.load()
     if settings.webhook_url is not None:
         for endpoint in list(world.tables["webhook_endpoint"].values()):

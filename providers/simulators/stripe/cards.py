@@ -81,9 +81,7 @@ CARDS = (
         number="4000000000000069",
         label="has expired",
         tokens=("pm_card_chargeDeclinedExpiredCard",),
-        decline=Decline(
-            "expired_card", "Your card has expired.", "expired_card", "do_not_try_again"
-        ),
+        decline=Decline("expired_card", "Your card has expired.", "expired_card", "do_not_try_again"),
     ),
     Card(
         number="4000000000000119",

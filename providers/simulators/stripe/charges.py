@@ -21,15 +21,12 @@ def listing(world: World, params: Params, path: Json) -> Json:
     rows = (
         row
         for row in world.newest_first("charge")
-        if (customer is None or row["customer"] == customer)
-        and (intent is None or row["payment_intent"] == intent)
+        if (customer is None or row["customer"] == customer) and (intent is None or row["payment_intent"] == intent)
     )
     return page(params, rows, "/v1/charges")
 
 
-def succeed(
-    world: World, intent: Json, method: Json, card: Card, *, captured: bool
-) -> Json:
+def succeed(world: World, intent: Json, method: Json, card: Card, *, captured: bool) -> Json:
     """A paid charge. Its balance transaction is booked later, as with asynchronous capture."""
     charge = _add(world, intent, method, paid=True, captured=captured)
     world.emit("charge.succeeded", charge)
@@ -108,9 +105,7 @@ def warn_of_fraud(world: World, charge_id: str) -> None:
     world.emit("radar.early_fraud_warning.created", warning)
 
 
-def _add(
-    world: World, intent: Json, method: Json, *, paid: bool, captured: bool
-) -> Json:
+def _add(world: World, intent: Json, method: Json, *, paid: bool, captured: bool) -> Json:
     return world.add(
         "charge",
         "ch",

@@ -32,12 +32,8 @@ def confirm(world: World, intent: Json, confirmation: Confirmation) -> None:
         raise unexpected_state(intent, "confirm")
     method = check(world, intent, confirmation)
     card = methods.card_of(world, method)
-    intent.update(
-        payment_method=method["id"], last_payment_error=None, next_action=None
-    )
-    if not _must_authenticate(
-        world, method, card, off_session=confirmation.off_session
-    ):
+    intent.update(payment_method=method["id"], last_payment_error=None, next_action=None)
+    if not _must_authenticate(world, method, card, off_session=confirmation.off_session):
         _charge(world, intent, method, card)
     elif confirmation.off_session or confirmation.error_on_requires_action:
         _decline(
@@ -58,9 +54,7 @@ def confirm(world: World, intent: Json, confirmation: Confirmation) -> None:
 def check(world: World, intent: Json, confirmation: Confirmation) -> Json:
     """The method that a confirmation would use. Refuses without effect one that cannot even begin."""
     automatic: Json | None = intent["automatic_payment_methods"]
-    redirects = (
-        automatic is not None and automatic.get("allow_redirects", "always") == "always"
-    )
+    redirects = automatic is not None and automatic.get("allow_redirects", "always") == "always"
     if redirects and confirmation.return_url is None and not confirmation.off_session:
         raise invalid(
             "You must provide a `return_url` when redirects are allowed.",
@@ -108,9 +102,7 @@ def unexpected_state(intent: Json, verb: str) -> ApiError:
     )
 
 
-def _must_authenticate(
-    world: World, method: Json, card: Card, *, off_session: bool
-) -> bool:
+def _must_authenticate(world: World, method: Json, card: Card, *, off_session: bool) -> bool:
     if not off_session:
         return card.on_session
     if card.off_session == "unless_set_up":
@@ -159,9 +151,7 @@ def _keep_method(world: World, intent: Json, method: Json) -> None:
     if intent["setup_future_usage"] is not None and intent["customer"] is not None:
         if method["customer"] is None:
             methods.attach_to(world, method, intent["customer"])
-        facts["set_up"] = (
-            facts["set_up"] or intent["setup_future_usage"] == "off_session"
-        )
+        facts["set_up"] = facts["set_up"] or intent["setup_future_usage"] == "off_session"
     elif method["customer"] is None:
         facts["spent"] = True
 
@@ -173,13 +163,9 @@ def _decline(world: World, intent: Json, method: Json, error: ApiError) -> Never
     _refused(world, intent, error, charge_id=charge["id"])
 
 
-def _refused(
-    world: World, intent: Json, error: ApiError, charge_id: str | None
-) -> Never:
+def _refused(world: World, intent: Json, error: ApiError, charge_id: str | None) -> Never:
     reason: dict[str, Any] = dict(error.error)
-    intent.update(
-        status="requires_payment_method", payment_method=None, last_payment_error=reason
-    )
+    intent.update(status="requires_payment_method", payment_method=None, last_payment_error=reason)
     if charge_id is not None:
         intent["latest_charge"] = charge_id
     world.emit("payment_intent.payment_failed", intent)

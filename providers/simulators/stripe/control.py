@@ -57,14 +57,9 @@ class Control:
             ("POST", "refunds/{id}/fail", self._fail_refund),
             ("POST", "fraud_warnings", self._warn_of_fraud),
         )
-        return [
-            Route(f"/_sim/{path}", self._endpoint(run), methods=[method])
-            for method, path, run in table
-        ]
+        return [Route(f"/_sim/{path}", self._endpoint(run), methods=[method]) for method, path, run in table]
 
-    def _endpoint(
-        self, run: Callable[[Request], Awaitable[Any]]
-    ) -> Callable[[Request], Awaitable[Response]]:
+    def _endpoint(self, run: Callable[[Request], Awaitable[Any]]) -> Callable[[Request], Awaitable[Response]]:
         async def serve(request: Request) -> Response:
             self._world.asking = Asking()
             try:
@@ -184,9 +179,7 @@ class Control:
         """The charge named directly or by its payment intent."""
         if "charge" in wanted:
             return str(wanted["charge"])
-        charge_id = self._world.get(
-            "payment_intent", str(wanted.get("payment_intent"))
-        )["latest_charge"]
+        charge_id = self._world.get("payment_intent", str(wanted.get("payment_intent")))["latest_charge"]
         if charge_id is None:
             raise malformed("This PaymentIntent has no charge.", param="payment_intent")
         return charge_id

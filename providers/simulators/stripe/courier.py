@@ -32,10 +32,7 @@ class Report:
 def signature(secrets: list[str], body: bytes, signed_at: int) -> str:
     """The `Stripe-Signature` header: one v1 for each secret in force."""
     signed = str(signed_at).encode() + b"." + body
-    macs = [
-        hmac.new(secret.encode(), signed, hashlib.sha256).hexdigest()
-        for secret in secrets
-    ]
+    macs = [hmac.new(secret.encode(), signed, hashlib.sha256).hexdigest() for secret in secrets]
     return ",".join([f"t={signed_at}", *(f"v1={mac}" for mac in macs)])
 
 
@@ -47,9 +44,7 @@ class Courier:
         self._rng = rng
         self._wake = asyncio.Event()
         self._turn = asyncio.Lock()
-        self._client = httpx.AsyncClient(
-            timeout=DELIVERY_TIMEOUT_SECONDS, trust_env=False
-        )
+        self._client = httpx.AsyncClient(timeout=DELIVERY_TIMEOUT_SECONDS, trust_env=False)
         world.wake = self._wake.set
 
     async def run(self) -> None:
@@ -108,18 +103,14 @@ class Courier:
         if event is None or endpoint is None:
             row["state"] = "dropped"
             return False
-        row["status_code"] = await self._post(
-            endpoint, json.dumps(event, indent=2).encode()
-        )
+        row["status_code"] = await self._post(endpoint, json.dumps(event, indent=2).encode())
         row["attempts"] += 1
         if row["status_code"] is not None and 200 <= row["status_code"] < 300:
             row["state"] = "delivered"
             return True
         if row["attempts"] >= self._world.settings.delivery_attempts_max:
             row["state"] = "failed"
-        row["due"] = self._world.now() + self._world.settings.retry_delay * 2 ** (
-            row["attempts"] - 1
-        )
+        row["due"] = self._world.now() + self._world.settings.retry_delay * 2 ** (row["attempts"] - 1)
         return False
 
     async def _post(self, endpoint: Json, body: bytes) -> int | None:
@@ -128,14 +119,10 @@ class Courier:
         headers = {
             "Content-Type": "application/json; charset=utf-8",
             "User-Agent": "Stripe/1.0 (simulated)",
-            "Stripe-Signature": signature(
-                [kept["secret"], *kept["old_secrets"]], body, self._world.now()
-            ),
+            "Stripe-Signature": signature([kept["secret"], *kept["old_secrets"]], body, self._world.now()),
         }
         try:
-            response = await self._client.post(
-                endpoint["url"], content=body, headers=headers
-            )
+            response = await self._client.post(endpoint["url"], content=body, headers=headers)
         except httpx.HTTPError:
             return None
         return response.status_code

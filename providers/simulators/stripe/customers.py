@@ -51,18 +51,14 @@ def get(world: World, params: Params, path: Json) -> Json:
 
 
 def update(world: World, params: Params, path: Json) -> Json:
-    fields = {
-        name: value for name in TEXT_FIELDS if (value := params.text(name)) is not None
-    }
+    fields = {name: value for name in TEXT_FIELDS if (value := params.text(name)) is not None}
     metadata = params.mapping("metadata")
     invoicing = params.child("invoice_settings")
     default_method = invoicing.text("default_payment_method") if invoicing else None
     params.finish()
     customer = world.get("customer", path["customer"])
     if default_method is not None:
-        world.get(
-            "payment_method", default_method, "invoice_settings[default_payment_method]"
-        )
+        world.get("payment_method", default_method, "invoice_settings[default_payment_method]")
         customer["invoice_settings"]["default_payment_method"] = default_method
     customer.update(fields, metadata=merged_metadata(customer["metadata"], metadata))
     world.emit("customer.updated", customer)

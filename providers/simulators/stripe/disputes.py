@@ -54,8 +54,7 @@ def listing(world: World, params: Params, path: Json) -> Json:
     rows = (
         row
         for row in world.newest_first("dispute")
-        if (charge is None or row["charge"] == charge)
-        and (intent is None or row["payment_intent"] == intent)
+        if (charge is None or row["charge"] == charge) and (intent is None or row["payment_intent"] == intent)
     )
     return page(params, rows, "/v1/disputes")
 
@@ -63,11 +62,7 @@ def listing(world: World, params: Params, path: Json) -> Json:
 def update(world: World, params: Params, path: Json) -> Json:
     """Submit evidence. The published texts winning_evidence and losing_evidence decide the dispute a little later."""
     nested = params.child("evidence")
-    evidence = {
-        name: value
-        for name in EVIDENCE_TEXTS
-        if nested and (value := nested.text(name)) is not None
-    }
+    evidence = {name: value for name in EVIDENCE_TEXTS if nested and (value := nested.text(name)) is not None}
     metadata, submitted = params.mapping("metadata"), params.flag("submit")
     params.finish()
     dispute = world.get("dispute", path["dispute"])
@@ -80,9 +75,8 @@ def update(world: World, params: Params, path: Json) -> Json:
         details["has_evidence"] = True
         if submitted is not False:
             details["submission_count"] += 1
-            dispute["status"] = (
-                "under_review" if dispute["status"] in OPEN else "warning_under_review"
-            )
+            details["submission_method"] = "manual"
+            dispute["status"] = "under_review" if dispute["status"] in OPEN else "warning_under_review"
             outcome = DECIDING_EVIDENCE.get(evidence.get("uncategorized_text", ""))
             if outcome is not None:
                 world.later("resolve_dispute", dispute["id"], outcome=outcome)
@@ -116,9 +110,7 @@ def open_dispute(
         "dispute",
         "du",
         {
-            "amount": charge["amount_captured"] - charge["amount_refunded"]
-            if amount is None
-            else amount,
+            "amount": charge["amount_captured"] - charge["amount_refunded"] if amount is None else amount,
             "balance_transactions": [],
             "charge": charge_id,
             "currency": charge["currency"],
@@ -133,14 +125,18 @@ def open_dispute(
                 "has_evidence": False,
                 "past_due": False,
                 "submission_count": 0,
+                "submission_method": "not_submitted",
             },
+            "intended_submission_method": None,
             "is_charge_refundable": inquiry,
             "metadata": {},
+            "network_reason_code": "10.4",
             "payment_intent": charge["payment_intent"],
             "payment_method_details": {
                 "card": {
                     "brand": charge["payment_method_details"]["card"]["brand"],
                     "case_type": "inquiry" if inquiry else "chargeback",
+                    "network": charge["payment_method_details"]["card"]["brand"],
                     "network_reason_code": "10.4",
                 },
                 "type": "card",

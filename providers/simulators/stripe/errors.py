@@ -32,13 +32,9 @@ class ApiError(Exception):
             "message": message,
             **details,
         }
-        self.error: Json = {
-            name: value for name, value in fields.items() if value is not None
-        }
+        self.error: Json = {name: value for name, value in fields.items() if value is not None}
         if code is not None:
-            self.error["doc_url"] = (
-                f"https://stripe.com/docs/error-codes/{code.replace('_', '-')}"
-            )
+            self.error["doc_url"] = f"https://stripe.com/docs/error-codes/{code.replace('_', '-')}"
 
     @property
     def body(self) -> Json:
@@ -55,16 +51,12 @@ def missing(kind: str, object_id: str, param: str) -> ApiError:
     )
 
 
-def invalid(
-    message: str, *, param: str | None = None, code: str | None = None, **details: Any
-) -> ApiError:
+def invalid(message: str, *, param: str | None = None, code: str | None = None, **details: Any) -> ApiError:
     """The endpoint ran and refused."""
     return ApiError(400, message, code=code, param=param, **details)
 
 
-def malformed(
-    message: str, *, param: str | None = None, code: str | None = None
-) -> ApiError:
+def malformed(message: str, *, param: str | None = None, code: str | None = None) -> ApiError:
     """The parameters did not pass validation; nothing ran and nothing is saved."""
     return ApiError(400, message, code=code, param=param, saved=False)
 

@@ -20,11 +20,7 @@ def listing(world: World, params: Params, path: Json) -> Json:
     wanted = params.texts("types") or [kind for kind in (params.text("type"),) if kind]
     params.ignore("type", "delivery_success")
     count_pending(world)
-    rows = (
-        row
-        for row in world.newest_first("event")
-        if not wanted or _matches(row["type"], wanted)
-    )
+    rows = (row for row in world.newest_first("event") if not wanted or _matches(row["type"], wanted))
     return page(params, rows, "/v1/events")
 
 
@@ -50,18 +46,14 @@ def create_endpoint(world: World, params: Params, path: Json) -> Json:
             param="enabled_events",
             code="parameter_missing",
         )
-    endpoint = add_endpoint(
-        world, url, f"whsec_{world.ids('s').removeprefix('s_')}", enabled
-    )
+    endpoint = add_endpoint(world, url, f"whsec_{world.ids('s').removeprefix('s_')}", enabled)
     endpoint.update(description=description, metadata=merged_metadata({}, metadata))
     return {**endpoint, "secret": world.facts[endpoint["id"]]["secret"]}
 
 
 def add_endpoint(world: World, url: str, secret: str, enabled: list[str]) -> Json:
     if len(world.tables["webhook_endpoint"]) >= ENDPOINTS_MAX:
-        raise malformed(
-            f"You have reached the maximum of {ENDPOINTS_MAX} webhook endpoints."
-        )
+        raise malformed(f"You have reached the maximum of {ENDPOINTS_MAX} webhook endpoints.")
     endpoint = world.add(
         "webhook_endpoint",
         "we",
@@ -94,9 +86,7 @@ def update_endpoint(world: World, params: Params, path: Json) -> Json:
     params.finish()
     endpoint = world.get("webhook_endpoint", path["webhook_endpoint"])
     changes: dict[str, Any] = {"url": url, "enabled_events": enabled or None}
-    endpoint.update(
-        {name: value for name, value in changes.items() if value is not None}
-    )
+    endpoint.update({name: value for name, value in changes.items() if value is not None})
     endpoint["metadata"] = merged_metadata(endpoint["metadata"], metadata)
     if disabled is not None:
         endpoint["status"] = "disabled" if disabled else "enabled"
@@ -107,9 +97,7 @@ def delete_endpoint(world: World, params: Params, path: Json) -> Json:
     params.finish()
     endpoint = world.get("webhook_endpoint", path["webhook_endpoint"])
     del world.tables["webhook_endpoint"][endpoint["id"]]
-    world.deliveries[:] = [
-        row for row in world.deliveries if row["endpoint"] != endpoint["id"]
-    ]
+    world.deliveries[:] = [row for row in world.deliveries if row["endpoint"] != endpoint["id"]]
     return {"id": endpoint["id"], "object": "webhook_endpoint", "deleted": True}
 
 
@@ -118,7 +106,4 @@ def list_endpoints(world: World, params: Params, path: Json) -> Json:
 
 
 def _matches(event_type: str, wanted: list[str]) -> bool:
-    return any(
-        event_type == kind or (kind.endswith("*") and event_type.startswith(kind[:-1]))
-        for kind in wanted
-    )
+    return any(event_type == kind or (kind.endswith("*") and event_type.startswith(kind[:-1])) for kind in wanted)

@@ -32,9 +32,7 @@ def book(
         "txn",
         {
             "amount": amount,
-            "available_on": world.now() + AVAILABLE_AFTER_SECONDS
-            if amount > 0
-            else world.now(),
+            "available_on": world.now() + AVAILABLE_AFTER_SECONDS if amount > 0 else world.now(),
             "balance_type": "payments",
             "currency": currency,
             "description": description,
@@ -42,9 +40,7 @@ def book(
             "fee": fee,
             "fee_details": [_fee(fee, currency)] if fee else [],
             "net": amount - fee,
-            "reporting_category": "dispute_reversal"
-            if category == "dispute" and amount > 0
-            else category,
+            "reporting_category": "dispute_reversal" if category == "dispute" and amount > 0 else category,
             "source": source,
             "status": "pending" if amount > 0 else "available",
             "type": kind,
@@ -158,11 +154,7 @@ def get_payout(world: World, params: Params, path: Json) -> Json:
 
 def list_payouts(world: World, params: Params, path: Json) -> Json:
     status = params.text("status")
-    rows = (
-        row
-        for row in world.newest_first("payout")
-        if status is None or row["status"] == status
-    )
+    rows = (row for row in world.newest_first("payout") if status is None or row["status"] == status)
     return page(params, rows, "/v1/payouts")
 
 

@@ -23,9 +23,7 @@ def claim(world: World, key: str, method: str, path: str, tree: Json) -> Json | 
             kind="idempotency_error",
             saved=False,
         )
-    fingerprint = hashlib.sha256(
-        json.dumps([method, path, tree], sort_keys=True).encode()
-    ).hexdigest()
+    fingerprint = hashlib.sha256(json.dumps([method, path, tree], sort_keys=True).encode()).hexdigest()
     kept = world.idempotency.get(key)
     if kept is not None and kept["claimed"] + KEPT_SECONDS <= world.now():
         kept = None

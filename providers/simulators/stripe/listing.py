@@ -32,9 +32,7 @@ def page(params: Params, rows: Iterable[Json], url: str) -> Json:
     """One page of `rows`, which come newest first. Reads limit, cursors and `created`, then finishes `params`."""
     limit = params.integer("limit") or PAGE_SIZE
     if not 1 <= limit <= PAGE_SIZE_MAX:
-        raise malformed(
-            f"Invalid limit: must be between 1 and {PAGE_SIZE_MAX}", param="limit"
-        )
+        raise malformed(f"Invalid limit: must be between 1 and {PAGE_SIZE_MAX}", param="limit")
     after, before = params.text("starting_after"), params.text("ending_before")
     wanted = _created_filter(params)
     params.finish()
@@ -78,11 +76,7 @@ def _expand(world: World, node: Json, keys: list[str], path: str) -> None:
 
 def _refunds_of(world: World, charge_id: str) -> Json:
     """Stripe shows the ten latest refunds inside a charge."""
-    rows = [
-        copy.deepcopy(row)
-        for row in world.newest_first("refund")
-        if row["charge"] == charge_id
-    ]
+    rows = [copy.deepcopy(row) for row in world.newest_first("refund") if row["charge"] == charge_id]
     return as_list(
         rows[:PAGE_SIZE],
         f"/v1/charges/{charge_id}/refunds",
@@ -95,17 +89,11 @@ def _created_filter(params: Params) -> Callable[[int], bool]:
     if nested is None:
         exact = params.integer("created")
         return lambda created: exact is None or created == exact
-    bounds = [
-        (compare, bound)
-        for name, compare in COMPARE.items()
-        if (bound := nested.integer(name)) is not None
-    ]
+    bounds = [(compare, bound) for name, compare in COMPARE.items() if (bound := nested.integer(name)) is not None]
     return lambda created: all(compare(created, bound) for compare, bound in bounds)
 
 
 def _position(ids: list[str], cursor: str, param: str) -> int:
     if cursor not in ids:
-        raise malformed(
-            f"No such object: '{cursor}'", param=param, code="resource_missing"
-        )
+        raise malformed(f"No such object: '{cursor}'", param=param, code="resource_missing")
     return ids.index(cursor)

@@ -42,9 +42,7 @@ def create(world: World, params: Params, path: Json) -> Json:
                 "networks",
             )
     params.finish()
-    found = BY_NUMBER.get(number or "") or BY_TOKEN.get(
-        (token or "").replace("tok_", "pm_card_", 1)
-    )
+    found = BY_NUMBER.get(number or "") or BY_TOKEN.get((token or "").replace("tok_", "pm_card_", 1))
     if found is None:
         raise ApiError(
             402,
@@ -69,9 +67,7 @@ def attach(world: World, params: Params, path: Json) -> Json:
     world.get("customer", customer_id, "customer")
     method = usable(world, path["payment_method"], customer_id=None)
     if method["customer"] not in (None, customer_id):
-        raise invalid(
-            "The payment method you provided has already been attached to a customer."
-        )
+        raise invalid("The payment method you provided has already been attached to a customer.")
     if method["customer"] is None:
         refuse_unsavable(card_of(world, method))
         attach_to(world, method, customer_id)
@@ -82,9 +78,7 @@ def detach(world: World, params: Params, path: Json) -> Json:
     params.finish()
     method = world.get("payment_method", path["payment_method"])
     if method["customer"] is None:
-        raise invalid(
-            "The payment method you provided is not attached to a customer so detachment is impossible."
-        )
+        raise invalid("The payment method you provided is not attached to a customer so detachment is impossible.")
     previous, method["customer"] = method["customer"], None
     world.facts[method["id"]]["spent"] = True
     world.emit("payment_method.detached", method, {"customer": previous})
@@ -94,22 +88,14 @@ def detach(world: World, params: Params, path: Json) -> Json:
 def listing(world: World, params: Params, path: Json) -> Json:
     customer_id = params.text("customer")
     params.ignore("type", "allow_redisplay")
-    rows = (
-        row
-        for row in world.newest_first("payment_method")
-        if customer_id and row["customer"] == customer_id
-    )
+    rows = (row for row in world.newest_first("payment_method") if customer_id and row["customer"] == customer_id)
     return page(params, rows, "/v1/payment_methods")
 
 
 def listing_of_customer(world: World, params: Params, path: Json) -> Json:
     customer = world.get("customer", path["customer"])
     params.ignore("type", "allow_redisplay")
-    rows = (
-        row
-        for row in world.newest_first("payment_method")
-        if row["customer"] == customer["id"]
-    )
+    rows = (row for row in world.newest_first("payment_method") if row["customer"] == customer["id"])
     return page(params, rows, f"/v1/customers/{customer['id']}/payment_methods")
 
 
@@ -233,7 +219,5 @@ def chosen(params: Params) -> str | None:
     if card is not None:
         card.ignore("cvc", "exp_month", "exp_year", "token")
     if number not in BY_NUMBER:
-        raise malformed(
-            "Your card number is incorrect.", param="number", code="incorrect_number"
-        )
+        raise malformed("Your card number is incorrect.", param="number", code="incorrect_number")
     return BY_NUMBER[number].tokens[0]

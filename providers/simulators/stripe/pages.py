@@ -45,9 +45,7 @@ class Pages:
             Route("/", self._guarded(self._home), methods=["GET"]),
             Route("/_sim/pay", self._guarded(self._show), methods=["GET"]),
             Route("/_sim/pay", self._guarded(self._pay), methods=["POST"]),
-            Route(
-                "/_sim/3ds/{id}", self._guarded(self._show_challenge), methods=["GET"]
-            ),
+            Route("/_sim/3ds/{id}", self._guarded(self._show_challenge), methods=["GET"]),
             Route(
                 "/_sim/3ds/{id}",
                 self._guarded(self._finish_challenge),
@@ -55,9 +53,7 @@ class Pages:
             ),
         ]
 
-    def _guarded(
-        self, run: Callable[[Request], Awaitable[Response]]
-    ) -> Callable[[Request], Awaitable[Response]]:
+    def _guarded(self, run: Callable[[Request], Awaitable[Response]]) -> Callable[[Request], Awaitable[Response]]:
         async def serve(request: Request) -> Response:
             self._world.asking = Asking()
             try:
@@ -143,23 +139,15 @@ class Pages:
 
 def _next(subject: Json) -> Response:
     """Where the payer goes after a step."""
-    path = (
-        f"/_sim/3ds/{subject['id']}"
-        if subject["status"] == "requires_action"
-        else "/_sim/pay"
-    )
-    return RedirectResponse(
-        f"{path}?{_query(subject)}", status_code=303, headers=HEADERS
-    )
+    path = f"/_sim/3ds/{subject['id']}" if subject["status"] == "requires_action" else "/_sim/pay"
+    return RedirectResponse(f"{path}?{_query(subject)}", status_code=303, headers=HEADERS)
 
 
 def _form_page(subject: Json, complaint: str | None = None) -> Response:
     status = subject["status"]
     if status in ("succeeded", "canceled", "requires_capture"):
         tone = "bad" if status == "canceled" else "good"
-        return _page(
-            "Done", f"<p class='{tone}'>{_what(subject)}: {escape(status)}.</p>"
-        )
+        return _page("Done", f"<p class='{tone}'>{_what(subject)}: {escape(status)}.</p>")
     choices = "".join(
         f"<label><input type='radio' name='card' value='{escape(card.tokens[0])}'{' checked' if index == 0 else ''}>"
         f" <code>{card.number[:4]} … {card.number[-4:]}</code> {escape(card.label)}</label>"
@@ -197,22 +185,12 @@ def _query(subject: Json) -> str:
 
 
 def _what(subject: Json) -> str:
-    return (
-        _amount(subject)
-        if subject["object"] == "payment_intent"
-        else "saving your card"
-    )
+    return _amount(subject) if subject["object"] == "payment_intent" else "saving your card"
 
 
 def _amount(intent: Json) -> str:
     amount, currency = intent["amount"], intent["currency"]
-    decimals = (
-        0
-        if currency in WITHOUT_DECIMALS
-        else 3
-        if currency in ("bhd", "jod", "kwd", "omr", "tnd")
-        else 2
-    )
+    decimals = 0 if currency in WITHOUT_DECIMALS else 3 if currency in ("bhd", "jod", "kwd", "omr", "tnd") else 2
     digits = str(amount).rjust(decimals + 1, "0")
     shown = f"{digits[:-decimals]}.{digits[-decimals:]}" if decimals else digits
     return f"{shown} {escape(currency.upper())}"

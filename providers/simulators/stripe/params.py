@@ -32,15 +32,11 @@ class Params:
         self._read: set[str] = set()
         self._children: list[Params] = []
 
-    def text(
-        self, name: str, *, required: bool = False, choices: Iterable[str] = ()
-    ) -> str | None:
+    def text(self, name: str, *, required: bool = False, choices: Iterable[str] = ()) -> str | None:
         """A string; '' counts as not given. Raises for a missing required one or one not among `choices`."""
         value = self._take(name)
         if isinstance(value, dict):
-            raise malformed(
-                f"Invalid string: {self._named(name)}", param=self._named(name)
-            )
+            raise malformed(f"Invalid string: {self._named(name)}", param=self._named(name))
         if not value:
             if required:
                 raise self._missing(name)
@@ -86,9 +82,7 @@ class Params:
         if value is None or value == "":
             return []
         if not isinstance(value, dict):
-            raise malformed(
-                f"Invalid array: {self._named(name)}", param=self._named(name)
-            )
+            raise malformed(f"Invalid array: {self._named(name)}", param=self._named(name))
         return [str(item) for item in value.values()]
 
     def mapping(self, name: str) -> dict[str, str]:
@@ -134,9 +128,7 @@ class Params:
 
     def _missing(self, name: str) -> ApiError:
         shown = self._named(name)
-        return malformed(
-            f"Missing required param: {shown}.", param=shown, code="parameter_missing"
-        )
+        return malformed(f"Missing required param: {shown}.", param=shown, code="parameter_missing")
 
 
 def merged_metadata(current: dict[str, str], changes: dict[str, str]) -> dict[str, str]:

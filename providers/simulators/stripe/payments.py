@@ -24,25 +24,17 @@ def create(world: World, params: Params, path: Json) -> Json:
     params.finish()
     _check_amount(fields["amount"], fields["currency"])
     if not confirmed and (confirmation.off_session or confirmation.return_url):
-        raise malformed(
-            "This parameter can only be used with confirm=true.", param="off_session"
-        )
+        raise malformed("This parameter can only be used with confirm=true.", param="off_session")
     if fields["customer"] is not None:
         world.get("customer", fields["customer"], "customer")
     if confirmation.method_id is not None:
-        method = methods.usable(
-            world, confirmation.method_id, customer_id=fields["customer"]
-        )
+        method = methods.usable(world, confirmation.method_id, customer_id=fields["customer"])
         fields["payment_method"] = method["id"]
     draft = {**_blank(), **fields}
     if confirmed:
-        draft["payment_method"] = check(
-            world, draft, _with_method(confirmation, draft["payment_method"])
-        )["id"]
+        draft["payment_method"] = check(world, draft, _with_method(confirmation, draft["payment_method"]))["id"]
     intent = world.add("payment_intent", "pi", draft)
-    intent["client_secret"] = (
-        f"{intent['id']}_secret_{world.ids('s').removeprefix('s_')}"
-    )
+    intent["client_secret"] = f"{intent['id']}_secret_{world.ids('s').removeprefix('s_')}"
     if intent["payment_method"] is not None:
         intent["status"] = "requires_confirmation"
     world.emit("payment_intent.created", intent)
@@ -56,9 +48,7 @@ def get(world: World, params: Params, path: Json) -> Json:
     params.finish()
     intent = world.get("payment_intent", path["intent"])
     if secret is not None and secret != intent["client_secret"]:
-        raise invalid(
-            "The client_secret provided does not match.", param="client_secret"
-        )
+        raise invalid("The client_secret provided does not match.", param="client_secret")
     return intent
 
 
@@ -74,9 +64,7 @@ def update(world: World, params: Params, path: Json) -> Json:
         _check_amount(amount, intent["currency"])
         intent["amount"] = amount
     if method_id is not None:
-        intent["payment_method"] = methods.usable(
-            world, method_id, customer_id=intent["customer"]
-        )["id"]
+        intent["payment_method"] = methods.usable(world, method_id, customer_id=intent["customer"])["id"]
         intent["status"] = "requires_confirmation"
     intent["description"] = description or intent["description"]
     intent["setup_future_usage"] = usage or intent["setup_future_usage"]
@@ -132,11 +120,7 @@ def capture(world: World, params: Params, path: Json) -> Json:
 
 def listing(world: World, params: Params, path: Json) -> Json:
     customer = params.text("customer")
-    rows = (
-        row
-        for row in world.newest_first("payment_intent")
-        if customer is None or row["customer"] == customer
-    )
+    rows = (row for row in world.newest_first("payment_intent") if customer is None or row["customer"] == customer)
     return page(params, rows, "/v1/payment_intents")
 
 
@@ -150,11 +134,7 @@ def _read_new(params: Params) -> Json:
         )
     if any(kind != "card" for kind in allowed):
         raise malformed("Only card is simulated.", param="allowed_payment_method_types")
-    redirects = (
-        automatic.text("allow_redirects", choices=("always", "never"))
-        if automatic
-        else None
-    )
+    redirects = automatic.text("allow_redirects", choices=("always", "never")) if automatic else None
     if automatic is not None:
         automatic.flag("enabled")
     return {
@@ -164,16 +144,10 @@ def _read_new(params: Params) -> Json:
         "description": params.text("description"),
         "receipt_email": params.text("receipt_email"),
         "metadata": merged_metadata({}, params.mapping("metadata")),
-        "capture_method": params.text(
-            "capture_method", choices=("automatic", "automatic_async", "manual")
-        )
+        "capture_method": params.text("capture_method", choices=("automatic", "automatic_async", "manual"))
         or "automatic_async",
-        "setup_future_usage": params.text(
-            "setup_future_usage", choices=("off_session", "on_session")
-        ),
-        "automatic_payment_methods": None
-        if allowed
-        else {"enabled": True, "allow_redirects": redirects or "always"},
+        "setup_future_usage": params.text("setup_future_usage", choices=("off_session", "on_session")),
+        "automatic_payment_methods": None if allowed else {"enabled": True, "allow_redirects": redirects or "always"},
         **({"allowed_payment_method_types": allowed} if allowed else {}),
     }
 
@@ -202,9 +176,7 @@ def _check_amount(amount: int, currency: str) -> None:
     if len(currency) != 3 or not currency.isalpha():
         raise malformed(f"Invalid currency: {currency}", param="currency")
     if amount < 1:
-        raise malformed(
-            "Invalid positive integer", param="amount", code="parameter_invalid_integer"
-        )
+        raise malformed("Invalid positive integer", param="amount", code="parameter_invalid_integer")
     if amount < MINIMUMS.get(currency, 1):
         raise malformed(
             "Amount must convert to at least 50 cents.",

@@ -12,9 +12,7 @@ OPEN_DISPUTES = ("needs_response", "under_review")
 def create(world: World, params: Params, path: Json) -> Json:
     charge_id, intent_id = params.text("charge"), params.text("payment_intent")
     amount, metadata = params.integer("amount"), params.mapping("metadata")
-    reason = params.text(
-        "reason", choices=("duplicate", "fraudulent", "requested_by_customer")
-    )
+    reason = params.text("reason", choices=("duplicate", "fraudulent", "requested_by_customer"))
     params.finish()
     charge = _refundable_charge(world, charge_id, intent_id)
     left = charge["amount_captured"] - charge["amount_refunded"]
@@ -25,9 +23,7 @@ def create(world: World, params: Params, path: Json) -> Json:
         )
     taken = left if amount is None else amount
     if taken < 1:
-        raise malformed(
-            "Invalid positive integer", param="amount", code="parameter_invalid_integer"
-        )
+        raise malformed("Invalid positive integer", param="amount", code="parameter_invalid_integer")
     if taken > left:
         raise invalid(
             f"Refund amount ({taken}) is greater than unrefunded amount on charge ({left})",
@@ -55,15 +51,12 @@ def listing(world: World, params: Params, path: Json) -> Json:
     rows = (
         row
         for row in world.newest_first("refund")
-        if (charge is None or row["charge"] == charge)
-        and (intent is None or row["payment_intent"] == intent)
+        if (charge is None or row["charge"] == charge) and (intent is None or row["payment_intent"] == intent)
     )
     return page(params, rows, "/v1/refunds")
 
 
-def fail_refund(
-    world: World, refund_id: str, reason: str = "expired_or_canceled_card"
-) -> None:
+def fail_refund(world: World, refund_id: str, reason: str = "expired_or_canceled_card") -> None:
     """The money came back: book it, and the charge is less refunded than it was."""
     refund = world.get("refund", refund_id)
     if refund["status"] not in ("pending", "succeeded"):
@@ -79,9 +72,7 @@ def fail_refund(
         description="REFUND FAILURE",
     )
     previous = refund["status"]
-    refund.update(
-        status="failed", failure_reason=reason, failure_balance_transaction=entry["id"]
-    )
+    refund.update(status="failed", failure_reason=reason, failure_balance_transaction=entry["id"])
     refund.pop("pending_reason", None)
     charge["amount_refunded"] -= refund["amount"]
     charge["refunded"] = False
@@ -97,9 +88,7 @@ def finish_refund(world: World, refund_id: str) -> None:
     world.emit("refund.updated", refund, {"status": "pending"})
 
 
-def _refundable_charge(
-    world: World, charge_id: str | None, intent_id: str | None
-) -> Json:
+def _refundable_charge(world: World, charge_id: str | None, intent_id: str | None) -> Json:
     if (charge_id is None) == (intent_id is None):
         raise malformed(
             "One of charge and payment_intent is required.",
@@ -123,9 +112,7 @@ def _refundable_charge(
             *OPEN_DISPUTES,
             "lost",
         ):
-            raise invalid(
-                f"Charge {charge_id} has been charged back.", code="charge_disputed"
-            )
+            raise invalid(f"Charge {charge_id} has been charged back.", code="charge_disputed")
     return charge
 
 
@@ -136,9 +123,7 @@ def _give_back(
     reason: str | None,
     metadata: dict[str, str],
 ) -> Json:
-    behaviour = methods.card_of(
-        world, world.get("payment_method", charge["payment_method"])
-    ).refund
+    behaviour = methods.card_of(world, world.get("payment_method", charge["payment_method"])).refund
     refund = world.add(
         "refund",
         "re",
@@ -147,6 +132,8 @@ def _give_back(
             "balance_transaction": None,
             "charge": charge["id"],
             "currency": charge["currency"],
+            "customer": charge["customer"],
+            "customer_account": None,
             "destination_details": {
                 "card": {
                     "reference_status": "pending",
@@ -157,6 +144,7 @@ def _give_back(
             },
             "metadata": merged_metadata({}, metadata),
             "payment_intent": charge["payment_intent"],
+            "payment_method": charge["payment_method"],
             "reason": reason,
             "receipt_number": None,
             "source_transfer_reversal": None,
@@ -164,8 +152,6 @@ def _give_back(
             "transfer_reversal": None,
         },
     )
-    # A refund carries no mode of its own.
-    del refund["livemode"]
     entry = funds.book(
         world,
         "refund",

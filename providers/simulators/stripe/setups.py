@@ -38,9 +38,7 @@ def create(world: World, params: Params, path: Json) -> Json:
         usage=usage,
     )
     if method_id is not None:
-        setup["payment_method"] = methods.usable(
-            world, method_id, customer_id=customer
-        )["id"]
+        setup["payment_method"] = methods.usable(world, method_id, customer_id=customer)["id"]
         setup["status"] = "requires_confirmation"
     world.emit("setup_intent.created", setup)
     if confirmed:
@@ -53,9 +51,7 @@ def get(world: World, params: Params, path: Json) -> Json:
     params.finish()
     setup = world.get("setup_intent", path["intent"])
     if secret is not None and secret != setup["client_secret"]:
-        raise invalid(
-            "The client_secret provided does not match.", param="client_secret"
-        )
+        raise invalid("The client_secret provided does not match.", param="client_secret")
     return setup
 
 
@@ -82,24 +78,16 @@ def cancel(world: World, params: Params, path: Json) -> Json:
 
 def listing(world: World, params: Params, path: Json) -> Json:
     customer = params.text("customer")
-    rows = (
-        row
-        for row in world.newest_first("setup_intent")
-        if customer is None or row["customer"] == customer
-    )
+    rows = (row for row in world.newest_first("setup_intent") if customer is None or row["customer"] == customer)
     return page(params, rows, "/v1/setup_intents")
 
 
-def confirm(
-    world: World, setup: Json, method_id: str | None, *, return_url: str | None = None
-) -> None:
+def confirm(world: World, setup: Json, method_id: str | None, *, return_url: str | None = None) -> None:
     """Try to save a card. Raises `ApiError` 402 when its bank refuses, after having recorded it."""
     if setup["status"] in SETTLED:
         raise unexpected_state(setup, "confirm")
     if method_id is None:
-        raise invalid(
-            "You cannot confirm this SetupIntent because it's missing a payment method."
-        )
+        raise invalid("You cannot confirm this SetupIntent because it's missing a payment method.")
     method = methods.usable(world, method_id, customer_id=setup["customer"])
     card = methods.card_of(world, method)
     setup.update(payment_method=method["id"], next_action=None, last_setup_error=None)
@@ -180,9 +168,7 @@ def _refused(world: World, setup: Json, error: ApiError) -> None:
 def _blank(allowed: list[str]) -> Json:
     return {
         "application": None,
-        "automatic_payment_methods": None
-        if allowed
-        else {"enabled": True, "allow_redirects": "always"},
+        "automatic_payment_methods": None if allowed else {"enabled": True, "allow_redirects": "always"},
         "cancellation_reason": None,
         "client_secret": None,
         "customer": None,

@@ -33,6 +33,8 @@ KINDS = (
     "event",
     "webhook_endpoint",
 )
+WITHOUT_MODE = frozenset({"balance_transaction", "refund"})
+"""Kinds that do not say whether they are live."""
 API_VERSION = "2026-10-28.endive"
 WEBHOOK_SECRET = "whsec_simulated"
 
@@ -95,9 +97,7 @@ class World:
     settings: Settings
     clock: Clock
     ids: IdSource
-    tables: dict[str, dict[str, Json]] = field(
-        default_factory=lambda: {kind: {} for kind in KINDS}
-    )
+    tables: dict[str, dict[str, Json]] = field(default_factory=lambda: {kind: {} for kind in KINDS})
     facts: dict[str, Json] = field(default_factory=dict[str, Json])
     followups: list[Json] = field(default_factory=list[Json])
     deliveries: list[Json] = field(default_factory=list[Json])
@@ -112,7 +112,7 @@ class World:
         return int(self.clock().timestamp())
 
     def add(self, kind: str, prefix: str, fields: Json) -> Json:
-        """Store a new object with the fields that all have: id, object, created, livemode."""
+        """Store a new object with the fields that nearly all have: id, object, created, livemode."""
         made: Json = {
             "id": self.ids(prefix),
             "object": kind,
@@ -120,6 +120,8 @@ class World:
             "livemode": False,
             **fields,
         }
+        if kind in WITHOUT_MODE:
+            del made["livemode"]
         self.tables[kind][made["id"]] = made
         return made
 
@@ -136,14 +138,10 @@ class World:
     def later(self, action: str, object_id: str, **arguments: Any) -> None:
         """Have `followups` run this after the configured delay."""
         due = self.now() + self.settings.followup_delay
-        self.followups.append(
-            {"due": due, "action": action, "id": object_id, "arguments": arguments}
-        )
+        self.followups.append({"due": due, "action": action, "id": object_id, "arguments": arguments})
         self.wake()
 
-    def emit(
-        self, event_type: str, subject: Json, previous: Json | None = None
-    ) -> Json:
+    def emit(self, event_type: str, subject: Json, previous: Json | None = None) -> Json:
         """Record an event with the object as it is now, and queue its deliveries."""
         data: Json = {"object": copy.deepcopy(subject)}
         if previous is not None:
@@ -231,11 +229,7 @@ class World:
             state["followups"],
             state["deliveries"],
         )
-        self.idempotency = {
-            key: kept
-            for key, kept in state["idempotency"].items()
-            if kept["status"] is not None
-        }
+        self.idempotency = {key: kept for key, kept in state["idempotency"].items() if kept["status"] is not None}
 
 
 def _subscribed(endpoint: Json, event_type: str) -> bool:
