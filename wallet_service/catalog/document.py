@@ -25,7 +25,7 @@ _RATE_KEYS: Final = frozenset({"currency", "unit_price_minor", "effective_time"}
 
 
 def read_catalog(text: str) -> CatalogDocument:
-    """The catalog in a file. Raises INVALID_FIELD that names the place, for example `meters[3].rates[0].unit_price_minor`."""
+    """The catalog in a file. Raises INVALID_FIELD that names the place: `meters[3].rates[0].unit_price_minor`."""
     try:
         content: object = yaml.load(text, Loader=yaml.BaseLoader)
     except (yaml.YAMLError, RecursionError) as error:

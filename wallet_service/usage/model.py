@@ -4,13 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
-from types import MappingProxyType
-from typing import Final
 from uuid import UUID
 
 from wallet_service.errors import Reason
-
-_NO_METADATA: Final[Mapping[str, str]] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +34,7 @@ class NewEvent:
     datacenter: str = ""
     unit: str = ""
     event_time: datetime | None = None
-    metadata: Mapping[str, str] = field(default=_NO_METADATA)
+    metadata: Mapping[str, str] = field(default_factory=dict[str, str])
     fault: Fault | None = None
 
 
