@@ -1,4 +1,4 @@
-"""Catalog files: YAML as a `CatalogDocument`. Pure.
+"""Catalog files: YAML as a `CatalogDocument`.
 
     meters:
       - meter: compute.vm.vcpu_hours
@@ -12,6 +12,7 @@ Every scalar is read as text, so a price that somebody did not quote is as exact
 """
 
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any, Final, cast
 
 import yaml
@@ -24,8 +25,16 @@ _METER_KEYS: Final = frozenset({"meter", "display_name", "unit", "category", "ra
 _RATE_KEYS: Final = frozenset({"currency", "unit_price_minor", "effective_time"})
 
 
-def read_catalog(text: str) -> CatalogDocument:
-    """The catalog in a file. Raises INVALID_FIELD that names the place: `meters[3].rates[0].unit_price_minor`."""
+def read_catalog(path: Path) -> CatalogDocument:
+    """The catalog in a file. Raises OSError, and what `parse_catalog` raises."""
+    try:
+        return parse_catalog(path.read_text(encoding="utf-8"))
+    except UnicodeDecodeError:
+        raise invalid_field("file", "is not UTF-8 text") from None
+
+
+def parse_catalog(text: str) -> CatalogDocument:
+    """The catalog in a text. Raises INVALID_FIELD that names the place: `meters[3].rates[0].unit_price_minor`."""
     try:
         content: object = yaml.load(text, Loader=yaml.BaseLoader)
     except (yaml.YAMLError, RecursionError) as error:
