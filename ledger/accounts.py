@@ -7,8 +7,11 @@ posting crosses organizations.
 import hashlib
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 from typing import Final
 from uuid import UUID
+
+from ledger.ids import from_bytes
 
 
 class AccountKind(StrEnum):
@@ -90,8 +93,9 @@ def holds_account_id(wallet_id: UUID) -> UUID:
     return _derived(wallet_id, "holds")
 
 
+@lru_cache(maxsize=100_000)
 def _derived(owner: UUID, name: str) -> UUID:
     """A UUIDv8 (custom) made of a hash."""
     digest = int.from_bytes(hashlib.sha256(owner.bytes + name.encode()).digest()[:16])
     digest = digest & ~(0xF << 76) | 0x8 << 76
-    return UUID(int=digest & ~(0b11 << 62) | 0b10 << 62)
+    return from_bytes((digest & ~(0b11 << 62) | 0b10 << 62).to_bytes(16))

@@ -112,9 +112,7 @@ class Ledger:
             lane = self._open_lane(number)
         return await lane.enqueue(command)
 
-    async def post_in(
-        self, conn: AsyncConnection, requests: Sequence[Request]
-    ) -> list[Outcome]:
+    async def post_in(self, conn: AsyncConnection, requests: Sequence[Request]) -> list[Outcome]:
         """A step: post requests in the caller's transaction, in order; they become durable with the caller's commit.
 
         From here to its commit the transaction holds the books of the requests' organizations. Database errors are left
@@ -207,8 +205,6 @@ class _Lane:
             while await self._wait():
                 size = min(len(self._queue), self._batch_max)
                 await self._settle([self._queue.popleft() for _ in range(size)])
-                # Let the callers that were just answered queue their next request, so that they share the next batch.
-                await asyncio.sleep(0)
         finally:
             for _, future in self._queue:
                 _fail(future, LedgerClosed("the ledger was stopped"))
@@ -268,13 +264,9 @@ class _Lane:
                 elif _sqlstate(error) not in _RETRIED_STATES:
                     raise
                 failure = error
-        raise LedgerUnavailable(
-            f"gave up after {ATTEMPTS_MAX} attempts: {failure}"
-        ) from failure
+        raise LedgerUnavailable(f"gave up after {ATTEMPTS_MAX} attempts: {failure}") from failure
 
-    async def _post_once(
-        self, raw: Connection, commands: list[Command]
-    ) -> list[Outcome]:
+    async def _post_once(self, raw: Connection, commands: list[Command]) -> list[Outcome]:
         await raw.execute("BEGIN")
         try:
             state, fresh = await store.read_state(raw, commands, self._directory)
@@ -300,6 +292,7 @@ class _Lane:
         raw = await driver_connection(conn)
         await raw.execute(
             f"SET lock_timeout = {LOCK_TIMEOUT_MS}; SET statement_timeout = {STATEMENT_TIMEOUT_MS};"
+            "SET plan_cache_mode = force_generic_plan;"
             + "".join(f"SET {name} = off;" for name in store.PLANNER_SETTINGS)
         )
         self._raw = raw

@@ -39,9 +39,7 @@ class NoSuchWallet:
     """The organization has no such wallet."""
 
 
-async def ensure_chart(
-    conn: AsyncConnection, org_id: UUID, currency: str, *, now: datetime
-) -> dict[AccountKind, UUID]:
+async def ensure_chart(conn: AsyncConnection, org_id: UUID, currency: str, *, now: datetime) -> dict[AccountKind, UUID]:
     """Make the organization's book and its chart of accounts in a currency, where missing; the ids by kind.
 
     Raises ValueError for a currency that ISO 4217 does not list.
@@ -100,18 +98,10 @@ async def close_account(
     conn: AsyncConnection, org_id: UUID, wallet_id: UUID, *, now: datetime
 ) -> Closed | NotEmpty | NoSuchWallet:
     """Close an empty wallet. Takes the organization's book, so no posting runs beside it."""
-    await conn.execute(
-        select(books.c.org_id)
-        .where(books.c.org_id == org_id)
-        .with_for_update(key_share=True)
-    )
+    await conn.execute(select(books.c.org_id).where(books.c.org_id == org_id).with_for_update(key_share=True))
     mine = (wallets.c.org_id == org_id) & (wallets.c.account_id == wallet_id)
     row = (
-        await conn.execute(
-            select(
-                wallets.c.available_minor, wallets.c.held_minor, wallets.c.closed_at
-            ).where(mine)
-        )
+        await conn.execute(select(wallets.c.available_minor, wallets.c.held_minor, wallets.c.closed_at).where(mine))
     ).one_or_none()
     if row is None:
         return NoSuchWallet()

@@ -41,13 +41,15 @@ _NEVER: Final = _AMOUNT.pack(-(2**63))
 
 @dataclass(slots=True)
 class Command:
-    """A request that may be decided. `text` is what the hash chain covers of description and metadata.
+    """A request that may be decided. `scoped_key` is the organization and the key's hash. `text` is what the hash chain
+    covers of description and metadata.
 
     `account_ids` are the accounts it names itself, without those that its hold or its original entry lead to.
     """
 
     request: Request
     org_id: UUID
+    scoped_key: bytes
     key_hash: bytes
     content_hash: bytes
     text: bytes
@@ -68,21 +70,18 @@ def prepare(request: Request) -> Command:
     parts, account_ids = _content(request)
     if request.fingerprint is not None:
         if not 1 <= len(request.fingerprint) <= FINGERPRINT_LENGTH_MAX:
-            raise InvalidRequest(
-                "fingerprint", f"must have 1 to {FINGERPRINT_LENGTH_MAX} bytes"
-            )
+            raise InvalidRequest("fingerprint", f"must have 1 to {FINGERPRINT_LENGTH_MAX} bytes")
         content = b"f" + request.fingerprint
     else:
         content = b"".join((parts, _time("effective_at", request.effective_at), text))
     return Command(
         request,
         request.org_id,
+        request.org_id.bytes + key_hash,
         key_hash,
         hashlib.sha256(content).digest()[:16],
         text,
-        json.dumps(dict(request.metadata), ensure_ascii=False)
-        if request.metadata
-        else None,
+        json.dumps(dict(request.metadata), ensure_ascii=False) if request.metadata else None,
         account_ids,
     )
 
@@ -127,9 +126,7 @@ def _hold_step(
             credit = request.credit_account
             amount = _optional_amount(request.amount_minor)
             rest = b"1" if request.release_rest else b"0"
-            return b"c" + request.hold_id.bytes + credit.bytes + amount + rest, (
-                credit,
-            )
+            return b"c" + request.hold_id.bytes + credit.bytes + amount + rest, (credit,)
         case ReleaseHold():
             return b"r" + request.hold_id.bytes, ()
         case ExpireHold():
@@ -151,9 +148,7 @@ def _entry(request: Entry) -> tuple[bytes, tuple[UUID, ...]]:
     parts = [b"n"]
     for leg in request.legs:
         if not 1 <= abs(leg.amount_minor) <= AMOUNT_MINOR_MAX:
-            raise InvalidRequest(
-                "legs", f"amounts must be 1 to {AMOUNT_MINOR_MAX} in size"
-            )
+            raise InvalidRequest("legs", f"amounts must be 1 to {AMOUNT_MINOR_MAX} in size")
         parts += (leg.account_id.bytes, _AMOUNT.pack(leg.amount_minor))
     if sum(leg.amount_minor for leg in request.legs) != 0:
         raise InvalidRequest("legs", "must sum to zero")
@@ -189,13 +184,9 @@ def _exact(exact_minor: Decimal) -> bytes:
     """The shortest text of the value: 1.50 and 1.5 are the same content."""
     exponent = exact_minor.as_tuple().exponent
     if not isinstance(exponent, int) or abs(exact_minor) > AMOUNT_MINOR_MAX:
-        raise InvalidRequest(
-            "exact_minor", f"must be finite and at most {AMOUNT_MINOR_MAX} in size"
-        )
+        raise InvalidRequest("exact_minor", f"must be finite and at most {AMOUNT_MINOR_MAX} in size")
     if exponent < -EXACT_DIGITS_MAX:
-        raise InvalidRequest(
-            "exact_minor", f"has more than {EXACT_DIGITS_MAX} digits after the point"
-        )
+        raise InvalidRequest("exact_minor", f"has more than {EXACT_DIGITS_MAX} digits after the point")
     text = f"{exact_minor:f}"
     text = text.rstrip("0").rstrip(".") if "." in text else text
     return b"0" if exact_minor == 0 else text.encode()
@@ -213,18 +204,12 @@ def _text(request: Request) -> bytes:
     """Check the free text and encode it for the chain."""
     description, metadata = request.description, request.metadata
     if len(description) > DESCRIPTION_LENGTH_MAX or "\0" in description:
-        raise InvalidRequest(
-            "description", f"must have at most {DESCRIPTION_LENGTH_MAX} characters"
-        )
+        raise InvalidRequest("description", f"must have at most {DESCRIPTION_LENGTH_MAX} characters")
     if metadata:
         if len(metadata) > METADATA_PAIRS_MAX:
-            raise InvalidRequest(
-                "metadata", f"must have at most {METADATA_PAIRS_MAX} pairs"
-            )
+            raise InvalidRequest("metadata", f"must have at most {METADATA_PAIRS_MAX} pairs")
         for pair in metadata.items():
-            if any(
-                len(text) > METADATA_TEXT_LENGTH_MAX or "\0" in text for text in pair
-            ):
+            if any(len(text) > METADATA_TEXT_LENGTH_MAX or "\0" in text for text in pair):
                 raise InvalidRequest(
                     "metadata",
                     f"texts must have at most {METADATA_TEXT_LENGTH_MAX} characters and no NUL",

@@ -7,7 +7,7 @@ job runs.
 
 from uuid import UUID
 
-from ledger.accounts import Account, AccountKind
+from ledger.accounts import AccountKind
 from ledger.commands import Command
 from ledger.model import (
     CaptureHold,
@@ -26,26 +26,27 @@ from ledger.model import (
     UnknownHold,
     UnpostableAccount,
 )
-from ledger.working import Batch, Hold, Unusable
+from ledger.state import Hold
+from ledger.working import Batch, Party, Unusable
 
 
 def open_hold(batch: Batch, command: Command, request: OpenHold) -> Outcome:
     """Dr wallet, Cr holds. The hold's id is the id of this entry."""
-    accounts = batch.usable(command.org_id, command.account_ids)
-    if not isinstance(accounts, list):
-        return accounts
-    account = accounts[0]
-    if account.kind is not AccountKind.WALLET:
-        return UnpostableAccount(account.account_id)
-    wallet = batch.wallet_of(account)
+    parties = batch.usable(command.org_id, command.account_ids)
+    if not isinstance(parties, list):
+        return parties
+    wallet = parties[0]
+    if wallet.kind is not AccountKind.WALLET:
+        return UnpostableAccount(wallet.account_id)
     amount = request.amount_minor
-    if wallet.available_minor < amount:
-        return InsufficientFunds(account.account_id, wallet.available_minor)
+    available = wallet.live.available_minor
+    if available < amount:
+        return InsufficientFunds(wallet.account_id, available)
     posted = batch.post(
         command,
         EntryKind.HOLD,
-        ((account, amount), (batch.holds_account(account), -amount)),
-        amount_minor=amount,
+        ((wallet, amount), (batch.holds_party(wallet), -amount)),
+        amount,
         opens_hold=True,
     )
     assert posted.hold_id is not None
@@ -53,7 +54,7 @@ def open_hold(batch: Batch, command: Command, request: OpenHold) -> Outcome:
         Hold(
             command.org_id,
             posted.hold_id,
-            account.account_id,
+            wallet.account_id,
             amount,
             0,
             amount,
@@ -73,7 +74,7 @@ def extend_hold(batch: Batch, command: Command, request: ExtendHold) -> Outcome:
     if not isinstance(found, tuple):
         return found
     hold, _ = found
-    now = batch.book(command.org_id).recorded_at
+    now = batch.recorded_at
     if hold.expires_at is not None and hold.expires_at <= now:
         return HoldNotOpen(hold.hold_id, HoldState.EXPIRED)
     hold.expires_at = request.expires_at
@@ -87,13 +88,13 @@ def capture_hold(batch: Batch, command: Command, request: CaptureHold) -> Outcom
     hold = batch.hold(command.org_id, request.hold_id)
     if hold is None:
         return UnknownHold(request.hold_id)
-    accounts = batch.usable(command.org_id, (hold.wallet_id, request.credit_account))
-    if not isinstance(accounts, list):
-        return accounts
-    wallet, credit = accounts
+    parties = batch.usable(command.org_id, (hold.wallet_id, request.credit_account))
+    if not isinstance(parties, list):
+        return parties
+    wallet, credit = parties
     if credit is wallet:
         return UnpostableAccount(credit.account_id)
-    now = batch.book(command.org_id).recorded_at
+    now = batch.recorded_at
     if hold.state is not HoldState.OPEN:
         return HoldNotOpen(hold.hold_id, hold.state)
     if hold.expires_at is not None and hold.expires_at <= now:
@@ -103,12 +104,10 @@ def capture_hold(batch: Batch, command: Command, request: CaptureHold) -> Outcom
     if amount > remaining:
         return ExceedsRemaining(remaining)
     released = remaining - amount if request.release_rest else 0
-    legs = [(batch.holds_account(wallet), amount + released), (credit, -amount)]
+    legs = [(batch.holds_party(wallet), amount + released), (credit, -amount)]
     if released:
         legs.append((wallet, -released))
-    posted = batch.post(
-        command, EntryKind.CAPTURE, legs, amount_minor=amount, hold_id=hold.hold_id
-    )
+    posted = batch.post(command, EntryKind.CAPTURE, legs, amount, hold_id=hold.hold_id)
     hold.captured_minor += amount
     hold.remaining_minor -= amount + released
     if hold.remaining_minor == 0:
@@ -124,9 +123,7 @@ def release_hold(batch: Batch, command: Command, request: ReleaseHold) -> Outcom
     if not isinstance(found, tuple):
         return found
     hold, wallet = found
-    return _return_rest(
-        batch, command, hold, wallet, EntryKind.RELEASE, HoldState.RELEASED
-    )
+    return _return_rest(batch, command, hold, wallet, EntryKind.RELEASE, HoldState.RELEASED)
 
 
 def expire_hold(batch: Batch, command: Command, request: ExpireHold) -> Outcome:
@@ -135,19 +132,17 @@ def expire_hold(batch: Batch, command: Command, request: ExpireHold) -> Outcome:
     if not isinstance(found, tuple):
         return found
     hold, wallet = found
-    now = batch.book(command.org_id).recorded_at
+    now = batch.recorded_at
     if hold.expires_at is None or hold.expires_at > now:
         return HoldNotDue(hold.hold_id, hold.expires_at)
-    return _return_rest(
-        batch, command, hold, wallet, EntryKind.EXPIRE, HoldState.EXPIRED
-    )
+    return _return_rest(batch, command, hold, wallet, EntryKind.EXPIRE, HoldState.EXPIRED)
 
 
 def _return_rest(
     batch: Batch,
     command: Command,
     hold: Hold,
-    wallet: Account,
+    wallet: Party,
     kind: EntryKind,
     state: HoldState,
 ) -> Posted:
@@ -155,8 +150,8 @@ def _return_rest(
     posted = batch.post(
         command,
         kind,
-        ((batch.holds_account(wallet), remaining), (wallet, -remaining)),
-        amount_minor=remaining,
+        ((batch.holds_party(wallet), remaining), (wallet, -remaining)),
+        remaining,
         hold_id=hold.hold_id,
     )
     hold.remaining_minor = 0
@@ -167,16 +162,14 @@ def _return_rest(
     return posted
 
 
-def _find(
-    batch: Batch, command: Command, hold_id: UUID
-) -> tuple[Hold, Account] | UnknownHold | HoldNotOpen | Unusable:
+def _find(batch: Batch, command: Command, hold_id: UUID) -> tuple[Hold, Party] | UnknownHold | HoldNotOpen | Unusable:
     """An open hold and its wallet."""
     hold = batch.hold(command.org_id, hold_id)
     if hold is None:
         return UnknownHold(hold_id)
-    accounts = batch.usable(command.org_id, (hold.wallet_id,))
-    if not isinstance(accounts, list):
-        return accounts
+    parties = batch.usable(command.org_id, (hold.wallet_id,))
+    if not isinstance(parties, list):
+        return parties
     if hold.state is not HoldState.OPEN:
         return HoldNotOpen(hold.hold_id, hold.state)
-    return hold, accounts[0]
+    return hold, parties[0]

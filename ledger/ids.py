@@ -1,16 +1,20 @@
 """UUIDv7: time-ordered identifiers made by us, so that indexes grow at their right edge."""
 
-import os
+import random
 import threading
 from datetime import UTC, datetime
+from struct import Struct
 from typing import Final
 from uuid import UUID
+
+from asyncpg.pgproto.pgproto import UUID as DriverUUID
 
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 NIL: Final = UUID(int=0)
 
+_HALVES: Final = Struct(">QQ")
+_VERSION_7: Final = 0x7000
 _VARIANT: Final = 0b10 << 62
-_VERSION_7: Final = 0x7 << 76
 _COUNTER_BITS: Final = 42
 _COUNTER_LOW_BITS: Final = 30
 
@@ -20,19 +24,20 @@ def new_id(now: datetime) -> UUID:
     return _generator.next(now)
 
 
-def ordered_id(unix_us: int, sequence: int, salt: bytes) -> UUID:
-    """The UUIDv7 of a numbered thing: same arguments, same id; ordered by time, then by `sequence` (modulo 2**42).
+def ordered_id(unix_ms: int, sequence: int, salt: bytes) -> bytes:
+    """The 16 bytes of the UUIDv7 of a numbered thing: ordered by time, then by `sequence` (modulo 2**42).
 
-    `salt` (at least 4 bytes) tells apart equal numbers of different owners.
+    Same arguments, same id. `salt` (at least 4 bytes) tells apart equal numbers of different owners.
     """
-    return UUID(
-        int=(unix_us // 1000 & 0xFFFF_FFFF_FFFF) << 80
-        | _VERSION_7
-        | (sequence >> _COUNTER_LOW_BITS & 0xFFF) << 64
-        | _VARIANT
-        | (sequence & 0x3FFF_FFFF) << 32
-        | int.from_bytes(salt[:4])
+    return _HALVES.pack(
+        (unix_ms & 0xFFFF_FFFF_FFFF) << 16 | _VERSION_7 | (sequence >> _COUNTER_LOW_BITS & 0xFFF),
+        _VARIANT | (sequence & 0x3FFF_FFFF) << 32 | int.from_bytes(salt[:4]),
     )
+
+
+def from_bytes(data: bytes) -> UUID:
+    """The id of 16 bytes, as the driver's own UUID (a `uuid.UUID`): made, hashed and sent without conversion."""
+    return DriverUUID(data)
 
 
 def unix_us(at: datetime) -> int:
@@ -47,20 +52,20 @@ class _Generator:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._last = 0
+        # Ids are unique, not secret: a seeded generator is enough, and needs no system call for each id.
+        self._random = random.Random(random.SystemRandom().getrandbits(256))
 
     def next(self, now: datetime) -> UUID:
-        random = int.from_bytes(os.urandom(9))
+        # Half of the counter starts free, so that 2**41 ids of one millisecond stay in order.
+        milliseconds = unix_us(now) // 1000
         with self._lock:
-            # Half of the counter is left free, so that 2**41 ids of one millisecond stay in order.
-            fresh = (unix_us(now) // 1000) << _COUNTER_BITS | random >> 33 & (
-                2 ** (_COUNTER_BITS - 1) - 1
-            )
-            self._last = max(fresh, self._last + 1)
-            stamp = self._last
-        milliseconds, counter = stamp >> _COUNTER_BITS, stamp & 2**_COUNTER_BITS - 1
-        return ordered_id(
-            milliseconds * 1000, counter, (random & 0xFFFF_FFFF).to_bytes(4)
-        )
+            fresh = milliseconds << _COUNTER_BITS | self._random.getrandbits(_COUNTER_BITS - 1)
+            last = self._last
+            if milliseconds <= last >> _COUNTER_BITS:
+                fresh = last + 1
+            self._last = fresh
+            salt = self._random.randbytes(4)
+        return from_bytes(ordered_id(fresh >> _COUNTER_BITS, fresh & ((1 << _COUNTER_BITS) - 1), salt))
 
 
 _generator: Final = _Generator()

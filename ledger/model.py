@@ -168,18 +168,7 @@ class Accrue(RequestBase):
     exact_minor: Decimal
 
 
-Request = (
-    Transfer
-    | Entry
-    | Draw
-    | OpenHold
-    | ExtendHold
-    | CaptureHold
-    | ReleaseHold
-    | ExpireHold
-    | Reversal
-    | Accrue
-)
+Request = Transfer | Entry | Draw | OpenHold | ExtendHold | CaptureHold | ReleaseHold | ExpireHold | Reversal | Accrue
 
 
 @dataclass(frozen=True, slots=True)

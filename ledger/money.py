@@ -32,15 +32,11 @@ _EXPONENTS_BY_CODES: Final = {
 }
 
 EXPONENTS: Final[dict[str, int]] = {
-    code: exponent
-    for exponent, codes in _EXPONENTS_BY_CODES.items()
-    for code in codes.split()
+    code: exponent for exponent, codes in _EXPONENTS_BY_CODES.items() for code in codes.split()
 }
 """Digits after the point of the minor unit, for every active ISO 4217 currency that has a minor unit."""
 
-EXACT: Final = Context(
-    prec=96, traps=[Inexact, InvalidOperation, Overflow, DivisionByZero]
-)
+EXACT: Final = Context(prec=96, traps=[Inexact, InvalidOperation, Overflow, DivisionByZero])
 """Exact arithmetic: a result that would need rounding raises `decimal.Inexact` instead."""
 
 
@@ -125,9 +121,7 @@ def largest_remainder(total: int, weights: Sequence[Decimal | int]) -> list[int]
     if weight_sum == 0:
         raise ValueError("at least one weight must be positive")
     parts = [floor_div(total * weight, weight_sum) for weight in scaled]
-    by_remainder = sorted(
-        range(len(scaled)), key=lambda i: (-(total * scaled[i] % weight_sum), i)
-    )
+    by_remainder = sorted(range(len(scaled)), key=lambda i: (-(total * scaled[i] % weight_sum), i))
     for index in by_remainder[: total - sum(parts)]:
         parts[index] += 1
     return parts

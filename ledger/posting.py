@@ -12,6 +12,7 @@ it; funds last.
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from decimal import Decimal
 from typing import Any, Final
 
 from ledger import holds, reversals
@@ -37,7 +38,8 @@ from ledger.model import (
     UnpostableAccount,
 )
 from ledger.money import EXACT, floor_split
-from ledger.working import Batch, BookedLeg, KnownKey, State, Writes, wallet_change
+from ledger.state import KnownKey, State, Writes
+from ledger.working import Batch, PartyLeg, wallet_change
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +58,7 @@ def decide(commands: Sequence[Command], state: State, now: datetime) -> Decision
 
 
 def _decide_one(batch: Batch, command: Command) -> Outcome:
-    key = (command.org_id, command.key_hash)
-    known = batch.keys.get(key)
+    known = batch.keys.get(command.scoped_key)
     if known is not None:
         if known.content_hash != command.content_hash:
             return ReusedKey()
@@ -65,7 +66,7 @@ def _decide_one(batch: Batch, command: Command) -> Outcome:
     request = command.request
     outcome = _DECIDERS[type(request)](batch, command, request)
     if isinstance(outcome, Posted):
-        batch.keys[key] = KnownKey(
+        batch.keys[command.scoped_key] = KnownKey(
             command.content_hash, outcome.entry_id, outcome.entry_seq, outcome.hold_id
         )
         batch.writes.keys.append(
@@ -74,68 +75,62 @@ def _decide_one(batch: Batch, command: Command) -> Outcome:
                 command.key_hash,
                 command.content_hash,
                 outcome.entry_seq,
-                outcome.recorded_at,
             )
         )
     return outcome
 
 
 def _transfer(batch: Batch, command: Command, request: Transfer) -> Outcome:
-    accounts = batch.usable(command.org_id, command.account_ids)
-    if not isinstance(accounts, list):
-        return accounts
-    debit, credit = accounts
+    parties = batch.usable(command.org_id, command.account_ids)
+    if not isinstance(parties, list):
+        return parties
+    debit, credit = parties
     amount = request.amount_minor
-    if debit.wallet_id is not None:
-        available = batch.wallet_of(debit).available_minor
-        if available < amount:
-            return InsufficientFunds(debit.account_id, available)
+    if debit.wallet is not None and debit.wallet.available_minor < amount:
+        return InsufficientFunds(debit.account_id, debit.wallet.available_minor)
     return batch.post(
         command,
         EntryKind.TRANSFER,
         ((debit, amount), (credit, -amount)),
-        amount_minor=amount,
+        amount,
     )
 
 
 def _entry(batch: Batch, command: Command, request: Entry) -> Outcome:
-    accounts = batch.usable(command.org_id, command.account_ids)
-    if not isinstance(accounts, list):
-        return accounts
-    legs = [
-        (account, leg.amount_minor)
-        for account, leg in zip(accounts, request.legs, strict=True)
-    ]
-    lacking = _lacking(batch, legs)
+    parties = batch.usable(command.org_id, command.account_ids)
+    if not isinstance(parties, list):
+        return parties
+    legs = [(party, leg.amount_minor) for party, leg in zip(parties, request.legs, strict=True)]
+    lacking = _lacking(legs)
     if lacking is not None:
         return lacking
     debits = sum(amount for _, amount in legs if amount > 0)
-    return batch.post(command, EntryKind.ENTRY, legs, amount_minor=debits)
+    return batch.post(command, EntryKind.ENTRY, legs, debits)
 
 
-def _lacking(batch: Batch, legs: Sequence[BookedLeg]) -> InsufficientFunds | None:
+def _lacking(legs: Sequence[PartyLeg]) -> InsufficientFunds | None:
     """The first wallet whose net debit is more than it has available."""
-    for account, _ in legs:
-        if account.wallet_id is None:
+    for party, _ in legs:
+        if party.wallet is None:
             continue
-        net = sum(amount for other, amount in legs if other is account)
-        available = batch.wallet_of(account).available_minor
+        net = sum(amount for other, amount in legs if other is party)
+        available = party.wallet.available_minor
         if net > 0 and available < net:
-            return InsufficientFunds(account.account_id, available)
+            return InsufficientFunds(party.account_id, available)
     return None
 
 
 def _draw(batch: Batch, command: Command, request: Draw) -> Outcome:
-    accounts = batch.usable(command.org_id, command.account_ids)
-    if not isinstance(accounts, list):
-        return accounts
-    *sources, destination = accounts
+    parties = batch.usable(command.org_id, command.account_ids)
+    if not isinstance(parties, list):
+        return parties
+    *sources, destination = parties
     wanted = request.amount_minor
     taken: list[int] = []
     for source in sources:
         left = wanted - sum(taken)
-        if source.wallet_id is not None:
-            left = min(left, max(batch.wallet_of(source).available_minor, 0))
+        if source.wallet is not None:
+            left = min(left, max(source.wallet.available_minor, 0))
         taken.append(left)
     total = sum(taken)
     if total == 0 or (total < wanted and not request.partial):
@@ -145,38 +140,33 @@ def _draw(batch: Batch, command: Command, request: Draw) -> Outcome:
         command,
         EntryKind.DRAW,
         [*legs, (destination, -total)],
-        amount_minor=total,
+        total,
         taken_minor=tuple(taken),
     )
 
 
 def _accrue(batch: Batch, command: Command, request: Accrue) -> Outcome:
-    accounts = batch.usable(command.org_id, command.account_ids)
-    if not isinstance(accounts, list):
-        return accounts
-    account, revenue = accounts
-    if account.kind is not AccountKind.WALLET:
-        return UnpostableAccount(account.account_id)
-    if revenue.wallet_id is not None:
+    parties = batch.usable(command.org_id, command.account_ids)
+    if not isinstance(parties, list):
+        return parties
+    party, revenue = parties
+    if party.kind is not AccountKind.WALLET:
+        return UnpostableAccount(party.account_id)
+    if revenue.wallet is not None:
         return UnpostableAccount(revenue.account_id)
-    wallet = batch.wallet_of(account)
+    wallet = party.live
     exact = request.exact_minor
     whole, wallet.carry = floor_split(EXACT.add(wallet.carry, exact))
-    wallet.accrued_exact = EXACT.add(wallet.accrued_exact, exact)
-    wallet.accrued = True
+    wallet.accrued_more = EXACT.add(wallet.accrued_more or _ZERO, exact)
     if whole == 0:
         change = wallet_change(wallet, wallet.available_minor, wallet.held_minor)
-        at = batch.book(command.org_id).recorded_at
-        return Posted(None, None, at, 0, (change,))
+        return Posted(None, None, batch.recorded_at, 0, (change,))
     # A correction posts the same two accounts the other way round, so that the debit always comes first.
-    legs = [(account, whole), (revenue, -whole)]
-    return batch.post(
-        command,
-        EntryKind.ACCRUAL,
-        legs if whole > 0 else legs[::-1],
-        amount_minor=abs(whole),
-    )
+    legs = [(party, whole), (revenue, -whole)]
+    return batch.post(command, EntryKind.ACCRUAL, legs if whole > 0 else legs[::-1], abs(whole))
 
+
+_ZERO: Final = Decimal(0)
 
 _DECIDERS: Final[dict[type, Callable[[Batch, Command, Any], Outcome]]] = {
     Transfer: _transfer,

@@ -10,7 +10,6 @@ from where the last reversal stopped. So no leg is ever reversed by more than it
 from collections.abc import Sequence
 from uuid import UUID
 
-from ledger.accounts import Account
 from ledger.commands import Command
 from ledger.model import (
     EntryKind,
@@ -22,7 +21,8 @@ from ledger.model import (
     UnknownEntry,
     UnpostableAccount,
 )
-from ledger.working import Batch, BookedLeg, Original, Unusable
+from ledger.state import Original
+from ledger.working import Batch, Party, PartyLeg, Unusable
 
 
 def reverse(batch: Batch, command: Command, request: Reversal) -> Outcome:
@@ -33,33 +33,30 @@ def reverse(batch: Batch, command: Command, request: Reversal) -> Outcome:
     net = _net(batch, original)
     if not net:
         return NotReversible(original.entry_id)
-    accounts = _usable(batch, original, net, request.shortfall_account)
-    if not isinstance(accounts, list):
-        return accounts
+    parties = _usable(batch, original, net, request.shortfall_account)
+    if not isinstance(parties, list):
+        return parties
     gross = sum(amount for amount in net.values() if amount > 0)
     done = batch.reversed_minor(original)
     amount = gross - done if request.amount_minor is None else request.amount_minor
     if amount == 0 or amount > gross - done:
         return ExceedsRemaining(gross - done)
-    by_id = {account.account_id: account for account in accounts}
+    by_id = {party.account_id: party for party in parties}
     debited = [(by_id[key], value) for key, value in net.items() if value > 0]
     credited = [(by_id[key], -value) for key, value in net.items() if value < 0]
     shortfall = request.shortfall_account
     takes = _covered(
-        batch,
         _part(credited, start=done, size=amount),
         None if shortfall is None else by_id[shortfall],
     )
     if not isinstance(takes, list):
         return takes
-    gives = [
-        (account, -part) for account, part in _part(debited, start=done, size=amount)
-    ]
+    gives = [(party, -part) for party, part in _part(debited, start=done, size=amount)]
     posted = batch.post(
         command,
         EntryKind.REVERSAL,
         takes + gives,
-        amount_minor=amount,
+        amount,
         reverses=original.entry_id,
     )
     batch.add_reversed(original, amount)
@@ -70,54 +67,50 @@ def _net(batch: Batch, original: Original) -> dict[UUID, int]:
     """What the entry did to each account, holds read as their wallet; accounts it left as they were are not in it."""
     net: dict[UUID, int] = {}
     for leg in original.legs:
-        account = batch.account(original.org_id, leg.account_id)
-        wallet_id = None if account is None else account.wallet_id
-        key = leg.account_id if wallet_id is None else wallet_id
+        party = batch.party(original.org_id, leg.account_id)
+        wallet = None if party is None else party.wallet
+        key = leg.account_id if wallet is None else wallet.account_id
         net[key] = net.get(key, 0) + leg.amount_minor
     return {key: amount for key, amount in net.items() if amount}
 
 
-def _usable(
-    batch: Batch, original: Original, net: dict[UUID, int], shortfall: UUID | None
-) -> list[Account] | Unusable:
+def _usable(batch: Batch, original: Original, net: dict[UUID, int], shortfall: UUID | None) -> list[Party] | Unusable:
     """The accounts of the original and the one for a shortfall, which must not be a wallet."""
     account_ids = list(net) if shortfall is None else [*net, shortfall]
-    accounts = batch.usable(original.org_id, account_ids, currency=original.currency)
-    if not isinstance(accounts, list) or shortfall is None:
-        return accounts
-    if accounts[-1].wallet_id is not None:
+    parties = batch.usable(original.org_id, account_ids, original.currency)
+    if not isinstance(parties, list) or shortfall is None:
+        return parties
+    if parties[-1].wallet is not None:
         return UnpostableAccount(shortfall)
-    return accounts
+    return parties
 
 
-def _part(legs: Sequence[BookedLeg], *, start: int, size: int) -> list[BookedLeg]:
+def _part(legs: Sequence[PartyLeg], *, start: int, size: int) -> list[PartyLeg]:
     """The stretch [start, start + size) of the amounts laid end to end, last leg first."""
-    part: list[BookedLeg] = []
+    part: list[PartyLeg] = []
     position = 0
-    for account, amount in reversed(legs):
+    for party, amount in reversed(legs):
         low, high = max(position, start), min(position + amount, start + size)
         if low < high:
-            part.append((account, high - low))
+            part.append((party, high - low))
         position += amount
     return part
 
 
-def _covered(
-    batch: Batch, takes: list[BookedLeg], shortfall: Account | None
-) -> list[BookedLeg] | InsufficientFunds:
+def _covered(takes: list[PartyLeg], shortfall: Party | None) -> list[PartyLeg] | InsufficientFunds:
     """The legs to debit, with what wallets lack moved to the shortfall account, or the first wallet that lacks."""
-    covered: list[BookedLeg] = []
+    covered: list[PartyLeg] = []
     lacking = 0
-    for account, amount in takes:
-        if account.wallet_id is None:
-            covered.append((account, amount))
+    for party, amount in takes:
+        if party.wallet is None:
+            covered.append((party, amount))
             continue
-        available = batch.wallet_of(account).available_minor
+        available = party.wallet.available_minor
         taken = min(amount, max(available, 0))
         if taken < amount and shortfall is None:
-            return InsufficientFunds(account.account_id, available)
+            return InsufficientFunds(party.account_id, available)
         if taken:
-            covered.append((account, taken))
+            covered.append((party, taken))
         lacking += amount - taken
     if lacking and shortfall is not None:
         covered.append((shortfall, lacking))

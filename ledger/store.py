@@ -4,7 +4,8 @@ Everything takes a driver connection with an open transaction and never commits.
 joined to the tables by `unnest`, so that a batch of a thousand is a handful of statements.
 """
 
-from collections.abc import Iterable, Sequence
+from collections import ChainMap
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID
 
@@ -22,7 +23,7 @@ from ledger.model import (
     ReleaseHold,
     Reversal,
 )
-from ledger.working import (
+from ledger.state import (
     BookRow,
     Hold,
     KnownKey,
@@ -68,7 +69,7 @@ JOIN ledger_accounts a ON a.org_id = u.org_id AND a.account_id = u.account_id
 """
 
 _READ_WALLETS: Final = """
-SELECT w.org_id, w.account_id, w.available_minor, w.held_minor, w.carry, w.accrued_exact, w.closed_at IS NOT NULL
+SELECT w.org_id, w.account_id, w.available_minor, w.held_minor, w.carry, w.closed_at IS NOT NULL
 FROM unnest($1::uuid[], $2::uuid[]) u (org_id, account_id)
 JOIN ledger_wallets w ON w.org_id = u.org_id AND w.account_id = u.account_id
 """
@@ -93,38 +94,36 @@ _WRITE: Final = """
 WITH entry AS (
     INSERT INTO ledger_entries (org_id, entry_seq, entry_id, kind, currency, description, effective_at, recorded_at,
                                 reverses_entry_id, hold_id, metadata, hash)
-    SELECT org_id, entry_seq, entry_id, kind, currency, description, coalesce(effective_at, recorded_at), recorded_at,
+    SELECT org_id, entry_seq, entry_id, kind, currency, description, coalesce(effective_at, $1::timestamptz), $1,
            reverses, hold_id, metadata::jsonb, hash
-    FROM unnest($1::uuid[], $2::bigint[], $3::uuid[], $4::text[], $5::text[], $6::text[], $7::timestamptz[],
-                $8::timestamptz[], $9::uuid[], $10::uuid[], $11::text[], $12::bytea[])
-         u (org_id, entry_seq, entry_id, kind, currency, description, effective_at, recorded_at, reverses, hold_id,
-            metadata, hash)
+    FROM unnest($2::uuid[], $3::bigint[], $4::uuid[], $5::text[], $6::text[], $7::text[], $8::timestamptz[],
+                $9::uuid[], $10::uuid[], $11::text[], $12::bytea[])
+         u (org_id, entry_seq, entry_id, kind, currency, description, effective_at, reverses, hold_id, metadata, hash)
 ), posting AS (
     INSERT INTO ledger_postings (org_id, entry_seq, leg, account_id, amount_minor, balance_after_minor)
     SELECT * FROM unnest($13::uuid[], $14::bigint[], $15::smallint[], $16::uuid[], $17::bigint[], $18::bigint[])
 ), wallet AS (
     UPDATE ledger_wallets w
-    SET available_minor = u.available, held_minor = u.held, last_entry_at = u.at
-    FROM unnest($19::uuid[], $20::uuid[], $21::bigint[], $22::bigint[], $23::timestamptz[])
-         u (org_id, account_id, available, held, at)
+    SET available_minor = u.available, held_minor = u.held, last_entry_at = $1
+    FROM unnest($19::uuid[], $20::uuid[], $21::bigint[], $22::bigint[]) u (org_id, account_id, available, held)
     WHERE w.org_id = u.org_id AND w.account_id = u.account_id
 ), book AS (
     UPDATE ledger_books b
-    SET entry_seq = u.entry_seq, chain_hash = u.hash, recorded_at = u.at
-    FROM unnest($24::uuid[], $25::bigint[], $26::bytea[], $27::timestamptz[]) u (org_id, entry_seq, hash, at)
+    SET entry_seq = u.entry_seq, chain_hash = u.hash, recorded_at = $1
+    FROM unnest($23::uuid[], $24::bigint[], $25::bytea[]) u (org_id, entry_seq, hash)
     WHERE b.org_id = u.org_id
 )
 INSERT INTO ledger_keys (org_id, key_hash, content_hash, entry_seq, recorded_at)
-SELECT * FROM unnest($28::uuid[], $29::bytea[], $30::bytea[], $31::bigint[], $32::timestamptz[])
+SELECT *, $1::timestamptz FROM unnest($26::uuid[], $27::bytea[], $28::bytea[], $29::bigint[])
 ON CONFLICT DO NOTHING
 """
 
 _WRITE_ACCRUED: Final = """
 UPDATE ledger_wallets w
-SET available_minor = u.available, held_minor = u.held, carry = u.carry, accrued_exact = u.exact,
-    last_entry_at = coalesce(u.at, w.last_entry_at)
-FROM unnest($1::uuid[], $2::uuid[], $3::bigint[], $4::bigint[], $5::numeric[], $6::numeric[], $7::timestamptz[])
-     u (org_id, account_id, available, held, carry, exact, at)
+SET available_minor = u.available, held_minor = u.held, carry = u.carry, accrued_exact = w.accrued_exact + u.more,
+    last_entry_at = CASE WHEN u.moved THEN $1::timestamptz ELSE w.last_entry_at END
+FROM unnest($2::uuid[], $3::uuid[], $4::bigint[], $5::bigint[], $6::numeric[], $7::numeric[], $8::boolean[])
+     u (org_id, account_id, available, held, carry, more, moved)
 WHERE w.org_id = u.org_id AND w.account_id = u.account_id
 """
 
@@ -166,28 +165,17 @@ async def read_state(
     Also returns the accounts that the directory did not know: the caller adds them once they are known to be committed.
     """
     org_ids = {command.org_id for command in commands}
-    books = {
-        row[0]: BookRow(row[1], row[2], row[3])
-        for row in await conn.fetch(_LOCK_BOOKS, list(org_ids))
-    }
+    books = {row[0]: BookRow(row[1], row[2], row[3]) for row in await conn.fetch(_LOCK_BOOKS, list(org_ids))}
     keys = await _read_keys(conn, commands)
     holds = await _read_holds(conn, commands)
     originals = await _read_originals(conn, commands)
-    named = {
-        account_id: command.org_id
-        for command in commands
-        for account_id in command.account_ids
-    }
+    named = {account_id: command.org_id for command in commands for account_id in command.account_ids}
     named.update((hold.wallet_id, hold.org_id) for hold in holds.values())
-    named.update(
-        (leg.account_id, original.org_id)
-        for original in originals.values()
-        for leg in original.legs
-    )
+    named.update((leg.account_id, original.org_id) for original in originals.values() for leg in original.legs)
     known = directory.accounts
     unseen = [item for item in named.items() if item[0] not in known]
     fresh = await _read_accounts(conn, unseen) if unseen else {}
-    accounts = known | fresh if fresh else known
+    accounts = ChainMap(fresh, known) if fresh else known
     wallets = await _read_wallets(conn, named, accounts)
     return State(books, accounts, wallets, keys, holds, originals), fresh
 
@@ -196,48 +184,34 @@ async def write(conn: Connection, writes: Writes) -> None:
     """Write a decision's rows. Raises ConcurrentChange when somebody used one of the keys without taking the lock."""
     if not writes.keys:
         return
-    at = {book.org_id: book.recorded_at for book in writes.books}
+    at = writes.recorded_at
+    moved = [(w.org_id, w.account_id, w.available_minor, w.held_minor) for w in writes.wallets]
+    books = [(b.org_id, b.entry_seq, b.chain_hash) for b in writes.books]
     status = await conn.execute(
         _WRITE,
-        *_columns(writes.entries, 12),
+        at,
+        *_columns(writes.entries, 11),
         *_columns(writes.postings, 6),
-        *_columns(
-            [
-                (w.org_id, w.account_id, w.available_minor, w.held_minor, at[w.org_id])
-                for w in writes.wallets
-            ],
-            5,
-        ),
-        *_columns(
-            [
-                (b.org_id, b.entry_seq, b.chain_hash, b.recorded_at)
-                for b in writes.books
-            ],
-            4,
-        ),
-        *_columns(writes.keys, 5),
+        *_columns(moved, 4),
+        *_columns(books, 3),
+        *_columns(writes.keys, 4),
     )
     if status != f"INSERT 0 {len(writes.keys)}":
         raise ConcurrentChange("a key was used while its book was locked")
     if writes.accrued_wallets:
-        await conn.execute(
-            _WRITE_ACCRUED,
-            *_columns(
-                [
-                    (
-                        w.org_id,
-                        w.account_id,
-                        w.available_minor,
-                        w.held_minor,
-                        w.carry,
-                        w.accrued_exact,
-                        at[w.org_id] if w.moved else None,
-                    )
-                    for w in writes.accrued_wallets
-                ],
-                7,
-            ),
-        )
+        accrued = [
+            (
+                w.org_id,
+                w.account_id,
+                w.available_minor,
+                w.held_minor,
+                w.carry,
+                w.accrued_more,
+                w.moved,
+            )
+            for w in writes.accrued_wallets
+        ]
+        await conn.execute(_WRITE_ACCRUED, at, *_columns(accrued, 7))
     if writes.holds:
         await conn.execute(
             _WRITE_HOLDS,
@@ -269,34 +243,24 @@ def _hold_columns(hold: Hold) -> tuple[Any, ...]:
     )
 
 
-async def _read_keys(
-    conn: Connection, commands: Sequence[Command]
-) -> dict[tuple[UUID, bytes], KnownKey]:
-    rows = await conn.fetch(
-        _READ_KEYS, [c.org_id for c in commands], [c.key_hash for c in commands]
-    )
+async def _read_keys(conn: Connection, commands: Sequence[Command]) -> dict[bytes, KnownKey]:
+    rows = await conn.fetch(_READ_KEYS, [c.org_id for c in commands], [c.key_hash for c in commands])
     if not rows:
         return {}
-    known = {(row[0], row[1]): KnownKey(row[2], row[4], row[3], row[5]) for row in rows}
+    known = {row[0].bytes + row[1]: KnownKey(row[2], row[4], row[3], row[5]) for row in rows}
     for command in commands:
-        found = known.get((command.org_id, command.key_hash))
+        found = known.get(command.scoped_key)
         # A hold that was extended has no entry to tell its id, but the request names it.
         if found is not None and isinstance(command.request, ExtendHold):
-            known[command.org_id, command.key_hash] = KnownKey(
-                found.content_hash, None, None, command.request.hold_id
-            )
+            known[command.scoped_key] = KnownKey(found.content_hash, None, None, command.request.hold_id)
     return known
 
 
-async def _read_holds(
-    conn: Connection, commands: Sequence[Command]
-) -> dict[UUID, Hold]:
+async def _read_holds(conn: Connection, commands: Sequence[Command]) -> dict[UUID, Hold]:
     wanted = [
         (command.org_id, command.request.hold_id)
         for command in commands
-        if isinstance(
-            command.request, CaptureHold | ReleaseHold | ExpireHold | ExtendHold
-        )
+        if isinstance(command.request, CaptureHold | ReleaseHold | ExpireHold | ExtendHold)
     ]
     if not wanted:
         return {}
@@ -304,9 +268,7 @@ async def _read_holds(
     return {row[1]: _hold(row) for row in rows}
 
 
-async def _read_originals(
-    conn: Connection, commands: Sequence[Command]
-) -> dict[UUID, Original]:
+async def _read_originals(conn: Connection, commands: Sequence[Command]) -> dict[UUID, Original]:
     wanted = [
         (command.org_id, command.request.original_entry_id)
         for command in commands
@@ -318,32 +280,22 @@ async def _read_originals(
     for row in await conn.fetch(_READ_ORIGINALS, *_columns(wanted, 2)):
         earlier = found.get(row[1])
         legs = () if earlier is None else earlier.legs
-        found[row[1]] = Original(
-            row[0], row[1], row[2], (*legs, Leg(row[3], row[4])), row[5]
-        )
+        found[row[1]] = Original(row[0], row[1], row[2], (*legs, Leg(row[3], row[4])), row[5])
     return found
 
 
-async def _read_accounts(
-    conn: Connection, wanted: Sequence[tuple[UUID, UUID]]
-) -> dict[UUID, Account]:
-    rows = await conn.fetch(
-        _READ_ACCOUNTS, [org for _, org in wanted], [account for account, _ in wanted]
-    )
-    return {
-        row[1]: Account(row[0], row[1], AccountKind(row[2]), row[3], row[4])
-        for row in rows
-    }
+async def _read_accounts(conn: Connection, wanted: Sequence[tuple[UUID, UUID]]) -> dict[UUID, Account]:
+    rows = await conn.fetch(_READ_ACCOUNTS, [org for _, org in wanted], [account for account, _ in wanted])
+    return {row[1]: Account(row[0], row[1], AccountKind(row[2]), row[3], row[4]) for row in rows}
 
 
 async def _read_wallets(
-    conn: Connection, named: dict[UUID, UUID], accounts: dict[UUID, Account]
+    conn: Connection, named: dict[UUID, UUID], accounts: Mapping[UUID, Account]
 ) -> dict[UUID, Wallet]:
     wanted = {
         account.wallet_id: account.org_id
         for account_id in named
-        if (account := accounts.get(account_id)) is not None
-        and account.wallet_id is not None
+        if (account := accounts.get(account_id)) is not None and account.wallet_id is not None
     }
     if not wanted:
         return {}

@@ -175,8 +175,7 @@ holds: Final = Table(
     ),
     CheckConstraint("amount_minor > 0", name="amount_minor"),
     CheckConstraint(
-        "captured_minor >= 0 AND remaining_minor >= 0"
-        " AND captured_minor + remaining_minor <= amount_minor",
+        "captured_minor >= 0 AND remaining_minor >= 0 AND captured_minor + remaining_minor <= amount_minor",
         name="parts",
     ),
     CheckConstraint("(remaining_minor > 0) = (state = 'open')", name="state"),
