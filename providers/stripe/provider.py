@@ -1,8 +1,8 @@
 """`PaymentProvider`, `SavedMethods` and `PaymentListing` on Stripe's library."""
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from contextlib import aclosing, asynccontextmanager
 from datetime import datetime
 
 import stripe
@@ -21,6 +21,8 @@ from providers.protocol import (
     FailureKind,
     InvalidRequest,
     OffSessionCharge,
+    PaymentListing,
+    PaymentProvider,
     PaymentReference,
     PaymentSnapshot,
     PaymentState,
@@ -28,6 +30,7 @@ from providers.protocol import (
     RefundRequest,
     RefundSnapshot,
     SavedMethod,
+    SavedMethods,
     SetupSnapshot,
     TopUpRequest,
 )
@@ -46,7 +49,7 @@ from providers.stripe.snapshots import (
 PAGE_SIZE = 100
 
 
-class StripeProvider:
+class StripeProvider(PaymentProvider, SavedMethods, PaymentListing):
     """Cards through Stripe. `clock` returns the aware UTC time that webhook ages are measured against."""
 
     def __init__(self, settings: StripeSettings, clock: Callable[[], datetime]) -> None:
@@ -213,7 +216,7 @@ class StripeProvider:
         created_from: datetime,
         created_until: datetime,
         customer_id: str | None = None,
-    ) -> AsyncIterator[PaymentReference]:
+    ) -> AsyncGenerator[PaymentReference, None]:
         """See `PaymentListing.list_payments`. Raises `InvalidRequest` rather than stop silently at the page limit."""
         params: PaymentIntentListParams = {
             "created": {
@@ -246,14 +249,11 @@ class StripeProvider:
         customer_id: str | None = None,
     ) -> PaymentReference | None:
         """See `PaymentListing.find_topup`. Lists rather than searches: Stripe's search lags by up to a minute."""
-        references = self.list_payments(
-            created_from=created_from,
-            created_until=created_until,
-            customer_id=customer_id,
-        )
-        async for reference in references:
-            if reference.metadata.get("top_up_id") == top_up_id:
-                return reference
+        walk = self.list_payments(created_from=created_from, created_until=created_until, customer_id=customer_id)
+        async with aclosing(walk) as references:
+            async for reference in references:
+                if reference.metadata.get("top_up_id") == top_up_id:
+                    return reference
         return None
 
     async def aclose(self) -> None:

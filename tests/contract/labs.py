@@ -5,6 +5,7 @@ challenges, disputes, deliveries and faults. A second vendor joins by another im
 """
 
 import dataclasses
+import uuid
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
@@ -20,7 +21,7 @@ from providers.simulators.stripe.world import Settings
 from providers.stripe import StripeProvider, StripeSettings
 from tests.contract.receiver import Receiver, receiving
 from tests.contract.stripe_conformance import Conformance
-from wallet_service.clock import ManualClock
+from wallet_service.clock import ManualClock, SystemClock
 
 SECRET = "whsec_contract"
 START = datetime(2026, 11, 2, 9, 30, tzinfo=UTC)
@@ -88,7 +89,7 @@ class StripeTestModeLab:
 
     def __init__(self, api_key: str) -> None:
         self._settings = StripeSettings(api_key=api_key)
-        self._run = f"contract-{datetime.fromtimestamp(0, UTC).year}-{id(self)}"
+        self._run = f"contract-{uuid.uuid4()}"
         self._count = count()
         self.provider = StripeProvider(self._settings, self.now)
         self._http = httpx.AsyncClient(base_url=self._settings.api_base, auth=(api_key, ""))
@@ -97,7 +98,7 @@ class StripeTestModeLab:
         return CARDS[behaviour]
 
     def now(self) -> datetime:
-        return datetime.now(UTC)  # noqa: TID251
+        return SystemClock().now()
 
     def key(self) -> str:
         return f"{self._run}-{next(self._count)}"

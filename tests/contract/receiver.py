@@ -14,6 +14,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+WAIT_SECONDS_MAX = 30
+
 
 @dataclass
 class Received:
@@ -28,10 +30,18 @@ class Receiver:
     url: str = ""
     received: list[Received] = field(default_factory=list)
     answers: list[int] = field(default_factory=list)
+    arrived: asyncio.Condition = field(default_factory=asyncio.Condition)
 
     async def take(self, request: Request) -> Response:
-        self.received.append(Received(await request.body(), dict(request.headers)))
+        async with self.arrived:
+            self.received.append(Received(await request.body(), dict(request.headers)))
+            self.arrived.notify_all()
         return Response(status_code=self.answers.pop(0) if self.answers else 200)
+
+    async def wait_for(self, received_count: int) -> None:
+        """Until so many deliveries have come; raises TimeoutError after a while."""
+        async with asyncio.timeout(WAIT_SECONDS_MAX), self.arrived:
+            await self.arrived.wait_for(lambda: len(self.received) >= received_count)
 
 
 @asynccontextmanager
@@ -45,9 +55,9 @@ async def receiving() -> AsyncGenerator[Receiver, None]:
     config.graceful_timeout = 1
     stop = asyncio.Event()
     app: Any = Starlette(routes=[Route("/webhooks/test", receiver.take, methods=["POST"])])
-    async with asyncio.TaskGroup() as tasks:
-        tasks.create_task(serve(app, config, shutdown_trigger=stop.wait))
-        try:
-            yield receiver
-        finally:
-            stop.set()
+    server = asyncio.create_task(serve(app, config, shutdown_trigger=stop.wait))
+    try:
+        yield receiver
+    finally:
+        stop.set()
+        await server

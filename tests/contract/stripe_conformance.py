@@ -17,10 +17,10 @@ from typing import Any
 from jsonschema import Draft202012Validator, ValidationError
 from referencing import Registry, Resource
 from referencing.jsonschema import DRAFT202012
-from tests.contract.stripe_library import request_schema
 
 from providers.simulators.stripe.api import OPERATIONS, Exchange
 from providers.simulators.stripe.params import decode
+from tests.contract.stripe_library import request_schema
 
 OVERLAY: dict[str, Any] = json.loads((Path(__file__).parent / "stripe_overlay.json").read_text(encoding="utf-8"))
 INTEGER = re.compile(r"-?\d+")

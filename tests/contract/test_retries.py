@@ -106,7 +106,7 @@ async def test_a_key_in_progress_conflicts_and_ends_as_one_payment(simulated: St
     request = top_up(lab)
     await lab.fault("slow_before", seconds=1)
     first = asyncio.create_task(lab.provider.create_topup(request))
-    while not lab.simulator.world.idempotency:
+    while not lab.simulator.world.idempotency:  # noqa: ASYNC110 the simulator has no event for it
         await asyncio.sleep(0.01)
     with pytest.raises(Unavailable) as conflict:
         await lab.provider.create_topup(request)

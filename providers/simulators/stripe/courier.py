@@ -3,7 +3,6 @@
 import asyncio
 import hashlib
 import hmac
-import json
 import random
 from dataclasses import dataclass
 
@@ -97,13 +96,12 @@ class Courier:
 
     async def _send(self, row: Json) -> bool:
         """One attempt. A refused delivery waits twice as long each time, then is given up."""
-        events.count_pending(self._world)
         event = self._world.tables["event"].get(row["event"])
         endpoint = self._world.tables["webhook_endpoint"].get(row["endpoint"])
         if event is None or endpoint is None:
             row["state"] = "dropped"
             return False
-        row["status_code"] = await self._post(endpoint, json.dumps(event, indent=2).encode())
+        row["status_code"] = await self._post(endpoint, events.payload(self._world, event))
         row["attempts"] += 1
         if row["status_code"] is not None and 200 <= row["status_code"] < 300:
             row["state"] = "delivered"

@@ -1,5 +1,6 @@
 """Events as the API lists them, and the endpoints that they are sent to."""
 
+import json
 from typing import Any
 
 from providers.simulators.stripe.errors import Json, malformed
@@ -32,6 +33,12 @@ def count_pending(world: World) -> None:
             waiting[row["event"]] = waiting.get(row["event"], 0) + 1
     for event in world.tables["event"].values():
         event["pending_webhooks"] = waiting.get(event["id"], 0)
+
+
+def payload(world: World, event: Json) -> bytes:
+    """The body of a delivery."""
+    waiting = sum(row["event"] == event["id"] and row["state"] == "queued" for row in world.deliveries)
+    return json.dumps({**event, "pending_webhooks": waiting}, indent=2).encode()
 
 
 def create_endpoint(world: World, params: Params, path: Json) -> Json:

@@ -65,9 +65,9 @@ def _expand(world: World, node: Json, keys: list[str], path: str) -> None:
         return
     if key == "refunds" and node.get("object") == "charge":
         node["refunds"] = _refunds_of(world, node["id"])
-    elif key not in EXPANDABLE or key not in node:
+    value: Any = node.get(key)
+    if not isinstance(value, dict) and (key not in EXPANDABLE or key not in node):
         raise malformed(f"This property cannot be expanded ({path}).", param="expand")
-    value: Any = node[key]
     if isinstance(value, str):
         value = node[key] = copy.deepcopy(world.get(EXPANDABLE[key], value))
     if rest and isinstance(value, dict):

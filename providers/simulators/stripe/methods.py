@@ -9,7 +9,6 @@ from providers.simulators.stripe.errors import (
     Json,
     declined,
     invalid,
-    malformed,
     missing,
 )
 from providers.simulators.stripe.listing import page
@@ -28,6 +27,9 @@ def create(world: World, params: Params, path: Json) -> Json:
     )
     params.ignore("allow_redisplay")
     number = card.text("number") if card else None
+    if card is not None and number is not None:
+        card.required_integer("exp_month")
+        card.required_integer("exp_year")
     token = card.text("token") if card else None
     for ignored in (card, billing):
         if ignored is not None:
@@ -205,19 +207,3 @@ def refuse(card: Card, **details: Any) -> Never:
         advice=decline.advice,
         **details,
     )
-
-
-def chosen(params: Params) -> str | None:
-    """The method named in a confirmation: an id, a token, or inline card data."""
-    inline = params.child("payment_method_data")
-    method_id = params.text("payment_method")
-    if inline is None:
-        return method_id
-    inline.text("type", required=True, choices=("card",))
-    card = inline.child("card")
-    number = card.text("number") if card else None
-    if card is not None:
-        card.ignore("cvc", "exp_month", "exp_year", "token")
-    if number not in BY_NUMBER:
-        raise malformed("Your card number is incorrect.", param="number", code="incorrect_number")
-    return BY_NUMBER[number].tokens[0]

@@ -155,7 +155,7 @@ def _read_new(params: Params) -> Json:
 def _read_confirmation(params: Params) -> Confirmation:
     params.ignore("use_stripe_sdk", "mandate_data", "payment_method_options")
     return Confirmation(
-        method_id=methods.chosen(params),
+        method_id=params.text("payment_method"),
         off_session=params.flag("off_session") or False,
         return_url=params.text("return_url"),
         error_on_requires_action=params.flag("error_on_requires_action") or False,

@@ -46,9 +46,9 @@ async def running(
     config.graceful_timeout = 1
     stop = asyncio.Event()
     app = make_app(world, rng=rng, on_exchange=on_exchange)
-    async with asyncio.TaskGroup() as tasks:
-        tasks.create_task(serve(app, config, shutdown_trigger=stop.wait))  # pyright: ignore[reportArgumentType]
-        try:
-            yield StripeSimulator(url, world)
-        finally:
-            stop.set()
+    server = asyncio.create_task(serve(app, config, shutdown_trigger=stop.wait))  # pyright: ignore[reportArgumentType]
+    try:
+        yield StripeSimulator(url, world)
+    finally:
+        stop.set()
+        await server

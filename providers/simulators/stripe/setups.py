@@ -24,7 +24,7 @@ def create(world: World, params: Params, path: Json) -> Json:
     customer, description = params.text("customer"), params.text("description")
     usage = params.text("usage", choices=("off_session", "on_session")) or "off_session"
     metadata, confirmed = params.mapping("metadata"), params.flag("confirm") or False
-    method_id, return_url = methods.chosen(params), params.text("return_url")
+    method_id, return_url = params.text("payment_method"), params.text("return_url")
     params.ignore("use_stripe_sdk", "mandate_data", "payment_method_options")
     params.finish()
     if customer is not None:
@@ -56,7 +56,7 @@ def get(world: World, params: Params, path: Json) -> Json:
 
 
 def confirm_call(world: World, params: Params, path: Json) -> Json:
-    method_id, return_url = methods.chosen(params), params.text("return_url")
+    method_id, return_url = params.text("payment_method"), params.text("return_url")
     params.ignore("use_stripe_sdk", "mandate_data", "payment_method_options")
     params.finish()
     setup = world.get("setup_intent", path["intent"])

@@ -220,7 +220,10 @@ class World:
     def load(self) -> None:
         """Read the state back, if there is a file. A request that was in progress is forgotten with its key."""
         path = self.settings.state_file
-        if path is None or not path.exists():
+        if path is None:
+            return
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if not path.exists():
             return
         state: Json = json.loads(path.read_text(encoding="utf-8"))
         self.tables = {kind: state["tables"].get(kind, {}) for kind in KINDS}
