@@ -20,23 +20,25 @@ _KEYS_MAX: Final = 1000
 
 
 class CoalescedReads(Generic[K, V]):
-    """One lane of reads over `fetch`, which maps the keys that exist to their values."""
+    """Reads over `fetch`, which maps the keys that exist to their values; at most `lanes` statements at a time."""
 
     def __init__(
         self,
         fetch: Callable[[Sequence[K]], Awaitable[Mapping[K, V]]],
         *,
+        lanes: int = 1,
         waiting_max: int = 20_000,
     ) -> None:
         self._fetch = fetch
+        self._lanes_max = lanes
         self._waiting_max = waiting_max
         self._waiting_count = 0
         self._waiting: dict[K, list[asyncio.Future[V | None]]] = {}
         self._wake = asyncio.Event()
-        self._lane: asyncio.Task[None] | None = None
+        self._lanes: list[asyncio.Task[None]] = []
 
     async def __aenter__(self) -> Self:
-        self._lane = asyncio.create_task(self._run())
+        self._lanes = [asyncio.create_task(self._run()) for _ in range(self._lanes_max)]
         return self
 
     async def __aexit__(
@@ -45,16 +47,17 @@ class CoalescedReads(Generic[K, V]):
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        lane, self._lane = self._lane, None
-        if lane is not None:
+        lanes, self._lanes = self._lanes, []
+        for lane in lanes:
             lane.cancel()
-            await asyncio.wait([lane])
+        if lanes:
+            await asyncio.wait(lanes)
         _fail(self._waiting, unavailable())
         self._waiting.clear()
 
     async def read(self, key: K) -> V | None:
         """The value of `key`, or None. Raises what `fetch` raises, and OVERLOADED when too many callers wait."""
-        if self._lane is None:
+        if not self._lanes:
             raise unavailable()
         if self._waiting_count >= self._waiting_max:
             raise overloaded()
@@ -70,10 +73,13 @@ class CoalescedReads(Generic[K, V]):
     async def _run(self) -> None:
         while True:
             await self._wake.wait()
+            # Another lane may have been woken too, and have taken everything.
             keys = list(islice(self._waiting, _KEYS_MAX))
             batch = {key: self._waiting.pop(key) for key in keys}
             if not self._waiting:
                 self._wake.clear()
+            if not keys:
+                continue
             try:
                 found = await self._fetch(keys)
             except asyncio.CancelledError:

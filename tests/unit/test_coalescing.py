@@ -44,6 +44,20 @@ async def test_what_arrives_during_a_statement_shares_the_next_one():
     assert source.statements == [[1], [1, 2, -3]]
 
 
+async def test_two_lanes_run_two_statements_at_a_time():
+    source = Source()
+    source.go.clear()
+    async with CoalescedReads(source.fetch, lanes=2) as reads:
+        waiting: list[asyncio.Task[int | None]] = []
+        for key in (1, 2, 3, 4):
+            waiting.append(asyncio.create_task(reads.read(key)))
+            await settle()
+        assert source.statements == [[1], [2]]
+        source.go.set()
+        assert await asyncio.gather(*waiting) == [10, 20, 30, 40]
+    assert source.statements == [[1], [2], [3, 4]]
+
+
 async def test_a_failure_belongs_to_its_statement():
     source = Source()
     async with CoalescedReads(source.fetch) as reads:

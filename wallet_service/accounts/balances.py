@@ -22,7 +22,8 @@ class Balances:
 
     def __init__(self, db: Database) -> None:
         self._db = db
-        self._reads = CoalescedReads(self._fetch)
+        # Two statements at a time: with one, all callers wait for it together and the processor idles meanwhile.
+        self._reads = CoalescedReads(self._fetch, lanes=2)
 
     async def __aenter__(self) -> Self:
         await self._reads.__aenter__()
