@@ -104,7 +104,7 @@ async def test_deadline_then_same_key(simulated: StripeSimulatorLab) -> None:
 async def test_a_key_in_progress_conflicts_and_ends_as_one_payment(simulated: StripeSimulatorLab) -> None:
     lab = simulated
     request = top_up(lab)
-    await lab.fault("slow_before", seconds=1)
+    await lab.fault("slow_before", seconds=2)
     first = asyncio.create_task(lab.provider.create_topup(request))
     while not lab.simulator.world.idempotency:  # noqa: ASYNC110 the simulator has no event for it
         await asyncio.sleep(0.01)
