@@ -67,9 +67,7 @@ class Gateway:
         try:
             inner = self._resolve(scope, headers, call, started)
             if headers.undecodable or not _is_utf8(scope["query_string"]):
-                await refusal_response(400, "headers and query must be UTF-8")(
-                    scope, receive, response
-                )
+                await refusal_response(400, "headers and query must be UTF-8")(scope, receive, response)
             else:
                 await self._app(inner, receive, response)
                 _name_route(inner, call)
@@ -82,9 +80,7 @@ class Gateway:
             self._metrics.in_flight.dec()
             self._finish(call, response.status, time.monotonic() - started)
 
-    def _resolve(
-        self, scope: Scope, headers: "_Headers", call: Call, started: float
-    ) -> Scope:
+    def _resolve(self, scope: Scope, headers: "_Headers", call: Call, started: float) -> Scope:
         """The scope that the application sees; notes method and deadline in `call`."""
         service, _, method = scope["path"][1:].rpartition("/")
         if (canonical := self._methods.aliases.get(service)) is not None:
@@ -115,19 +111,17 @@ class Gateway:
         receive: Receive,
         response: "_Response",
     ) -> None:
-        if call.error_id is None:
+        if response.disconnected:
+            call.code = "canceled"
+        elif call.error_id is None:
             mapped = to_connect_error(error)
             call.code = mapped.code.value
             if response.status is None:
                 await refusal_response(500, mapped.message)(scope, receive, response)
 
     def _finish(self, call: Call, status: int | None, seconds: float) -> None:
-        code = call.code or (
-            OK if status is not None and status < 400 else f"http_{status}"
-        )
-        self._metrics.observe(
-            method=call.method, protocol=call.protocol, code=code, seconds=seconds
-        )
+        code = call.code or (OK if status is not None and status < 400 else f"http_{status}")
+        self._metrics.observe(method=call.method, protocol=call.protocol, code=code, seconds=seconds)
         fields: dict[str, Any] = {
             "method": call.method,
             "protocol": call.protocol,
@@ -176,9 +170,7 @@ class _Headers:
         protocol = _protocol(content_type)
         grpc = protocol != "connect"
         return cls(
-            correlation_id=request_id.decode()
-            if _REQUEST_ID.fullmatch(request_id)
-            else secrets.token_hex(16),
+            correlation_id=request_id.decode() if _REQUEST_ID.fullmatch(request_id) else secrets.token_hex(16),
             protocol=protocol,
             grpc=grpc,
             timeout=timeouts.get(GRPC_HEADER if grpc else CONNECT_HEADER),
@@ -187,21 +179,27 @@ class _Headers:
 
 
 class _Response:
-    """`send` that adds the correlation id and remembers the status."""
+    """`send` that adds the correlation id, and remembers the status and whether the caller has gone."""
 
-    __slots__ = ("_id", "_send", "status")
+    __slots__ = ("_id", "_send", "disconnected", "status")
 
     def __init__(self, send: Send, correlation_id: str) -> None:
         self._send = send
         self._id = correlation_id.encode()
         self.status: int | None = None
+        self.disconnected = False
 
     async def __call__(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             self.status = message["status"]
             headers = [*message.get("headers", ()), (_REQUEST_ID_HEADER, self._id)]
             message = {**message, "headers": headers}
-        await self._send(message)
+        try:
+            await self._send(message)
+        except OSError:
+            # The ASGI specification's way to say that nobody is listening any more.
+            self.disconnected = True
+            raise
 
 
 def _protocol(content_type: bytes) -> str:

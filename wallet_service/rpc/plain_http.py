@@ -12,6 +12,7 @@ from starlette.routing import BaseRoute
 from starlette.types import ASGIApp
 
 from wallet_service.errors import ServiceError
+from wallet_service.rpc.call import current_call
 from wallet_service.rpc.errors import to_connect_error
 
 _STATUS_OF: Final = {
@@ -67,7 +68,7 @@ async def _http(request: Request, error: Exception) -> JSONResponse:
 
 
 async def _refused(request: Request, error: Exception) -> JSONResponse:
-    del request
+    current_call().method = request.scope["route"].path
     mapped = to_connect_error(error)
     body = {"code": mapped.code.value, "message": mapped.message}
     if isinstance(error, ServiceError):

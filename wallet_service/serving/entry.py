@@ -1,7 +1,7 @@
 """The ASGI callable that pyvoy imports inside Envoy.
 
-It builds the application at lifespan startup, never at import, and shields a pending `receive()`: connectrpc cancels the one
-that watches for a disconnect when a call ends, and pyvoy would then resolve a cancelled future (InvalidStateError).
+It builds the application at lifespan startup, never at import, and shields a pending `receive()`: connectrpc cancels it when
+a call ends or its deadline passes, and pyvoy would then resolve a cancelled future (InvalidStateError).
 """
 
 import asyncio
@@ -27,16 +27,19 @@ def load_factory(path: str) -> AppFactory:
 
 
 def shield_receive(receive: Receive) -> Receive:
-    """`receive`, safe to cancel once the request body has ended. The next event stays the server's to deliver."""
-    ended = False
+    """`receive`, safe to cancel: the event that was being waited for is kept for the next call."""
+    pending: asyncio.Future[Message] | None = None
 
     async def receive_shielded() -> Message:
-        nonlocal ended
-        if ended:
-            return await asyncio.shield(receive())
-        message = await receive()
-        if message["type"] == "http.request" and not message.get("more_body", False):
-            ended = True
+        nonlocal pending
+        if pending is None:
+            event = receive()
+            # What has arrived already comes as a plain awaitable, which nothing can cancel.
+            if not asyncio.isfuture(event):
+                return await event
+            pending = event
+        message = await asyncio.shield(pending)
+        pending = None
         return message
 
     return receive_shielded

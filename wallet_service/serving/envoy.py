@@ -110,9 +110,7 @@ class EnvoyServer:
             await process.wait()
 
     async def _calls_in_flight(self) -> int:
-        answer = await self._admin.get(
-            "/stats", params={"filter": _ACTIVE, "format": "json"}
-        )
+        answer = await self._admin.get("/stats", params={"filter": _ACTIVE, "format": "json"})
         return sum(stat["value"] for stat in answer.json()["stats"])
 
     async def _wait_until_ready(self, process: Process) -> int:
@@ -123,12 +121,8 @@ class EnvoyServer:
                 )
             try:
                 if (await self._admin.get("/ready")).status_code == 200:
-                    listeners = (
-                        await self._admin.get("/listeners", params={"format": "json"})
-                    ).json()
-                    return listeners["listener_statuses"][0]["local_address"][
-                        "socket_address"
-                    ]["port_value"]
+                    listeners = (await self._admin.get("/listeners", params={"format": "json"})).json()
+                    return listeners["listener_statuses"][0]["local_address"]["socket_address"]["port_value"]
             except httpx.TransportError:
                 pass  # The admin socket opens only after the application has started.
             await asyncio.sleep(_POLL_SECONDS)
@@ -155,9 +149,7 @@ def envoy_config(options: ServerOptions, folder: Path) -> dict[str, Any]:
         lifespan=True,
     )
     config = cast("dict[str, Any]", server.get_envoy_config())  # pyright: ignore[reportUnknownMemberType]
-    config["admin"] = {
-        "address": {"pipe": {"path": str(folder / "admin.sock"), "mode": 0o600}}
-    }
+    config["admin"] = {"address": {"pipe": {"path": str(folder / "admin.sock"), "mode": 0o600}}}
     for listener in config["static_resources"]["listeners"]:
         # A second server on the same port must fail, not share the calls.
         listener["enable_reuse_port"] = False

@@ -72,7 +72,7 @@ class HypercornServer:
         config.include_server_header = False
         config.keep_alive_max_requests = _REQUESTS_OF_CONNECTION_MAX
         config.keep_alive_timeout = 75
-        config.h2_max_concurrent_streams = 1000
+        config.h2_max_concurrent_streams = 100
         config.graceful_timeout = self._options.drain.total_seconds()
         config.shutdown_timeout = _STOP_SECONDS_MAX
         config.startup_timeout = self._options.startup.total_seconds()
@@ -82,9 +82,7 @@ class HypercornServer:
         return config
 
 
-async def _wait_until_listening(
-    task: asyncio.Task[None], listener: socket.socket
-) -> None:
+async def _wait_until_listening(task: asyncio.Task[None], listener: socket.socket) -> None:
     while not listener.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
         if task.done():
             raise ServerFailed(f"the server did not start: {_ending(task)}")
@@ -106,7 +104,5 @@ def _bind(options: ServerOptions) -> socket.socket:
         listener.bind((options.host, options.port))
     except OSError as error:
         listener.close()
-        raise ServerFailed(
-            f"cannot listen on {options.host}:{options.port}: {error.strerror}"
-        ) from error
+        raise ServerFailed(f"cannot listen on {options.host}:{options.port}: {error.strerror}") from error
     return listener

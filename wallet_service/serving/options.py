@@ -41,9 +41,7 @@ class ServerOptions:
                 raise ServerFailed(f"the TLS file {path} does not exist")
 
     @classmethod
-    def from_settings(
-        cls, settings: Settings, *, environment: Mapping[str, str] | None = None
-    ) -> Self:
+    def from_settings(cls, settings: Settings, *, environment: Mapping[str, str] | None = None) -> Self:
         """Raises ServerFailed when the listen address or the TLS files make no sense."""
         host, port = parse_listen(settings.listen)
         return cls(
@@ -70,8 +68,6 @@ def parse_listen(listen: str) -> tuple[str, int]:
         host = host[1:-1]
     elif ":" in host:
         host = ""
-    if not (
-        colon and host and port.isascii() and port.isdigit() and int(port) <= 65535
-    ):
+    if not (colon and host and port.isascii() and port.isdigit() and int(port) <= 65535):
         raise ServerFailed(f"listen address {listen!r} is not of the form host:port")
     return host, int(port)

@@ -21,9 +21,7 @@ async def serve(
 
     Call it from the main thread. Raises ServerFailed when the server cannot start or ends by itself.
     """
-    server = (
-        EnvoyServer(options) if options.server == "pyvoy" else HypercornServer(options)
-    )
+    server = EnvoyServer(options) if options.server == "pyvoy" else HypercornServer(options)
     try:
         on_ready(options.url(await server.start()))
         stopping = asyncio.create_task(stop.wait())

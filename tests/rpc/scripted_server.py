@@ -1,0 +1,26 @@
+"""Runs the scripted application under a real server: `python -m tests.rpc.scripted_server SERVER PORT [CERT KEY]`."""
+
+import sys
+from datetime import timedelta
+from pathlib import Path
+
+from wallet_service.serving.options import ServerOptions
+from wallet_service.serving.run import run
+
+
+def main(server: str, port: int, cert: Path | None = None, key: Path | None = None) -> None:
+    assert server in ("pyvoy", "hypercorn")
+    options = ServerOptions(
+        host="127.0.0.1",
+        port=port,
+        server=server,
+        tls_cert_file=cert,
+        tls_key_file=key,
+        drain=timedelta(seconds=5),
+        factory="tests.rpc.scripted_app:create_app",
+    )
+    run(options, on_ready=lambda url: print(url, flush=True))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], int(sys.argv[2]), *(Path(argument) for argument in sys.argv[3:]))

@@ -1,0 +1,133 @@
+"""Parts of the transport by themselves: deadlines, nested JSON, shielded writes and the shielded receive."""
+
+import asyncio
+from collections.abc import Awaitable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from wallet_service.rpc.codecs import array_depth
+from wallet_service.rpc.deadlines import DeadlinePolicy
+from wallet_service.rpc.shielding import ShieldedWrites
+from wallet_service.rpc.validation import refusal
+from wallet_service.serving.entry import shield_receive
+
+POLICY = DeadlinePolicy(default=timedelta(seconds=30), maximum=timedelta(seconds=600))
+
+
+@pytest.mark.parametrize(
+    ("asked", "grpc", "seconds", "header"),
+    [
+        (None, False, 30, b"30000"),
+        (None, True, 30, b"30000m"),
+        (b"1500", False, 1.5, None),
+        (b"600000", False, 600, None),
+        (b"600001", False, 600, b"600000"),
+        (b"2H", True, 600, b"600000m"),
+        (b"10M", True, 600, None),
+        (b"250m", True, 0.25, None),
+        (b"5n", True, 5e-9, None),
+        (b"soon", False, 30, None),
+        (b"-5", False, 30, None),
+        (b"99999999999", False, 30, None),
+        (b"5", True, 30, None),
+        (b"123456789S", True, 30, None),
+    ],
+)
+def test_deadlines(asked: bytes | None, grpc: bool, seconds: float, header: bytes | None) -> None:
+    got, value = POLICY.apply(asked, grpc=grpc)
+    assert got == pytest.approx(seconds)
+    assert value == header
+
+
+@pytest.mark.parametrize(
+    ("text", "depth"),
+    [
+        (b"[" * 101, 101),
+        (b"[[]]" * 60, 2),
+        (b'{"a": "' + b"[" * 500 + b'"}', 0),
+        (b'{"a": "\\"' + b"[" * 500 + b'"}', 0),
+        (b'["\\\\", ' + b"[" * 200 + b"]" * 200 + b"]", 201),
+        (b'"unterminated ' + b"[" * 200, 0),
+    ],
+)
+def test_array_depth(text: bytes, depth: int) -> None:
+    assert array_depth(text, enough=100) == depth
+
+
+async def test_a_shielded_write_outlives_its_waiter_and_is_drained() -> None:
+    writes = ShieldedWrites()
+    release = asyncio.Event()
+    done: list[str] = []
+
+    async def write() -> None:
+        await release.wait()
+        done.append("committed")
+
+    waiter = asyncio.create_task(writes.run(write()))
+    await asyncio.sleep(0)
+    waiter.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await waiter
+    assert done == []
+    asyncio.get_running_loop().call_later(0.05, release.set)
+    assert await writes.drain(timedelta(seconds=5)) == 0
+    assert done == ["committed"]
+
+
+async def test_a_write_that_does_not_end_is_cancelled_by_the_drain() -> None:
+    writes = ShieldedWrites()
+    waiter = asyncio.create_task(writes.run(asyncio.sleep(60)))
+    await asyncio.sleep(0)
+    assert await writes.drain(timedelta(seconds=0.05)) == 1
+    with pytest.raises(asyncio.CancelledError):
+        await waiter
+
+
+async def test_a_shielded_write_returns_and_raises_as_if_awaited() -> None:
+    writes = ShieldedWrites()
+
+    async def answer() -> int:
+        return 7
+
+    async def fail() -> None:
+        raise ValueError("no")
+
+    assert await writes.run(answer()) == 7
+    with pytest.raises(ValueError, match="no"):
+        await writes.run(fail())
+
+
+async def test_a_cancelled_receive_loses_no_event() -> None:
+    loop = asyncio.get_running_loop()
+    futures: list[asyncio.Future[Any]] = []
+
+    def receive() -> Awaitable[Any]:
+        futures.append(loop.create_future())
+        return futures[-1]
+
+    receive_shielded = shield_receive(receive)  # type: ignore[arg-type]
+    waiter = asyncio.ensure_future(receive_shielded())
+    await asyncio.sleep(0)
+    waiter.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await waiter
+    # The server resolves the future that it handed out: not cancelled, so no InvalidStateError.
+    futures[0].set_result({"type": "http.request", "body": b"x"})
+    assert await receive_shielded() == {"type": "http.request", "body": b"x"}
+    assert len(futures) == 1
+
+
+def test_field_paths_of_violations() -> None:
+    from protovalidate import collect_violations
+    from wallet_api.billing.v1.usage_service_pb import RecordUsageEventsRequest, UsageEventInput
+
+    good = UsageEventInput(project_name="projects/p", meter="m", quantity="1", idempotency_key="k")
+    bad = UsageEventInput(
+        project_name="projects/p", meter="m", quantity="1", idempotency_key="k", metadata={"zone": "z" * 1001}
+    )
+    request = RecordUsageEventsRequest(organization_name="organizations/o", events=[good, bad, UsageEventInput()])
+    fields = [violation.field for violation in refusal(collect_violations(request)).violations]
+    assert 'events[1].metadata["zone"]' in fields
+    assert "events[2].quantity" in fields
