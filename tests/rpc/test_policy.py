@@ -7,7 +7,7 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
-from protobuf.wkt import MethodOptions
+from protobuf.wkt.google.protobuf.descriptor_pb import MethodOptions
 from wallet_api.billing.v1.account_service_connect import AccountService
 from wallet_api.billing.v1.catalog_service_connect import CatalogService
 from wallet_api.billing.v1.ledger_service_connect import LedgerService
