@@ -1,6 +1,5 @@
 """SQL of the read side: sums over the roll-up, lists of events. Scope is an argument of every function."""
 
-import json
 from dataclasses import replace
 from datetime import datetime
 from typing import Any, Final
@@ -183,7 +182,6 @@ async def read_settlement(conn: AsyncConnection, org_id: UUID, event_id: UUID) -
 
 
 def _event_from_row(row: Any) -> UsageEvent:
-    stored = row["metadata"]
     return UsageEvent(
         event_id=row["event_id"],
         project=row["project"],
@@ -197,6 +195,6 @@ def _event_from_row(row: Any) -> UsageEvent:
         currency=row["currency"],
         unit_price_minor=row["unit_price_minor"],
         cost_minor=row["cost_minor"],
-        metadata={} if stored is None else json.loads(stored),
+        metadata=row["metadata"] or {},
         idempotency_key=row["idempotency_key"],
     )

@@ -168,7 +168,7 @@ class _Judge:
                 f"{wanted.meter} has no rate in {scope.currency} in force at {event_time.isoformat()}",
             )
         cost = cost_minor(event.quantity, price)
-        if abs(cost) > COST_MINOR_MAX:
+        if cost.copy_abs() > COST_MINOR_MAX:
             return Fault(Reason.QUANTITY_OUT_OF_RANGE, f"the cost exceeds {COST_MINOR_MAX} minor units")
         return RatedEvent(
             org_id=self._call.org_id,
