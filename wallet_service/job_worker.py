@@ -1,7 +1,7 @@
 """The worker: takes jobs and schedules from PgQueuer's tables and runs them, a bounded number at a time.
 
 Any number of workers may run. A worker that dies loses nothing: what it had taken is taken again by another one when its
-heartbeat has stopped for 30 seconds. One that is stopped finishes what it has begun, or gives it back.
+heartbeat has stopped for 30 seconds. One that is stopped finishes what it has begun, and gives back what takes too long.
 """
 
 import asyncio
@@ -23,7 +23,7 @@ from wallet_service.jobs import Job, RetryPolicy, Schedule, payload_of
 
 CONCURRENCY_DEFAULT: Final = 8
 _POOL_SIZE: Final = 4
-_POLL: Final = timedelta(seconds=5)
+_POLL: Final = timedelta(seconds=2)
 _RESTART_SECONDS_MAX: Final = 15
 _log: Final = structlog.get_logger("wallet.jobs")
 
@@ -51,9 +51,10 @@ class JobWorker:
         self._stopping = asyncio.Event()
         self._stopped = asyncio.Event()
         self._stopped.set()
+        self._attempts: set[asyncio.Task[object]] = set()
 
     async def run(self) -> None:
-        """Work until `stop`; a database that goes away is waited for."""
+        """Work until `stop`; a database that goes away is waited for. Cancelling gives the running jobs back at once."""
         self._stopped.clear()
         failure_count = 0
         try:
@@ -68,13 +69,19 @@ class JobWorker:
         finally:
             self._stopped.set()
 
-    async def stop(self) -> None:
-        """Take nothing new, and wait until what is running has ended; each job is bounded by its own time limit.
-
-        A caller that cannot wait so long cancels `run`: the jobs are given back and run again.
-        """
+    async def stop(self, within: timedelta) -> None:
+        """Take nothing new, wait for what is running, and give back what has not ended in time: it runs again elsewhere."""
         self._stopping.set()
-        await self._stopped.wait()
+        try:
+            async with asyncio.timeout(within.total_seconds()):
+                await self._stopped.wait()
+        except TimeoutError:
+            self._give_back()
+            await self._stopped.wait()
+
+    def _give_back(self) -> None:
+        for attempt in self._attempts:
+            attempt.cancel()
 
     async def _pause(self, seconds: float) -> None:
         try:
@@ -93,7 +100,7 @@ class JobWorker:
         ) as pool:
             queue = PgQueuer.from_asyncpg_pool(pool)
             for job in self._jobs:
-                _register_job(queue, job)
+                self._register_job(queue, job)
             for schedule in self._schedules:
                 _register_schedule(queue, schedule)
             await self._run_queue(queue)
@@ -104,27 +111,39 @@ class JobWorker:
             queue.shutdown.set()
 
         stopper = asyncio.create_task(stop_queue(), name="job-worker-stopper")
-        try:
-            await queue.run(
+        work = asyncio.create_task(
+            queue.run(
                 dequeue_timeout=_POLL,
                 batch_size=max(1, self._concurrency // 2),
                 max_concurrent_tasks=self._concurrency,
                 shutdown_on_listener_failure=True,
-            )
+            ),
+            name="job-worker-queue",
+        )
+        try:
+            await asyncio.shield(work)
+        except asyncio.CancelledError:
+            # Cancelled, PgQueuer would wait for its jobs all the same; stopped, it puts the cancelled ones back.
+            queue.shutdown.set()
+            self._give_back()
+            await work
+            raise
         finally:
             stopper.cancel()
 
+    def _register_job(self, queue: PgQueuer, job: Job) -> None:
+        async def attempt(queued: QueuedJob) -> None:
+            task = asyncio.current_task()
+            assert task is not None, "PgQueuer runs each job in a task of its own"
+            self._attempts.add(task)
+            try:
+                await _attempt(job, queued)
+            finally:
+                self._attempts.discard(task)
 
-def _register_job(queue: PgQueuer, job: Job) -> None:
-    async def attempt(queued: QueuedJob) -> None:
-        await _attempt(job, queued)
-
-    queue.entrypoint(
-        job.name.value,
-        accepts_context=False,
-        on_failure="hold",
-        executor_factory=_retrying(job.retry),
-    )(attempt)
+        queue.entrypoint(
+            job.name.value, accepts_context=False, on_failure="hold", executor_factory=_retrying(job.retry)
+        )(attempt)
 
 
 async def _attempt(job: Job, queued: QueuedJob) -> None:

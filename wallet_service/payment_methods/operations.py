@@ -122,7 +122,7 @@ class PaymentMethods:
             org_id,
             saved,
             customer_id=customer_id,
-            payment_method_id=payment_method_id or provider_method_id,
+            payment_method_id=payment_method_id or saved.method_id,
         )
 
         async def work(conn: AsyncConnection) -> PaymentMethod:

@@ -17,7 +17,7 @@ from providers.protocol import (
 )
 from wallet_service.clock import Clock
 from wallet_service.db import Database
-from wallet_service.errors import Code, Reason, ServiceError, not_found
+from wallet_service.errors import not_found
 from wallet_service.topups import rules, store
 from wallet_service.topups.model import TopUp, TopUpState
 from wallet_service.topups.settlement import Settlement
@@ -25,7 +25,6 @@ from wallet_service.topups.settlement import Settlement
 RESENT_FOR: Final = IDEMPOTENCY_WINDOW - timedelta(hours=1)
 """How long the key of a payment may be sent again: less than the provider remembers it."""
 
-_OVERTAKEN_MAX: Final = 5
 _CLOCK_SKEW: Final = timedelta(minutes=5)
 _log: Final = structlog.get_logger("wallet.topups")
 
@@ -46,30 +45,22 @@ class TopUpSync:
         self._providers = providers
 
     async def sync(self, org_id: UUID, topup_id: UUID) -> TopUp:
-        """The top-up as the provider and the ledger have it now.
+        """The top-up as the provider and the ledger have it now, or had it after this call began.
 
-        Raises NOT_FOUND, ABORTED when other answers kept overtaking this one, and `ProviderError`.
+        Raises RESOURCE_NOT_FOUND, and `ProviderError` when the provider does not answer.
         """
-        for _ in range(_OVERTAKEN_MAX):
+        first_revision: int | None = None
+        while True:
             topup = await self._read(org_id, topup_id)
-            settled = await self.settle_known(topup)
+            if first_revision is None:
+                first_revision = topup.revision
+            # Each answer is stored on top of the one it had seen, so the second one after our first look was asked for
+            # after it: it knows what we came to learn. Hence no more than two answers can overtake this call.
+            if topup.revision >= first_revision + 2:
+                return topup
+            settled = await self._settle_once(topup)
             if settled is not None:
                 return settled
-        raise ServiceError(
-            Code.ABORTED,
-            Reason.OUTCOME_UNKNOWN,
-            "the top-up is being changed by others; send the same request again",
-            metadata={"top_up_id": str(topup_id)},
-        )
-
-    async def settle_known(self, topup: TopUp) -> TopUp | None:
-        """One round of `sync`; None when another answer was stored meanwhile."""
-        snapshot = await self._ask(topup)
-        if snapshot is None:
-            return await self._without_payment(topup)
-        if rules.must_cancel(topup, snapshot, self._clock.now()):
-            snapshot = await self._cancel(topup, snapshot)
-        return await self.store_answer(topup, snapshot, is_complete=True)
 
     async def store_answer(self, topup: TopUp, snapshot: PaymentSnapshot, *, is_complete: bool) -> TopUp | None:
         """`Settlement.settle` in a transaction of its own."""
@@ -104,15 +95,25 @@ class TopUpSync:
         """Whether the provider certainly still remembers the key, so that sending it again cannot pay twice."""
         return self._clock.now() - topup.created_at < RESENT_FOR
 
-    async def _ask(self, topup: TopUp) -> PaymentSnapshot | None:
+    async def _settle_once(self, topup: TopUp) -> TopUp | None:
+        """Ask and settle; None when another answer was stored meanwhile."""
         provider = self._providers[topup.provider]
         if topup.external_id is not None:
-            return await provider.sync(topup.external_id)
-        if topup.state is not TopUpState.PENDING:
-            return None
-        if topup.provider_method_id is not None:
-            return await self._find(provider, topup)
-        return await self._start_unattended(topup)
+            snapshot = await provider.sync(topup.external_id)
+        elif topup.state is not TopUpState.PENDING:
+            return topup
+        elif topup.provider_method_id is not None:
+            snapshot = await self._find(provider, topup)
+        else:
+            started = await self._start_unattended(topup)
+            if started is not None:
+                return await self.store_answer(topup, started, is_complete=False)
+            snapshot = None
+        if snapshot is None:
+            return await self._without_payment(topup)
+        if rules.must_cancel(topup, snapshot, self._clock.now()):
+            snapshot = await self._cancel(topup, snapshot)
+        return await self.store_answer(topup, snapshot, is_complete=True)
 
     async def _find(self, provider: PaymentProvider, topup: TopUp) -> PaymentSnapshot | None:
         """Look for a charge of a saved card whose answer was lost. Only its caller may send it again: they may have

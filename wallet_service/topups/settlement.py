@@ -40,8 +40,9 @@ class Settlement:
     ) -> TopUp | None:
         """Credit, book fees, follow refunds and disputes; safe to run any number of times, concurrently.
 
-        `topup` is the row as it was before the provider was asked. A complete snapshot (one of `sync`) that was overtaken by
-        another answer changes nothing and returns None: ask again. One that is not complete only ever moves forward.
+        `topup` is the row as it was before the provider was asked. A complete snapshot (one of `sync`, with refunds and
+        disputes) that was overtaken by another one changes nothing and returns None: ask again. One that is not complete
+        can only move a top-up forward, so it may be as old as it likes.
         """
         current = await store.read_topup(conn, topup.org_id, topup.topup_id, lock=True)
         assert current is not None, "top-ups are never deleted"
@@ -51,7 +52,8 @@ class Settlement:
         if verdict.alarm is rules.Alarm.OTHER_PAYMENT:
             self._raise_alarm(verdict.alarm, current, snapshot)
             return current
-        changed = replace(current, external_id=snapshot.external_id, revision=current.revision + 1)
+        revision = current.revision + 1 if is_complete else current.revision
+        changed = replace(current, external_id=snapshot.external_id, revision=revision)
         if changed.state is TopUpState.PENDING:
             if verdict.state is TopUpState.SUCCEEDED:
                 outcome = (await self._ledger.post_in(conn, [postings.credit(changed)]))[0]
@@ -80,7 +82,7 @@ class Settlement:
         if current.state is not TopUpState.PENDING:
             return current
         external_id = current.external_id or external_id
-        changed = replace(current, external_id=external_id, revision=current.revision + 1)
+        changed = replace(current, external_id=external_id)
         ended = TopUpState.PENDING if external_id else TopUpState.FAILED
         return await self._store(conn, self._advanced(changed, ended, failure))
 

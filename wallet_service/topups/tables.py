@@ -71,8 +71,8 @@ topups: Final = Table(
 )
 """account_id: the ledger account of the wallet. provider_key: the idempotency key of every attempt to start the payment.
 payment_method_id is ours, provider_method_id the provider's; both NULL when the payer brings a card. revision counts the
-answers of the provider that were stored. next_check_at: when the reconciler asks again, NULL for never. failure_reason is a
-published reason; fee_minor is what the provider kept, once it is booked."""
+complete answers of the provider that were stored. next_check_at: when the reconciler asks again, NULL for never.
+failure_reason is a published reason; fee_minor is what the provider kept, once it is booked."""
 
 topup_reversals: Final = Table(
     "topup_reversals",

@@ -1,0 +1,284 @@
+"""The payment side of the service on a fresh database, with Stripe's simulator on a real socket and webhooks over HTTP.
+
+Jobs are not run by a worker here: `work_events` and `work_syncs` run what is queued, so that a test decides when and in
+which order.
+"""
+
+import asyncio
+import random
+import socket
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+import httpx
+from hypercorn.asyncio import serve
+from hypercorn.config import Config
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from ledger.accounts import AccountKind, chart_account_id
+from ledger.batcher import Ledger
+from ledger.model import Posted, Transfer
+from providers.simulators.stripe.server import StripeSimulator, running
+from providers.simulators.stripe.world import Settings
+from providers.stripe import StripeProvider, StripeSettings
+from wallet_service.accounts import steps
+from wallet_service.accounts.model import Wallet
+from wallet_service.accounts.operations import Organizations
+from wallet_service.clock import ManualClock
+from wallet_service.db import Database
+from wallet_service.http.webhooks import webhook_routes
+from wallet_service.payment_methods.operations import PaymentMethods
+from wallet_service.rpc.plain_http import plain_http_app
+from wallet_service.topups.asking import TopUpSync
+from wallet_service.topups.model import TopUp
+from wallet_service.topups.operations import CardTopUpRequest, StartedTopUp, TopUps
+from wallet_service.topups.settlement import Settlement
+from wallet_service.webhooks.operations import WebhookInbox
+
+SECRET = "whsec_operations"
+RECONCILE_AFTER = timedelta(seconds=20)
+GOOD = "pm_card_visa"
+DECLINED_AFTER_SAVING = "pm_card_chargeCustomerFail"
+AUTHENTICATE = "pm_card_authenticationRequired"
+DISPUTED = "pm_card_createDispute"
+REFUND_FAILS = "pm_card_refundFail"
+
+
+@asynccontextmanager
+async def serving(app: Any, port: int = 0) -> AsyncGenerator[str, None]:
+    """An ASGI application on a loopback socket; its base URL."""
+    listener = socket.create_server(("127.0.0.1", port))
+    url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+    config = Config()
+    config.bind = [f"fd://{listener.detach()}"]
+    config.errorlog = None
+    config.graceful_timeout = 1
+    stop = asyncio.Event()
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(serve(app, config, shutdown_trigger=stop.wait))
+        try:
+            yield url
+        finally:
+            stop.set()
+
+
+class PaymentsLab:
+    """Everything that payments need, for one organization with an empty USD wallet."""
+
+    def __init__(
+        self, db: Database, ledger: Ledger, clock: ManualClock, simulator: StripeSimulator, provider: StripeProvider
+    ) -> None:
+        self.db = db
+        self.ledger = ledger
+        self.clock = clock
+        self.simulator = simulator
+        self.provider = provider
+        self.settlement = Settlement(ledger, clock, reconcile_after=RECONCILE_AFTER)
+        self.sync = TopUpSync(db, self.settlement, clock, {"stripe": provider})
+        self.methods = PaymentMethods(db, clock, provider)
+        self.topups = TopUps(
+            db,
+            clock,
+            provider,
+            self.settlement,
+            self.sync,
+            amount_max_minor=1_000_000,
+            reconcile_after=RECONCILE_AFTER,
+        )
+        self.inbox = WebhookInbox(db, clock, {"stripe": provider}, self.sync)
+        self.http = httpx.AsyncClient(base_url=simulator.url, trust_env=False)
+        self.webhook_url = str(simulator.world.settings.webhook_url)
+        self.org_id = UUID(int=0)
+        self.wallet: Wallet
+
+    async def open(self, slug: str = "my-org", currency: str = "USD") -> UUID:
+        """Make the organization that the lab works for."""
+        made = await Organizations(self.db, self.clock).create(slug=slug, currency=currency)
+        self.org_id = made.org_id
+        self.wallet = await self.db.read(lambda conn: steps.open_wallet(conn, made.org_id))
+        return made.org_id
+
+    # The customer's side
+
+    async def start(self, amount_minor: int = 5000, **fields: Any) -> StartedTopUp:
+        return await self.topups.create_by_card(
+            CardTopUpRequest(org_id=self.org_id, amount_minor=amount_minor, **fields)
+        )
+
+    async def paid(self, amount_minor: int = 5000, card: str = GOOD) -> TopUp:
+        """A top-up that was paid in the browser, before anything of it has reached us."""
+        started = await self.start(amount_minor)
+        await self.pay(started.topup, card)
+        return started.topup
+
+    async def credited(self, amount_minor: int = 5000, card: str = GOOD) -> TopUp:
+        topup = await self.paid(amount_minor, card)
+        return await self.sync.sync(topup.org_id, topup.topup_id)
+
+    async def saved_card(self, card: str = GOOD) -> str:
+        """The name id of a card that the organization has saved."""
+        method = await self.methods.attach(
+            self.org_id, provider_method_id=card, payment_method_id=None, make_default=False
+        )
+        return method.payment_method_id
+
+    async def pay(self, topup: TopUp, card: str = GOOD) -> None:
+        answer = await self.control(f"payment_intents/{topup.external_id}/pay", payment_method=card)
+        assert answer.status_code in (200, 402), answer.text
+
+    async def authenticate(self, topup: TopUp, *, passed: bool) -> None:
+        outcome = "succeed" if passed else "fail"
+        await self.control(f"payment_intents/{topup.external_id}/authenticate", outcome=outcome)
+
+    # The provider's side
+
+    async def control(self, target: str, /, **body: Any) -> httpx.Response:
+        return await self.http.post(f"/_sim/{target}", json=body)
+
+    async def stripe(self, path: str, form: dict[str, Any]) -> dict[str, Any]:
+        """A call of the account's owner that is not through us."""
+        answer = await self.http.post(path, data=form, headers={"authorization": "Bearer sk_test_operations"})
+        assert answer.status_code == 200, answer.text
+        return answer.json()
+
+    async def flush(self) -> None:
+        """All deliveries and follow-ups, due now or later, happen now."""
+        assert (await self.control("flush")).status_code == 200
+
+    async def deliver(self, mode: str) -> None:
+        assert (await self.control("delivery", mode=mode)).status_code == 200
+
+    async def fault(self, kind: str, path: str = "/v1/payment_intents", **options: Any) -> None:
+        assert (await self.control("faults", kind=kind, path=path, **options)).status_code == 200
+
+    async def refund(self, topup: TopUp, amount_minor: int | None = None) -> str:
+        """An operator refunds in the provider's dashboard."""
+        form = {"payment_intent": topup.external_id, **({"amount": str(amount_minor)} if amount_minor else {})}
+        return (await self.stripe("/v1/refunds", form))["id"]
+
+    async def dispute(self, topup: TopUp, **options: Any) -> str:
+        answer = await self.control("disputes", payment_intent=topup.external_id, **options)
+        assert answer.status_code == 200, answer.text
+        return answer.json()["id"]
+
+    async def resolve(self, dispute_id: str, outcome: str) -> None:
+        assert (await self.control(f"disputes/{dispute_id}/resolve", outcome=outcome)).status_code == 200
+
+    def intents(self) -> list[dict[str, Any]]:
+        return list(self.simulator.world.tables["payment_intent"].values())
+
+    # The worker's side
+
+    async def queued(self, name: str) -> list[dict[str, str]]:
+        """Payloads of the jobs of a name, oldest first."""
+        found = await self.rows(
+            "SELECT convert_from(payload, 'UTF8')::json FROM pgqueuer WHERE entrypoint = :name ORDER BY id", name=name
+        )
+        return [row[0] for row in found]
+
+    async def work_events(self, rng: random.Random | None = None) -> int:
+        """Run the jobs of all unprocessed events, in the order of their arrival or shuffled; how many."""
+        found = await self.rows(
+            "SELECT provider, event_id FROM provider_events WHERE processed_at IS NULL ORDER BY received_at, event_id"
+        )
+        if rng is not None:
+            rng.shuffle(found)
+        for provider, event_id in found:
+            await self.inbox.work(provider, event_id)
+        return len(found)
+
+    async def reconcile(self) -> int:
+        """Run the reconciler and the jobs that it hands out."""
+        count = await self.topups.reconcile()
+        for payload in await self.queued("topup-sync"):
+            await self.sync.sync(UUID(payload["org_id"]), UUID(payload["topup_id"]))
+        await self.execute("DELETE FROM pgqueuer WHERE entrypoint = 'topup-sync'")
+        return count
+
+    async def settle_everything(self, rng: random.Random | None = None) -> None:
+        await self.flush()
+        await self.work_events(rng)
+
+    # What can be seen
+
+    async def balances(self) -> dict[str, int]:
+        """Balance of each kind of account that is not zero, debit positive; the wallet as the customer sees it."""
+        found = await self.rows(
+            """
+            SELECT a.kind, sum(p.amount_minor)::bigint FROM ledger_postings p
+            JOIN ledger_accounts a ON a.org_id = p.org_id AND a.account_id = p.account_id
+            WHERE p.org_id = :org GROUP BY a.kind
+            """,
+            org=self.org_id,
+        )
+        sums = {kind: -amount if kind == "wallet" else amount for kind, amount in found}
+        return {kind: amount for kind, amount in sums.items() if amount}
+
+    async def entry_count(self) -> int:
+        [(count,)] = await self.rows("SELECT count(*) FROM ledger_entries WHERE org_id = :org", org=self.org_id)
+        return count
+
+    async def spend(self, amount_minor: int) -> None:
+        """The customer uses up money of the wallet."""
+        outcome = await self.ledger.post(
+            Transfer(
+                org_id=self.org_id,
+                key=f"spend-{amount_minor}-{self.clock.now().isoformat()}",
+                debit_account=self.wallet.account_id,
+                credit_account=chart_account_id(self.org_id, self.wallet.currency, AccountKind.REVENUE),
+                amount_minor=amount_minor,
+            )
+        )
+        assert isinstance(outcome, Posted)
+
+    async def stored(self, topup: TopUp) -> TopUp:
+        return await self.topups.get(topup.org_id, topup.topup_id)
+
+    async def rows(self, statement: str, **values: object) -> list[Sequence[Any]]:
+        async def work(conn: AsyncConnection) -> list[Sequence[Any]]:
+            return [tuple(row) for row in await conn.execute(text(statement), values)]
+
+        return await self.db.read(work)
+
+    async def execute(self, statement: str, **values: object) -> None:
+        async def work(conn: AsyncConnection) -> None:
+            await conn.execute(text(statement), values)
+
+        await self.db.transact(work)
+
+    async def aclose(self) -> None:
+        await self.provider.aclose()
+        await self.http.aclose()
+        await self.ledger.close()
+
+
+@asynccontextmanager
+async def payments_lab(db: Database, clock: ManualClock) -> AsyncIterator[PaymentsLab]:
+    """A lab whose webhooks arrive over HTTP at the service's own route."""
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        webhook_port = probe.getsockname()[1]
+    settings = Settings(
+        webhook_url=f"http://127.0.0.1:{webhook_port}/webhooks/stripe", webhook_secret=SECRET, followup_delay=3600
+    )
+    async with running(settings, clock=clock.now) as simulator:
+        provider = StripeProvider(
+            StripeSettings(
+                api_key="sk_test_operations",
+                webhook_secrets=(SECRET,),
+                api_base=simulator.url,
+                attempt_timeout=timedelta(seconds=5),
+                network_retries_max=0,
+            ),
+            clock.now,
+        )
+        lab = PaymentsLab(db, Ledger(db.engine, clock), clock, simulator, provider)
+        try:
+            async with serving(plain_http_app(webhook_routes(lab.inbox), body_bytes_max=4 * 1024 * 1024), webhook_port):
+                await lab.open()
+                yield lab
+        finally:
+            await lab.aclose()
