@@ -15,7 +15,7 @@ from connectrpc_grpcreflect import (
     ServerReflectionService,
 )
 from connectrpc_otel import OpenTelemetryInterceptor
-from opentelemetry.trace import TracerProvider
+from opentelemetry.trace import ProxyTracerProvider, TracerProvider, get_tracer_provider
 from prometheus_client import CollectorRegistry
 from protobuf import DescService
 from starlette.middleware.cors import CORSMiddleware
@@ -26,6 +26,7 @@ from wallet_api.grpc.health.v1.health_connect import Health, HealthASGIApplicati
 from wallet_service.rpc import policy as policies
 from wallet_service.rpc.authentication import Authenticate, Authentication
 from wallet_service.rpc.authorization import Authorization
+from wallet_service.rpc.call import current_call
 from wallet_service.rpc.codecs import SAFE_CODECS
 from wallet_service.rpc.deadlines import DeadlinePolicy
 from wallet_service.rpc.errors import ErrorMapping
@@ -82,7 +83,7 @@ class RpcOptions:
     deadline: timedelta = timedelta(seconds=30)
     write_drain: timedelta = timedelta(seconds=10)
     tracer_provider: TracerProvider | None = None
-    """Unset: no spans are made."""
+    """Unset: the process's global one, if it has one when the application is built (`opentelemetry-instrument` sets it)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -145,9 +146,7 @@ class Dispatcher:
         plain: ASGIApp,
         lifespan: Lifespan,
     ) -> None:
-        self._applications = {
-            application.path: application for application in applications
-        }
+        self._applications = {application.path: application for application in applications}
         self._plain = plain
         self._lifespan = lifespan
 
@@ -187,9 +186,10 @@ def _our_applications(
     mapping = ErrorMapping()
     # connectrpc's own union of interceptors has an unbound type variable.
     interceptors: list[Any] = [mapping]
-    if options.tracer_provider is not None:
+    tracer_provider = options.tracer_provider or _global_tracer_provider()
+    if tracer_provider is not None:
         # Mapped errors for the span, too: the inner mapping runs before telemetry sees the outcome.
-        telemetry = OpenTelemetryInterceptor(tracer_provider=options.tracer_provider)
+        telemetry = OpenTelemetryInterceptor(tracer_provider=tracer_provider)
         interceptors += [telemetry, mapping]
     interceptors += [
         Authentication(environment.authenticate, policy),
@@ -208,16 +208,12 @@ def _our_applications(
     ]
 
 
-def _infrastructure(
-    state: HealthState, descriptors: Sequence[DescService]
-) -> list[ConnectASGIApplication[Any]]:
+def _infrastructure(state: HealthState, descriptors: Sequence[DescService]) -> list[ConnectASGIApplication[Any]]:
     interceptors = [ErrorMapping()]
     names = [descriptor.type_name for descriptor in descriptors]
     shown = [*descriptors, Health.desc()]
     return [
-        HealthASGIApplication(
-            HealthServicer(state, names), interceptors=interceptors, codecs=SAFE_CODECS
-        ),
+        HealthASGIApplication(HealthServicer(state, names), interceptors=interceptors, codecs=SAFE_CODECS),
         ServerReflectionASGIApplication(
             ServerReflectionService(*shown),
             interceptors=interceptors,
@@ -232,9 +228,7 @@ def _infrastructure(
 
 
 @asynccontextmanager
-async def _lifespan(
-    environment: Environment, state: HealthState, write_drain: timedelta
-) -> AsyncGenerator[None]:
+async def _lifespan(environment: Environment, state: HealthState, write_drain: timedelta) -> AsyncGenerator[None]:
     async with environment.lifespan():
         await state.probe()
         poller = asyncio.create_task(state.poll())
@@ -262,9 +256,15 @@ def _methods(descriptors: Sequence[DescService]) -> Methods:
     )
 
 
+def _global_tracer_provider() -> TracerProvider | None:
+    provider = get_tracer_provider()
+    # The proxy stands there until someone sets a real one; spans would go nowhere.
+    return None if isinstance(provider, ProxyTracerProvider) else provider
+
+
 def _with_cors(app: ASGIApp, origins: Sequence[str]) -> ASGIApp:
-    """Keys travel in a header, never in a cookie, so credentials stay off."""
-    return CORSMiddleware(
+    """Keys travel in a header, never in a cookie, so credentials stay off. Native gRPC never comes from a browser."""
+    browsers = CORSMiddleware(
         app,
         allow_origins=list(origins),
         allow_methods=["GET", "POST"],
@@ -272,3 +272,9 @@ def _with_cors(app: ASGIApp, origins: Sequence[str]) -> ASGIApp:
         expose_headers=list(_CORS_RESPONSE_HEADERS),
         max_age=_CORS_AGE_SECONDS,
     )
+
+    async def dispatch(scope: Scope, receive: Receive, send: Send) -> None:
+        native = scope["type"] == "http" and current_call().protocol == "grpc"
+        await (app if native else browsers)(scope, receive, send)
+
+    return dispatch

@@ -8,7 +8,7 @@ a payload.
 import re
 import secrets
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import unquote_to_bytes
@@ -66,7 +66,7 @@ class Gateway:
         self._metrics.in_flight.inc()
         try:
             inner = self._resolve(scope, headers, call, started)
-            if headers.undecodable or not _is_utf8(scope["query_string"]):
+            if headers.undecodable or not _decodes(unquote_to_bytes(scope["query_string"])):
                 await refusal_response(400, "headers and query must be UTF-8")(scope, receive, response)
             else:
                 await self._app(inner, receive, response)
@@ -153,28 +153,17 @@ class _Headers:
 
     @classmethod
     def of(cls, scope: Scope) -> "_Headers":
-        content_type = b""
-        request_id = b""
-        timeouts: dict[bytes, bytes] = {}
-        undecodable = False
-        pairs: Iterable[tuple[bytes, bytes]] = scope["headers"]
-        for name, value in pairs:
-            if name == b"content-type":
-                content_type = value
-            elif name == _REQUEST_ID_HEADER:
-                request_id = value
-            elif name in (CONNECT_HEADER, GRPC_HEADER):
-                timeouts[name] = value
-            if not (value.isascii() and name.isascii()):
-                undecodable = undecodable or not _is_utf8(name + value)
-        protocol = _protocol(content_type)
+        pairs: Sequence[tuple[bytes, bytes]] = scope["headers"]
+        headers = dict(pairs)
+        request_id = headers.get(_REQUEST_ID_HEADER, b"")
+        protocol = _protocol(headers.get(b"content-type", b""))
         grpc = protocol != "connect"
         return cls(
             correlation_id=request_id.decode() if _REQUEST_ID.fullmatch(request_id) else secrets.token_hex(16),
             protocol=protocol,
             grpc=grpc,
-            timeout=timeouts.get(GRPC_HEADER if grpc else CONNECT_HEADER),
-            undecodable=undecodable,
+            timeout=headers.get(GRPC_HEADER if grpc else CONNECT_HEADER),
+            undecodable=not all(_decodes(name) and _decodes(value) for name, value in pairs),
         )
 
 
@@ -208,10 +197,12 @@ def _protocol(content_type: bytes) -> str:
     return "grpc-web" if content_type.startswith(b"application/grpc-web") else "grpc"
 
 
-def _is_utf8(text: bytes) -> bool:
-    """Whether `text` decodes, also after percent-decoding: connectrpc would replace bad bytes silently."""
+def _decodes(text: bytes) -> bool:
+    """Whether `text` is UTF-8. In a query connectrpc would replace bad bytes silently; in a header it would fail."""
+    if text.isascii():
+        return True
     try:
-        unquote_to_bytes(text).decode()
+        text.decode()
     except UnicodeDecodeError:
         return False
     return True

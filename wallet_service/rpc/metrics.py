@@ -50,21 +50,23 @@ class CallMetrics:
             buckets=_BUCKETS_SECONDS,
             registry=registry,
         )
-        self.in_flight: Gauge = Gauge(
-            "wallet_calls_in_flight", "Calls being served", registry=registry
-        )
+        self._children: dict[tuple[str, str, str], tuple[Counter, Histogram]] = {}
+        self.in_flight: Gauge = Gauge("wallet_calls_in_flight", "Calls being served", registry=registry)
 
     def observe(self, *, method: str, protocol: str, code: str, seconds: float) -> None:
-        self._calls.labels(method, protocol, code).inc()
-        self._seconds.labels(method).observe(seconds)
+        key = (method, protocol, code)
+        children = self._children.get(key)
+        if children is None:
+            children = (self._calls.labels(*key), self._seconds.labels(method))
+            self._children[key] = children
+        children[0].inc()
+        children[1].observe(seconds)
 
     def route(self) -> Route:
         """`GET /metrics` in the text format."""
 
         async def metrics(request: Request) -> Response:
             del request
-            return Response(
-                generate_latest(self.registry), media_type=CONTENT_TYPE_LATEST
-            )
+            return Response(generate_latest(self.registry), media_type=CONTENT_TYPE_LATEST)
 
         return Route("/metrics", metrics)
