@@ -18,12 +18,14 @@ from pgqueuer.domain.settings import DBSettings
 from sqlalchemy import make_url, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from ledger.model import OpenHold, Posted
 from tests.operations.payments_lab import PaymentsLab, payments_lab
 from wallet_service.clock import ManualClock
 from wallet_service.db import Database
 from wallet_service.job_queue import JobName, Payload, enqueue
 from wallet_service.job_worker import JobWorker
 from wallet_service.jobs import Job, RetryPolicy, Schedule, job_table, schedule_table
+from wallet_service.journal.operations import Journal
 from wallet_service.topups.model import TopUpState
 
 QUICK = RetryPolicy(attempts_max=2, delay_min=timedelta(milliseconds=10), delay_max=timedelta(milliseconds=20))
@@ -44,6 +46,11 @@ async def working(url: str, jobs: Sequence[Job], schedules: Sequence[Schedule] =
             yield worker
         finally:
             await worker.stop(timedelta(seconds=20))
+
+
+def schedules_of(lab: PaymentsLab) -> tuple[Schedule, ...]:
+    journal = Journal(lab.db, lab.ledger, lab.clock)
+    return schedule_table(topups=lab.topups, inbox=lab.inbox, journal=journal, db=lab.db, clock=lab.clock)
 
 
 async def until(probe: Callable[[], Awaitable[bool]], seconds: float = 20) -> None:
@@ -237,7 +244,7 @@ async def test_a_schedule_runs_on_one_of_two_workers(db, database_url):
 async def test_the_whole_table_settles_a_payment_by_itself(lab, database_url):
     jobs = job_table(inbox=lab.inbox, topup_sync=lab.sync, payment_methods=lab.methods)
     assert {job.name for job in jobs} == set(JobName)
-    schedules = schedule_table(topups=lab.topups, inbox=lab.inbox, db=lab.db, clock=lab.clock)
+    schedules = schedules_of(lab)
     first = await lab.paid(1000)
 
     async def settled(topup=first) -> bool:
@@ -258,7 +265,7 @@ async def test_the_whole_table_settles_a_payment_by_itself(lab, database_url):
 
 
 async def test_finished_jobs_are_forgotten(lab, database_url):
-    schedules = {s.name: s for s in schedule_table(topups=lab.topups, inbox=lab.inbox, db=lab.db, clock=lab.clock)}
+    schedules = {s.name: s for s in schedules_of(lab)}
     old = lab.clock.now() - timedelta(days=8)
     for aggregated, created in ((True, old), (False, old), (True, lab.clock.now())):
         await lab.execute(
@@ -272,6 +279,26 @@ async def test_finished_jobs_are_forgotten(lab, database_url):
     await schedules["jobs-clean"].work()
     [(count,)] = await lab.rows("SELECT count(*) FROM pgqueuer_log")
     assert count == 2
+
+
+async def test_due_holds_expire_on_schedule(lab):
+    await lab.credited(5000)
+    outcome = await lab.ledger.post(
+        OpenHold(
+            org_id=lab.org_id,
+            key="hold-1",
+            wallet=lab.wallet.account_id,
+            amount_minor=2000,
+            expires_at=lab.clock.now() + timedelta(minutes=1),
+        )
+    )
+    assert isinstance(outcome, Posted)
+    expire = {schedule.name: schedule for schedule in schedules_of(lab)}["holds-expire"]
+    await expire.work()
+    assert (await lab.balances())["wallet"] == 3000
+    lab.clock.advance(timedelta(minutes=1))
+    await expire.work()
+    assert (await lab.balances())["wallet"] == 5000
 
 
 @pytest.mark.parametrize("seed", range(3))
