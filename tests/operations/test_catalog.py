@@ -6,8 +6,8 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 import pytest
-from usage_scene import GPU, START, VCPU, Scene, scene_on
 
+from tests.operations.usage_scene import GPU, START, VCPU, Scene, scene_on
 from wallet_service.catalog.rules import CatalogDocument, Meter, NewMeter, NewRate, Rate
 from wallet_service.clock import ManualClock
 from wallet_service.db import Database

@@ -11,8 +11,8 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
-from usage_scene import VCPU, Scene, scene_on
 
+from tests.operations.usage_scene import VCPU, Scene, scene_on
 from wallet_service.clock import ManualClock
 from wallet_service.db import Database
 from wallet_service.errors import Reason, ServiceError

@@ -8,9 +8,9 @@ from decimal import Decimal
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from usage_scene import EGRESS, GPU, VCPU, Scene, event, scene_on
 
 from ledger.ids import new_id
+from tests.operations.usage_scene import EGRESS, GPU, VCPU, Scene, event, scene_on
 from wallet_service.clock import ManualClock
 from wallet_service.db import Database
 from wallet_service.errors import Reason, ServiceError
@@ -168,19 +168,17 @@ async def test_whole_units_round_half_to_even(scene: Scene) -> None:
     assert {row.resource: row.cost_minor for row in rows} == {"r1": 0, "r3": 2, "r5": 2, "r-1": 0, "r-3": -2}
 
 
-async def test_without_an_end_the_query_ends_now(scene: Scene) -> None:
+async def test_without_an_end_everything_recorded_counts(scene: Scene) -> None:
     org_id = await scene.organization("ahead", project="ahead")
     now = scene.clock.now()
-    await scene.recorder.record(
-        org_id,
-        [
-            event("now", project="ahead", event_time=now + timedelta(minutes=1)),
-            event("b", project="ahead", event_time=now - timedelta(seconds=1)),
-        ],
-    )
-    assert [row.quantity for row in (await scene.queries.query(org_id)).rows] == [1]
-    scene.clock.advance(timedelta(minutes=2))
-    assert [row.quantity for row in (await scene.queries.query(org_id)).rows] == [2]
+    events = [
+        event("ahead", project="ahead", event_time=now + timedelta(minutes=5)),
+        event("now", project="ahead"),
+        event("before", project="ahead", event_time=now - timedelta(seconds=1)),
+    ]
+    await scene.recorder.record(org_id, events)
+    assert [row.quantity for row in (await scene.queries.query(org_id)).rows] == [3]
+    assert [row.quantity for row in (await scene.queries.query(org_id, end=now)).rows] == [1]
 
 
 async def test_one_project_is_seen_alone(scene: Scene) -> None:

@@ -12,10 +12,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
-from usage_scene import EGRESS, GPU, START, VCPU, Scene, event, kinds, scene_on
 
 from ledger.batcher import Ledger
 from ledger.money import floor_split
+from tests.operations.usage_scene import EGRESS, GPU, START, VCPU, Scene, event, kinds, scene_on
 from wallet_service.accounts.wallet_operations import Wallets
 from wallet_service.catalog.rules import NewRate
 from wallet_service.clock import ManualClock

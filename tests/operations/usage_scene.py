@@ -11,6 +11,7 @@ from uuid import UUID
 from sqlalchemy import text
 
 from ledger.batcher import Ledger
+from ledger.invariants import check_all
 from wallet_service.accounts.operations import Organizations
 from wallet_service.accounts.project_operations import Projects
 from wallet_service.catalog.operations import CatalogOperations
@@ -78,7 +79,7 @@ class Scene:
         return row.accrued_exact, row.carry, row.available_minor
 
     async def check_laws(self, org_id: UUID) -> Decimal:
-        """The money law, and the batch table's part in it; returns the exact cost."""
+        """The money law, with the batch table's part in it, and the ledger's own; returns the exact cost."""
         sums = [
             (await self.rows(f"SELECT COALESCE(sum(cost_minor), 0) AS s FROM {table} WHERE org_id = :o", o=org_id))[0].s
             for table in ("usage_events", "usage_hourly", "usage_batches")
@@ -95,6 +96,11 @@ class Scene:
             )
         ]
         assert counts == counts[:1] * 3
+
+        async def audit(conn: Any) -> Any:
+            return await check_all(conn, org_id)
+
+        assert await self.db.read(audit) == []
         return accrued
 
 
@@ -109,7 +115,7 @@ async def scene_on(db: Database, clock: ManualClock, **recorder_options: Any) ->
     }
     async with Ledger(db.engine, clock) as ledger, UsageRecorder(db, ledger, clock, **options) as recorder:
         made = await Organizations(db, clock).create(slug="my-org")
-        scene = Scene(db, clock, ledger, catalog, recorder, UsageQueries(db, clock), made.org_id)
+        scene = Scene(db, clock, ledger, catalog, recorder, UsageQueries(db), made.org_id)
         await scene.project(made.org_id, "my-app")
         yield scene
 

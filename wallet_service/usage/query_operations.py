@@ -10,7 +10,6 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from ledger.money import round_half_even
-from wallet_service.clock import Clock
 from wallet_service.db import Database
 from wallet_service.errors import Code, Reason, ServiceError, invalid_field, not_found
 from wallet_service.pages import Key, Page, decode_id, decode_token, page_of, page_size, query_digest
@@ -30,6 +29,7 @@ from wallet_service.usage.query_rules import (
 )
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_FAR: Final = datetime(9999, 12, 1, tzinfo=UTC)
 _SECOND: Final = timedelta(seconds=1)
 _TEXTS_LENGTH_MAX: Final = 640
 """Longer texts would make a page token of more than 1024 characters."""
@@ -38,9 +38,8 @@ _TEXTS_LENGTH_MAX: Final = 640
 class UsageQueries:
     """Reads on one snapshot each. Every one is about one organization, named by its id."""
 
-    def __init__(self, db: Database, clock: Clock) -> None:
+    def __init__(self, db: Database) -> None:
         self._db = db
-        self._clock = clock
 
     async def query(
         self,
@@ -55,9 +54,10 @@ class UsageQueries:
         size: int = 0,
         token: str = "",
     ) -> Page[UsageRow]:
-        """Sums by bucket, the dimensions and currency, in this order. `end` None means now.
+        """Sums by bucket, the dimensions and currency, in this order.
 
-        Without dimensions there is one row for each bucket and currency. The sums are exact at any bounds, not only at whole
+        `end` None means now: everything recorded so far, also usage that lies a few minutes ahead of our clock, so that the
+        sums agree with the ledger. Without dimensions there is one row for each bucket and currency. The sums are exact at any bounds, not only at whole
         hours. Costs are those recorded when the usage was rated; category and unit are the meter's of today.
         """
         ordered = in_order(dimensions)
@@ -71,7 +71,7 @@ class UsageQueries:
             project_id=project_id,
             meter_prefix=meter_prefix,
             start=start,
-            end=self._clock.now() if end is None else end,
+            end=_FAR if end is None else end,
             bucket=bucket,
             dimensions=ordered,
         )
