@@ -28,7 +28,7 @@ venv: .venv/.package ## Make .venv and install the pinned requirements
 run: .venv/.package ## Start the service for development, with database, worker and provider simulators
 	@exec .venv/bin/wallet dev
 demo: .venv/.package ## Fund a wallet, import usage, show that the ledger agrees
-	@exec .venv/bin/wallet demo
+	@exec .venv/bin/python -m examples.demo
 bench: .venv/.package ## Measure, beside the yardsticks; JSON lines
 	@exec .venv/bin/python -m bench
 

@@ -3,6 +3,7 @@
 Every limit of the service stands here with its default. Nothing else reads the environment.
 """
 
+import json
 from datetime import timedelta
 from pathlib import Path
 from typing import Literal
@@ -62,9 +63,18 @@ class Settings(BaseSettings):
     """Unset means Stripe itself; dev mode points it at the simulator."""
     stripe_webhook_secret: SecretStr | None = None
     stripe_timeout_seconds: int = Field(default=20, ge=1, le=80)
+    stripe_simulator_port: int = Field(default=8081, ge=0, le=65535)
+    """Loopback port of the simulator in development; 0 takes a free one."""
     topup_amount_max_minor: int = Field(default=100_000_000, ge=1)
     reconcile_after_seconds: int = Field(default=300, ge=1)
     """Age at which a PENDING top-up is asked for at the provider."""
+
+    @property
+    def required_database_url(self) -> str:
+        """The database URL. Raises ValueError where neither a setting nor the embedded server has given one."""
+        if self.database_url is None:
+            raise ValueError("no database URL")
+        return self.database_url.get_secret_value()
 
     @property
     def usage_age_max(self) -> timedelta:
@@ -75,3 +85,17 @@ class Settings(BaseSettings):
         if self.public_url:
             return self.public_url.rstrip("/")
         return f"{'https' if self.tls_cert_file else 'http'}://{self.listen}"
+
+
+def child_environment(settings: Settings) -> dict[str, str]:
+    """The environment in which a child process reads the same settings, secrets included."""
+    environment: dict[str, str] = {}
+    for name in Settings.model_fields:
+        value: object = getattr(settings, name)
+        if value is None:
+            continue
+        if isinstance(value, SecretStr):
+            value = value.get_secret_value()
+        text = json.dumps(value) if isinstance(value, tuple) else str(value)
+        environment[f"WALLET_{name.upper()}"] = text
+    return environment

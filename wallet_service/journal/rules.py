@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
+from ledger.accounts import CODES, AccountKind
 from ledger.model import EntryKind
 
 PURPOSE: Final = "purpose"
@@ -27,7 +28,7 @@ class Purpose(StrEnum):
     FEE = "fee"
 
 
-_OF_KIND: Final = {
+PURPOSE_OF_KIND: Final = {
     EntryKind.TRANSFER: Purpose.TRANSFER,
     EntryKind.ENTRY: Purpose.TRANSFER,
     EntryKind.DRAW: Purpose.TRANSFER,
@@ -44,7 +45,7 @@ _PURPOSES: Final = frozenset(Purpose)
 def purpose_of(kind: EntryKind, metadata: Mapping[str, str]) -> Purpose:
     """The purpose that an entry states, or else the one that follows from the operation that made it."""
     stated = metadata.get(PURPOSE)
-    return Purpose(stated) if stated in _PURPOSES else _OF_KIND[kind]
+    return Purpose(stated) if stated in _PURPOSES else PURPOSE_OF_KIND[kind]
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +56,24 @@ class OperatorLeg:
     amount_minor: int
     currency: str
     is_debit: bool
+
+
+@dataclass(frozen=True, slots=True)
+class EntryLeg:
+    """One leg of a posted entry; `amount_minor` is above 0."""
+
+    account_code: str
+    amount_minor: int
+    is_debit: bool
+
+
+def reversible_minor(legs: Sequence[EntryLeg]) -> int:
+    """What of an entry can be taken back in all: what it moved, not counting moves between a wallet and its holds."""
+    net: dict[str, int] = {}
+    for leg in legs:
+        code = CODES[AccountKind.WALLET] if leg.account_code == CODES[AccountKind.HOLDS] else leg.account_code
+        net[code] = net.get(code, 0) + (leg.amount_minor if leg.is_debit else -leg.amount_minor)
+    return sum(amount for amount in net.values() if amount > 0)
 
 
 def imbalance(legs: Sequence[OperatorLeg]) -> int:

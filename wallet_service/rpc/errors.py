@@ -23,9 +23,7 @@ from wallet_service.rpc.call import current_call
 
 ERROR_DOMAIN: Final = "wallet.v1"
 
-INTERNAL_TEXT: Final = (
-    "the service failed; the failure is logged under the error id in the details"
-)
+INTERNAL_TEXT: Final = "the service failed; the failure is logged under the error id in the details"
 
 _log: Final = structlog.get_logger("wallet.rpc")
 
@@ -50,6 +48,10 @@ _RUNTIME_REFUSALS: Final = {
 """Codes that connectrpc itself answers with, and the text used where its own text would quote an exception."""
 
 
+_NO_SERVICER: Final = "Not implemented"
+"""What the generated service says of a method that no servicer has."""
+
+
 class MappedError(ConnectError):
     """A ConnectError whose text and details are ours and may leave the server."""
 
@@ -60,9 +62,7 @@ class ErrorMapping:
     async def on_start(self, ctx: RequestContext[Any, Any]) -> None:
         del ctx
 
-    async def on_end(
-        self, token: None, ctx: RequestContext[Any, Any], error: Exception | None, /
-    ) -> None:
+    async def on_end(self, token: None, ctx: RequestContext[Any, Any], error: Exception | None, /) -> None:
         del token, ctx
         if error is not None and not isinstance(error, MappedError):
             raise to_connect_error(error) from error
@@ -86,13 +86,12 @@ def to_connect_error(error: Exception) -> MappedError:
 
 def _runtime_refusal(error: ConnectError) -> MappedError:
     reason, text = _RUNTIME_REFUSALS[error.code]
+    if error.code is WireCode.UNIMPLEMENTED and error.message == _NO_SERVICER:
+        text = f"{current_call().method} is published, and this version of the service does not serve it yet"
+        return MappedError(error.code, text, [ErrorInfo(reason=reason.value, domain=ERROR_DOMAIN)])
     # A text with a cause behind it quotes the cause's own words.
-    message = (
-        text if error.__cause__ is not None or not error.message else error.message
-    )
-    return MappedError(
-        error.code, message, [ErrorInfo(reason=reason.value, domain=ERROR_DOMAIN)]
-    )
+    message = text if error.__cause__ is not None or not error.message else error.message
+    return MappedError(error.code, message, [ErrorInfo(reason=reason.value, domain=ERROR_DOMAIN)])
 
 
 def _internal(error: Exception) -> MappedError:
@@ -110,20 +109,15 @@ def _internal(error: Exception) -> MappedError:
         domain=ERROR_DOMAIN,
         metadata={"error_id": call.error_id},
     )
-    return MappedError(
-        WireCode.INTERNAL, f"{INTERNAL_TEXT} (error id {call.error_id})", [info]
-    )
+    return MappedError(WireCode.INTERNAL, f"{INTERNAL_TEXT} (error id {call.error_id})", [info])
 
 
 def _details(error: ServiceError) -> Iterator[Message[Any]]:
-    yield ErrorInfo(
-        reason=error.reason.value, domain=ERROR_DOMAIN, metadata=dict(error.metadata)
-    )
+    yield ErrorInfo(reason=error.reason.value, domain=ERROR_DOMAIN, metadata=dict(error.metadata))
     if error.violations:
         yield BadRequest(
             field_violations=[
-                BadRequest.FieldViolation(field=v.field, description=v.description)
-                for v in error.violations
+                BadRequest.FieldViolation(field=v.field, description=v.description) for v in error.violations
             ]
         )
     if error.retry_after is not None:
@@ -131,6 +125,4 @@ def _details(error: ServiceError) -> Iterator[Message[Any]]:
 
 
 def _duration(span: timedelta) -> Duration:
-    return Duration(
-        seconds=span.days * 86_400 + span.seconds, nanos=span.microseconds * 1000
-    )
+    return Duration(seconds=span.days * 86_400 + span.seconds, nanos=span.microseconds * 1000)

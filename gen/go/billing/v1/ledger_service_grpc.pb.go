@@ -55,7 +55,7 @@ type LedgerServiceClient interface {
 	CaptureHold(ctx context.Context, in *CaptureHoldRequest, opts ...grpc.CallOption) (*CaptureHoldResponse, error)
 	// Gives back what is left of an open hold. Editor.
 	ReleaseHold(ctx context.Context, in *ReleaseHoldRequest, opts ...grpc.CallOption) (*ReleaseHoldResponse, error)
-	// Lists the holds of a wallet, newest first. Viewer.
+	// Lists the holds of a wallet, oldest first. Viewer.
 	ListHolds(ctx context.Context, in *ListHoldsRequest, opts ...grpc.CallOption) (*ListHoldsResponse, error)
 	// Credits a wallet against ADJUSTMENTS: goodwill, a bank transfer, an import of balances. Operator.
 	Deposit(ctx context.Context, in *DepositRequest, opts ...grpc.CallOption) (*DepositResponse, error)
@@ -216,7 +216,7 @@ type LedgerServiceServer interface {
 	CaptureHold(context.Context, *CaptureHoldRequest) (*CaptureHoldResponse, error)
 	// Gives back what is left of an open hold. Editor.
 	ReleaseHold(context.Context, *ReleaseHoldRequest) (*ReleaseHoldResponse, error)
-	// Lists the holds of a wallet, newest first. Viewer.
+	// Lists the holds of a wallet, oldest first. Viewer.
 	ListHolds(context.Context, *ListHoldsRequest) (*ListHoldsResponse, error)
 	// Credits a wallet against ADJUSTMENTS: goodwill, a bank transfer, an import of balances. Operator.
 	Deposit(context.Context, *DepositRequest) (*DepositResponse, error)

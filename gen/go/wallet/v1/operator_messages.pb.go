@@ -34,7 +34,7 @@ type RecordJournalEntryRequest struct {
 	IdempotencyKey string `protobuf:"bytes,2,opt,name=idempotency_key,json=idempotencyKey,proto3" json:"idempotency_key,omitempty"`
 	// What the entry is for, shown on statements. Up to 500 characters; unset means none.
 	Description string `protobuf:"bytes,3,opt,name=description,proto3" json:"description,omitempty"`
-	// The legs, 2 to 100; debits equal credits in each currency. Required.
+	// The legs, 2 to 64; debits equal credits in each currency. Required.
 	Postings      []*LedgerPosting `protobuf:"bytes,4,rep,name=postings,proto3" json:"postings,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -670,7 +670,7 @@ const file_wallet_v1_operator_messages_proto_rawDesc = "" +
 	"\xbaH\ar\x05\x10\x01\x18\xff\x01R\x0eidempotencyKey\x12*\n" +
 	"\vdescription\x18\x03 \x01(\tB\b\xbaH\x05r\x03\x18\xf4\x03R\vdescription\x12@\n" +
 	"\bpostings\x18\x04 \x03(\v2\x18.wallet.v1.LedgerPostingB\n" +
-	"\xbaH\a\x92\x01\x04\b\x02\x10dR\bpostings\"F\n" +
+	"\xbaH\a\x92\x01\x04\b\x02\x10@R\bpostings\"F\n" +
 	"\x1aRecordJournalEntryResponse\x12(\n" +
 	"\x10journal_entry_id\x18\x01 \x01(\tR\x0ejournalEntryId\"\x93\x04\n" +
 	"\x17RecordUsageEventRequest\x12=\n" +

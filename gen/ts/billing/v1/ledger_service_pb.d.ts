@@ -976,7 +976,7 @@ export declare const LedgerService: GenService<{
     output: typeof ReleaseHoldResponseSchema;
   },
   /**
-   * Lists the holds of a wallet, newest first. Viewer.
+   * Lists the holds of a wallet, oldest first. Viewer.
    *
    * @generated from rpc billing.v1.LedgerService.ListHolds
    */

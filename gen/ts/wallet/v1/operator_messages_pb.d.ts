@@ -43,7 +43,7 @@ export declare type RecordJournalEntryRequest = Message<"wallet.v1.RecordJournal
   description: string;
 
   /**
-   * The legs, 2 to 100; debits equal credits in each currency. Required.
+   * The legs, 2 to 64; debits equal credits in each currency. Required.
    *
    * @generated from field: repeated wallet.v1.LedgerPosting postings = 4;
    */

@@ -85,7 +85,7 @@ type LedgerServiceClient interface {
 	CaptureHold(context.Context, *connect.Request[v11.CaptureHoldRequest]) (*connect.Response[v11.CaptureHoldResponse], error)
 	// Gives back what is left of an open hold. Editor.
 	ReleaseHold(context.Context, *connect.Request[v11.ReleaseHoldRequest]) (*connect.Response[v11.ReleaseHoldResponse], error)
-	// Lists the holds of a wallet, newest first. Viewer.
+	// Lists the holds of a wallet, oldest first. Viewer.
 	ListHolds(context.Context, *connect.Request[v11.ListHoldsRequest]) (*connect.Response[v11.ListHoldsResponse], error)
 	// Credits a wallet against ADJUSTMENTS: goodwill, a bank transfer, an import of balances. Operator.
 	Deposit(context.Context, *connect.Request[v11.DepositRequest]) (*connect.Response[v11.DepositResponse], error)
@@ -280,7 +280,7 @@ type LedgerServiceHandler interface {
 	CaptureHold(context.Context, *connect.Request[v11.CaptureHoldRequest]) (*connect.Response[v11.CaptureHoldResponse], error)
 	// Gives back what is left of an open hold. Editor.
 	ReleaseHold(context.Context, *connect.Request[v11.ReleaseHoldRequest]) (*connect.Response[v11.ReleaseHoldResponse], error)
-	// Lists the holds of a wallet, newest first. Viewer.
+	// Lists the holds of a wallet, oldest first. Viewer.
 	ListHolds(context.Context, *connect.Request[v11.ListHoldsRequest]) (*connect.Response[v11.ListHoldsResponse], error)
 	// Credits a wallet against ADJUSTMENTS: goodwill, a bank transfer, an import of balances. Operator.
 	Deposit(context.Context, *connect.Request[v11.DepositRequest]) (*connect.Response[v11.DepositResponse], error)

@@ -154,7 +154,7 @@ class LedgerServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ListHolds(self, request, context):
-        """Lists the holds of a wallet, newest first. Viewer.
+        """Lists the holds of a wallet, oldest first. Viewer.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

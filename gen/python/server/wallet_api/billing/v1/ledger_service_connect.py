@@ -80,7 +80,7 @@ class LedgerService(Protocol):
 
     async def list_holds(self, request: ListHoldsRequest, ctx: RequestContext[ListHoldsRequest, ListHoldsResponse], /) -> ListHoldsResponse:
         """
-        Lists the holds of a wallet, newest first. Viewer.
+        Lists the holds of a wallet, oldest first. Viewer.
         """
         raise ConnectError(Code.UNIMPLEMENTED, 'Not implemented')
 
@@ -450,7 +450,7 @@ class LedgerServiceClient(ConnectClient):
         use_get: bool = False,
     ) -> ListHoldsResponse:
         """
-        Lists the holds of a wallet, newest first. Viewer.
+        Lists the holds of a wallet, oldest first. Viewer.
         """
         return await self.execute_unary(
             request=request,
@@ -612,7 +612,7 @@ class LedgerServiceSync(Protocol):
 
     def list_holds(self, request: ListHoldsRequest, ctx: RequestContext[ListHoldsRequest, ListHoldsResponse], /) -> ListHoldsResponse:
         """
-        Lists the holds of a wallet, newest first. Viewer.
+        Lists the holds of a wallet, oldest first. Viewer.
         """
         raise ConnectError(Code.UNIMPLEMENTED, 'Not implemented')
 
@@ -980,7 +980,7 @@ class LedgerServiceClientSync(ConnectClientSync):
         use_get: bool = False,
     ) -> ListHoldsResponse:
         """
-        Lists the holds of a wallet, newest first. Viewer.
+        Lists the holds of a wallet, oldest first. Viewer.
         """
         return self.execute_unary(
             request=request,

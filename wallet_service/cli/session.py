@@ -1,0 +1,46 @@
+"""What commands share: the settings, the event loop, and the service's parts opened on the configured database."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Any, TypeVar
+
+import uvloop
+
+from wallet_service.app import Service
+from wallet_service.config import Settings
+from wallet_service.development import with_database
+from wallet_service.logs import configure_logging
+
+T = TypeVar("T")
+
+
+def run(work: Coroutine[Any, Any, T]) -> T:
+    """Run `work` to its end on uvloop; Ctrl-C ends it in order."""
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        return runner.run(work)
+
+
+def settings_with_logs() -> Settings:
+    """The settings of the environment, with logging configured by them."""
+    settings = Settings()
+    configure_logging(format=settings.log_format, level=settings.log_level)
+    return settings
+
+
+@asynccontextmanager
+async def opened(settings: Settings) -> AsyncGenerator[Service]:
+    """The service's parts on the configured database; without a URL on the embedded one, started or attached to."""
+    async with AsyncExitStack() as stack:
+        with_url = await with_database(settings, stack)
+        yield await stack.enter_async_context(Service(with_url))
+
+
+def with_service(work: Callable[[Service], Awaitable[T]]) -> T:
+    """Run one operation of a command."""
+
+    async def main() -> T:
+        async with opened(settings_with_logs()) as service:
+            return await work(service)
+
+    return run(main())

@@ -1,0 +1,152 @@
+"""A whole service by one command, for development and the demo: database, schema, seed, simulator, worker and API.
+
+Production runs the parts one by one (`wallet migrate`, `wallet serve`, `wallet worker`) against `DATABASE_URL`.
+"""
+
+import asyncio
+import os
+from collections.abc import AsyncGenerator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+from uuid import UUID
+
+from pydantic import SecretStr
+
+from providers.simulators.stripe import events as stripe_events
+from providers.simulators.stripe import server as stripe_server
+from providers.simulators.stripe.world import WEBHOOK_SECRET
+from providers.simulators.stripe.world import Settings as StripeSimulation
+from wallet_service.accounts.operations import ensure_development
+from wallet_service.app import Service
+from wallet_service.catalog.rules import CatalogDocument
+from wallet_service.config import Settings, child_environment
+from wallet_service.embedded_postgres import EmbeddedPostgres
+from wallet_service.errors import ServiceError
+from wallet_service.migrate import upgrade
+from wallet_service.principal import Role
+from wallet_service.serving.options import ServerOptions
+from wallet_service.serving.run import serve
+
+RECONCILE_AFTER_SECONDS: Final = 20
+"""In development a lost webhook is made good within a minute."""
+
+API_KEY_FILE: Final = "dev-api-key"
+OPERATOR_KEY_FILE: Final = "dev-operator-key"
+
+_STRIPE_KEY: Final = "sk_test_development"
+_SIMULATED_FEE_SECONDS: Final = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Instance:
+    """A running service: where it listens, the keys to call it with, and its parts in this process."""
+
+    url: str
+    api_key: str
+    operator_key: str
+    stripe_url: str
+    settings: Settings
+    service: Service
+
+
+@asynccontextmanager
+async def running(settings: Settings, catalog: CatalogDocument) -> AsyncGenerator[Instance]:
+    """Run everything until the block ends; calls in flight are drained then. Use it from the main thread.
+
+    Raises EmbeddedPostgresError and ServerFailed with a text for whoever started it.
+    """
+    async with AsyncExitStack() as stack:
+        settings = await with_database(settings, stack)
+        await upgrade(settings.required_database_url)
+        simulation = StripeSimulation(
+            state_file=settings.data_dir / "stripe-simulator.json", followup_delay=_SIMULATED_FEE_SECONDS
+        )
+        stripe = await stack.enter_async_context(
+            stripe_server.running(simulation, clock=Service.clock.now, port=settings.stripe_simulator_port)
+        )
+        settings = _simulated(settings, stripe.url)
+        service = await stack.enter_async_context(Service(settings))
+        admin, operator = await _seed(service, settings.data_dir, catalog)
+        await stack.enter_async_context(service.worker())
+        url = await stack.enter_async_context(_api(settings))
+        stripe.world.tables["webhook_endpoint"].clear()
+        stripe_events.add_endpoint(stripe.world, f"{url}/webhooks/stripe", WEBHOOK_SECRET, ["*"])
+        yield Instance(url, admin, operator, stripe.url, settings, service)
+
+
+async def with_database(settings: Settings, stack: AsyncExitStack) -> Settings:
+    """`settings` with a database URL: the one they have, or that of the embedded server, started or attached to."""
+    if settings.database_url is not None:
+        return settings
+    server = EmbeddedPostgres(settings.data_dir / "postgres", settings.postgres_bin_dir)
+    info = stack.enter_context(server)
+    return settings.model_copy(update={"database_url": SecretStr(info.url)})
+
+
+def _simulated(settings: Settings, stripe_url: str) -> Settings:
+    return settings.model_copy(
+        update={
+            "environment": "dev",
+            "stripe_api_key": SecretStr(_STRIPE_KEY),
+            "stripe_api_base": stripe_url,
+            "stripe_webhook_secret": SecretStr(WEBHOOK_SECRET),
+            "reconcile_after_seconds": min(settings.reconcile_after_seconds, RECONCILE_AFTER_SECONDS),
+        }
+    )
+
+
+async def _seed(service: Service, data_dir: Path, catalog: CatalogDocument) -> tuple[str, str]:
+    """The development organization, the sample catalog and two keys; any number of times."""
+    organization = await ensure_development(service.organizations, service.projects)
+    await service.catalog.apply(catalog)
+    admin = await _key(service, data_dir / API_KEY_FILE, organization.org_id, Role.ADMIN)
+    operator = await _key(service, data_dir / OPERATOR_KEY_FILE, None, Role.OPERATOR)
+    return admin, operator
+
+
+async def _key(service: Service, path: Path, org_id: UUID | None, role: Role) -> str:
+    """The key in the file, or a new one when there is none that works."""
+    secret = _read_secret(path)
+    if secret is not None and await _is_good(service, secret):
+        return secret
+    issued = await service.api_keys.issue(org_id=org_id, role=role, display_name="development")
+    _write_secret(path, issued.secret)
+    return issued.secret
+
+
+async def _is_good(service: Service, secret: str) -> bool:
+    try:
+        await service.authenticator.authenticate(secret)
+    except ServiceError:
+        return False
+    return True
+
+
+def _read_secret(path: Path) -> str | None:
+    return path.read_text().strip() if path.is_file() else None
+
+
+def _write_secret(path: Path, secret: str) -> None:
+    path.unlink(missing_ok=True)
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "w") as file:
+        file.write(secret + "\n")
+
+
+@asynccontextmanager
+async def _api(settings: Settings) -> AsyncGenerator[str]:
+    """Serve until the block ends; its base URL. A server that ends by itself cancels the block with ServerFailed."""
+    stop = asyncio.Event()
+    ready: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+    options = ServerOptions.from_settings(settings, environment=child_environment(settings))
+    async with asyncio.TaskGroup() as tasks:
+        server = tasks.create_task(serve(options, stop=stop, on_ready=ready.set_result))
+        try:
+            await asyncio.wait({server, ready}, return_when=asyncio.FIRST_COMPLETED)
+            if server.done():
+                await server
+            yield ready.result()
+        finally:
+            stop.set()

@@ -1,0 +1,64 @@
+"""Laws that tie the ledger to what the service recorded, each a query that finds the first row that breaks it.
+
+The ledger's own laws are in `ledger.invariants`; these hold across it, usage and top-ups.
+"""
+
+from typing import Final
+from uuid import UUID
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from ledger.invariants import Violation
+
+LAWS: Final[dict[str, str]] = {
+    "rollup_is_sum_of_events": """
+        SELECT coalesce(e.org_id, h.org_id), 'meter ' || coalesce(e.meter, h.meter) || ' hour ' || coalesce(e.hour, h.hour),
+               'events cost ' || coalesce(e.cost, 0) || ', rolled up ' || coalesce(h.cost, 0)
+        FROM (
+            SELECT org_id, meter, date_trunc('hour', event_time, 'UTC') AS hour, sum(cost_minor) AS cost, count(*) AS events
+            FROM usage_events x WHERE {x} GROUP BY 1, 2, 3
+        ) e
+        FULL JOIN (
+            SELECT org_id, meter, hour, sum(cost_minor) AS cost, sum(event_count) AS events
+            FROM usage_hourly x WHERE {x} GROUP BY 1, 2, 3
+        ) h ON h.org_id = e.org_id AND h.meter = e.meter AND h.hour = e.hour
+        WHERE e.cost IS DISTINCT FROM h.cost OR e.events IS DISTINCT FROM h.events
+        ORDER BY 1, 2 LIMIT 1
+    """,
+    "usage_is_accrued": """
+        SELECT coalesce(u.org_id, w.org_id), 'currency ' || coalesce(u.currency, w.currency),
+               'usage cost ' || coalesce(u.cost, 0) || ', accrued ' || coalesce(w.accrued, 0)
+        FROM (SELECT org_id, currency, sum(cost_minor) AS cost FROM usage_hourly x WHERE {x} GROUP BY 1, 2) u
+        FULL JOIN (
+            SELECT org_id, currency, sum(accrued_exact) AS accrued FROM ledger_wallets x WHERE {x} GROUP BY 1, 2
+        ) w ON w.org_id = u.org_id AND w.currency = u.currency
+        WHERE coalesce(u.cost, 0) <> coalesce(w.accrued, 0)
+        ORDER BY 1, 2 LIMIT 1
+    """,
+    "topup_credited_once": """
+        SELECT x.org_id, 'top-up ' || x.topup_id,
+               'amount ' || x.amount_minor || ', credited ' || coalesce(c.credited, 0)
+        FROM topups x LEFT JOIN LATERAL (
+            SELECT -sum(p.amount_minor) AS credited
+            FROM ledger_entries e
+            JOIN ledger_postings p ON p.org_id = e.org_id AND p.entry_seq = e.entry_seq
+            WHERE e.org_id = x.org_id AND e.entry_id = x.entry_id AND p.account_id = x.account_id
+        ) c ON true
+        WHERE {x} AND coalesce(c.credited, 0) <> CASE WHEN x.state = 'SUCCEEDED' THEN x.amount_minor ELSE 0 END
+        ORDER BY 1, 2 LIMIT 1
+    """,
+}
+"""Law -> query of (org_id, row, detail). `{x}` stands for the condition that limits the rows of x to one organization."""
+
+
+async def check_all(conn: AsyncConnection, org_id: UUID | None) -> list[Violation]:
+    """Every law that is broken, with its first row; of one organization or of all."""
+    violations: list[Violation] = []
+    condition = "true" if org_id is None else "x.org_id = :org_id"
+    values = {} if org_id is None else {"org_id": org_id}
+    for law, query in LAWS.items():
+        row = (await conn.execute(text(query.replace("{x}", condition)), values)).one_or_none()
+        if row is not None:
+            violations.append(Violation(law, row[0], row[1], row[2]))
+    return violations

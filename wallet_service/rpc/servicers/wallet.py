@@ -1,0 +1,36 @@
+"""wallet.v1.WalletService, put together from its parts. Methods that no part serves answer UNIMPLEMENTED."""
+
+from wallet_api.wallet.v1.wallet_service_connect import WalletService
+
+from wallet_service.accounts.balances import Balances
+from wallet_service.accounts.operations import Organizations
+from wallet_service.accounts.wallet_operations import Wallets
+from wallet_service.catalog.operations import CatalogOperations
+from wallet_service.payment_methods.operations import PaymentMethods
+from wallet_service.rpc.scope import Scope
+from wallet_service.rpc.servicers.wallet_accounts import WalletAccounts
+from wallet_service.rpc.servicers.wallet_payments import WalletPayments
+from wallet_service.rpc.servicers.wallet_usage import WalletUsage
+from wallet_service.topups.operations import TopUps
+from wallet_service.usage.query_operations import UsageQueries
+
+
+class WalletServicer(WalletAccounts, WalletPayments, WalletUsage, WalletService):
+    """The published contract."""
+
+    def __init__(
+        self,
+        scope: Scope,
+        *,
+        organizations: Organizations,
+        wallets: Wallets,
+        balances: Balances,
+        topups: TopUps,
+        payment_methods: PaymentMethods,
+        usage_queries: UsageQueries,
+        catalog: CatalogOperations,
+        egress_free_gib: int,
+    ) -> None:
+        WalletAccounts.__init__(self, scope, organizations, wallets, balances)
+        WalletPayments.__init__(self, scope, topups, payment_methods)
+        WalletUsage.__init__(self, scope, usage_queries, catalog, egress_free_gib=egress_free_gib)
