@@ -91,8 +91,11 @@ class ServerProcess:
         cluster = self._folders.cluster
         deadline = time.monotonic() + seconds_max
         while server_pid(cluster) != self._process.pid or not is_ready(cluster):
-            # A server that cannot write its recovery down panics and tries again without end.
             log_text = self._new_log_text()
+            # A server that cannot write its recovery down panics and tries again without end; a fast shutdown, which
+            # writes too, would not end it either.
+            if "PANIC:" in log_text:
+                self._process.send_signal(signal.SIGQUIT)
             if self.exit_code is not None or "PANIC:" in log_text:
                 raise program_failure("postgres", log_text, folder=self._folders.data)
             if time.monotonic() > deadline:
