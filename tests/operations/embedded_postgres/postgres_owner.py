@@ -30,10 +30,7 @@ def main() -> None:
     except EmbeddedPostgresError as error:
         print(json.dumps({"error": type(error).__name__, "message": str(error)}))
         return
-    print(
-        json.dumps({"socket_dir": str(info.socket_dir), "is_owner": info.is_owner}),
-        flush=True,
-    )
+    print(json.dumps({"socket_dir": str(info.socket_dir), "is_owner": info.is_owner}), flush=True)
     sys.stdin.read()
     server.stop()
 
