@@ -25,7 +25,6 @@ from wallet_service.db import Database
 from wallet_service.errors import not_found
 from wallet_service.job_queue import JobName, enqueue
 from wallet_service.pages import Page, decode_id, page_of, page_size, query_digest
-from wallet_service.payment_methods import rules as provider_rules
 from wallet_service.payment_methods.operations import attached_method
 from wallet_service.requests.operations import claim
 from wallet_service.topups import rules, store
@@ -93,11 +92,7 @@ class TopUps:
                     return await self._start(topup)
                 return await self._resume(topup)
         except Unavailable as error:
-            metadata = {
-                "top_up_id": str(topup.topup_id),
-                "provider_code": error.failure.code,
-            }
-            raise provider_rules.outcome_unknown(metadata) from error
+            raise rules.not_answered(topup, error.failure) from error
         return self._answer(topup, client_secret=None)
 
     async def get(self, org_id: UUID, topup_id: UUID) -> TopUp:
@@ -124,23 +119,24 @@ class TopUps:
         now = self._clock.now()
         due = await self._db.read(lambda conn: store.list_due(conn, now=now, limit=DUE_MAX))
         enqueued_count = 0
-        for check in due:
+        for topup in due:
 
-            async def work(conn: AsyncConnection, check: store.DueCheck = check) -> bool:
-                return await self._hand_out(conn, check)
+            async def work(conn: AsyncConnection, topup: TopUp = topup) -> bool:
+                return await self._hand_out(conn, topup)
 
             enqueued_count += await self._db.transact(work)
         return enqueued_count
 
-    async def _hand_out(self, conn: AsyncConnection, check: store.DueCheck) -> bool:
-        """The job sets the time of the next check; until it does, the check is due again after a while."""
-        if not await store.postpone_check(conn, check, next_check_at=self._clock.now() + self._reconcile_after):
+    async def _hand_out(self, conn: AsyncConnection, topup: TopUp) -> bool:
+        """The job sets the time of the next check, and if it cannot, the check is due again all the same."""
+        next_check_at = rules.next_check(topup, self._clock.now(), self._reconcile_after)
+        if not await store.postpone_check(conn, topup, next_check_at=next_check_at):
             return False
         await enqueue(
             conn,
             JobName.TOPUP_SYNC,
-            {"org_id": str(check.org_id), "topup_id": str(check.topup_id)},
-            dedupe_key=str(check.topup_id),
+            {"org_id": str(topup.org_id), "topup_id": str(topup.topup_id)},
+            dedupe_key=str(topup.topup_id),
         )
         return True
 

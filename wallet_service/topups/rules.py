@@ -22,6 +22,7 @@ from wallet_service.errors import (
     ServiceError,
     invalid_field,
 )
+from wallet_service.payment_methods.rules import outcome_unknown
 from wallet_service.topups.model import (
     ReversalKind,
     TopUp,
@@ -105,6 +106,11 @@ def account_not_active(state: str) -> ServiceError:
         f"the billing account is {state} and takes no top-ups",
         metadata={"state": state.upper()},
     )
+
+
+def not_answered(topup: TopUp, failure: Failure) -> ServiceError:
+    """UNAVAILABLE / OUTCOME_UNKNOWN: the top-up is PENDING, and the same key resumes it."""
+    return outcome_unknown({"top_up_id": str(topup.topup_id), "provider_code": failure.code})
 
 
 def judge(topup: TopUp, snapshot: PaymentSnapshot) -> Verdict:

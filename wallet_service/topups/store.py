@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import Row, insert, select, update
@@ -19,14 +19,6 @@ from wallet_service.topups.model import (
     TopUpState,
 )
 from wallet_service.topups.tables import topup_reversals, topups
-
-
-class DueCheck(NamedTuple):
-    """A top-up that the provider is to be asked about."""
-
-    org_id: UUID
-    topup_id: UUID
-    due_at: datetime
 
 
 async def insert_topup(conn: AsyncConnection, made: TopUp) -> None:
@@ -96,25 +88,22 @@ async def list_topups(
     return [from_row_topup(row) for row in found]
 
 
-async def list_due(conn: AsyncConnection, *, now: datetime, limit: int) -> Sequence[DueCheck]:
-    """Checks that are due, the longest due first. Looks across organizations."""
+async def list_due(conn: AsyncConnection, *, now: datetime, limit: int) -> Sequence[TopUp]:
+    """Top-ups whose check is due, the longest due first. Looks across organizations."""
     found = await conn.execute(
-        select(topups.c.org_id, topups.c.topup_id, topups.c.next_check_at)
-        .where(topups.c.next_check_at <= now)
-        .order_by(topups.c.next_check_at)
-        .limit(limit)
+        select(topups).where(topups.c.next_check_at <= now).order_by(topups.c.next_check_at).limit(limit)
     )
-    return [DueCheck(row.org_id, row.topup_id, row.next_check_at) for row in found]
+    return [from_row_topup(row) for row in found]
 
 
-async def postpone_check(conn: AsyncConnection, check: DueCheck, *, next_check_at: datetime) -> bool:
-    """Whether nobody else has taken the check; it is now due again at `next_check_at`."""
+async def postpone_check(conn: AsyncConnection, topup: TopUp, *, next_check_at: datetime | None) -> bool:
+    """Whether nobody else has taken the check that `topup` was due for; it is due again at `next_check_at`."""
     written = await conn.execute(
         update(topups)
         .where(
-            topups.c.org_id == check.org_id,
-            topups.c.topup_id == check.topup_id,
-            topups.c.next_check_at == check.due_at,
+            topups.c.org_id == topup.org_id,
+            topups.c.topup_id == topup.topup_id,
+            topups.c.next_check_at == topup.next_check_at,
         )
         .values(next_check_at=next_check_at)
     )

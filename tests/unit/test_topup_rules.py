@@ -1,0 +1,180 @@
+"""What follows from a provider's answer about a top-up: the table of verdicts, and when to ask again."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ledger.money import Money
+from providers.protocol import (
+    DisputeSnapshot,
+    DisputeState,
+    Failure,
+    FailureKind,
+    PaymentSnapshot,
+    PaymentState,
+    RefundSnapshot,
+    RefundState,
+)
+from wallet_service.errors import Code, Reason
+from wallet_service.topups import rules
+from wallet_service.topups.model import TopUp, TopUpFailure, TopUpMethod, TopUpState
+
+NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
+AFTER = timedelta(seconds=20)
+USD_50 = Money(5000, "USD")
+DECLINED = TopUpFailure(reason=Reason.PAYMENT_DECLINED, code="generic_decline", message="Your card was declined.")
+
+
+def topup(**fields: Any) -> TopUp:
+    base = TopUp(
+        org_id=UUID(int=1),
+        topup_id=UUID(int=2),
+        wallet_id=UUID(int=3),
+        account_id=UUID(int=3),
+        provider="stripe",
+        method=TopUpMethod.STRIPE_CARD,
+        amount_minor=5000,
+        currency="USD",
+        state=TopUpState.PENDING,
+        provider_key="key",
+        created_at=NOW,
+        updated_at=NOW,
+        external_id="pi_1",
+    )
+    return replace(base, **fields)
+
+
+def answer(state: PaymentState, **fields: Any) -> PaymentSnapshot:
+    received = USD_50 if state is PaymentState.SUCCEEDED else Money(0, "USD")
+    base = PaymentSnapshot(
+        external_id="pi_1",
+        state=state,
+        amount=USD_50,
+        amount_received=received,
+        amount_refunded=Money(0, "USD"),
+        created_at=NOW,
+    )
+    return replace(base, **fields)
+
+
+@pytest.mark.parametrize(
+    ("failure", "payment", "expected"),
+    [
+        (None, PaymentState.AWAITING_PAYER, TopUpState.PENDING),
+        (None, PaymentState.AWAITING_AUTHENTICATION, TopUpState.PENDING),
+        (None, PaymentState.PROCESSING, TopUpState.PENDING),
+        (None, PaymentState.SUCCEEDED, TopUpState.SUCCEEDED),
+        (None, PaymentState.FAILED, TopUpState.FAILED),
+        (None, PaymentState.CANCELED, TopUpState.CANCELED),
+        (DECLINED, PaymentState.AWAITING_PAYER, TopUpState.PENDING),
+        (DECLINED, PaymentState.CANCELED, TopUpState.FAILED),
+        (DECLINED, PaymentState.SUCCEEDED, TopUpState.SUCCEEDED),
+    ],
+)
+def test_a_pending_top_up_follows_its_payment(failure, payment, expected):
+    verdict = rules.judge(topup(failure=failure), answer(payment))
+    assert (verdict.state, verdict.alarm) == (expected, None)
+    assert (verdict.failure == failure) or verdict.state is TopUpState.SUCCEEDED
+
+
+@pytest.mark.parametrize("ended", [TopUpState.SUCCEEDED, TopUpState.FAILED, TopUpState.CANCELED])
+@pytest.mark.parametrize("payment", list(PaymentState))
+def test_an_ended_top_up_stays_as_it_ended(ended, payment):
+    verdict = rules.judge(topup(state=ended), answer(payment))
+    assert verdict.state is ended
+    late = payment is PaymentState.SUCCEEDED and ended is not TopUpState.SUCCEEDED
+    assert verdict.alarm == (rules.Alarm.PAID_AFTER_END if late else None)
+
+
+@pytest.mark.parametrize("received", [Money(4999, "USD"), Money(5001, "USD"), Money(5000, "EUR"), Money(0, "USD")])
+def test_only_the_exact_amount_is_credited(received):
+    verdict = rules.judge(topup(), answer(PaymentState.SUCCEEDED, amount_received=received))
+    assert (verdict.state, verdict.alarm) == (TopUpState.FAILED, rules.Alarm.WRONG_AMOUNT)
+    assert verdict.failure is not None
+    known = topup(state=TopUpState.FAILED, failure=verdict.failure)
+    assert rules.judge(known, answer(PaymentState.SUCCEEDED, amount_received=received)).alarm is None
+
+
+def test_another_payment_changes_nothing():
+    verdict = rules.judge(topup(), answer(PaymentState.SUCCEEDED, external_id="pi_2"))
+    assert (verdict.state, verdict.alarm) == (TopUpState.PENDING, rules.Alarm.OTHER_PAYMENT)
+    assert rules.judge(topup(external_id=None), answer(PaymentState.SUCCEEDED)).state is TopUpState.SUCCEEDED
+
+
+@given(age=st.timedeltas(timedelta(0), timedelta(days=400)), has_fee=st.booleans(), state=st.sampled_from(TopUpState))
+def test_checks_are_never_in_the_past_and_end_with_the_watch(age, has_fee, state):
+    ended_at = None if state is TopUpState.PENDING else NOW
+    row = topup(state=state, settled_at=ended_at, fee=Money(30, "USD") if has_fee else None)
+    found = rules.next_check(row, NOW + age, AFTER)
+    if state in (TopUpState.FAILED, TopUpState.CANCELED):
+        assert found is None
+    elif state is TopUpState.PENDING:
+        assert found is not None
+        assert AFTER <= found - (NOW + age) <= timedelta(hours=6)
+    elif age >= rules.WATCHED_FOR:
+        assert found is None
+    else:
+        assert found is not None
+        assert AFTER <= found - (NOW + age) <= timedelta(days=7)
+
+
+@pytest.mark.parametrize(
+    ("state", "is_away"),
+    [
+        (RefundState.PENDING, True),
+        (RefundState.SUCCEEDED, True),
+        (RefundState.FAILED, False),
+        (RefundState.CANCELED, False),
+    ],
+)
+def test_a_refund_is_away_until_it_fails(state, is_away):
+    refund = RefundSnapshot(refund_id="re_1", amount=Money(100, "USD"), state=state, created_at=NOW)
+    [claim] = rules.claims_of(answer(PaymentState.SUCCEEDED, refunds=[refund]))
+    assert (claim.reference, claim.amount, claim.is_away, claim.fee) == ("re_1", Money(100, "USD"), is_away, None)
+
+
+@pytest.mark.parametrize(
+    ("withdrawn", "reinstated", "is_away"), [(None, None, False), (5000, 0, True), (5000, 5000, False)]
+)
+def test_a_dispute_is_away_while_the_provider_holds_its_money(withdrawn, reinstated, is_away):
+    dispute = DisputeSnapshot(
+        dispute_id="du_1",
+        amount=USD_50,
+        state=DisputeState.UNDER_REVIEW,
+        reason="fraudulent",
+        created_at=NOW,
+        withdrawn=None if withdrawn is None else Money(withdrawn, "USD"),
+        reinstated=None if reinstated is None else Money(reinstated, "USD"),
+        fee=Money(1500, "USD"),
+    )
+    [claim] = rules.claims_of(answer(PaymentState.SUCCEEDED, disputes=[dispute]))
+    assert (claim.is_away, claim.fee) == (is_away, Money(1500, "USD"))
+
+
+@pytest.mark.parametrize(
+    ("kind", "code", "reason"),
+    [
+        (FailureKind.INVALID, "amount_too_small", Reason.AMOUNT_TOO_SMALL),
+        (FailureKind.INVALID, "amount_too_large", Reason.AMOUNT_TOO_LARGE),
+        (FailureKind.INVALID, "resource_missing", Reason.PAYMENT_METHOD_INVALID),
+        (FailureKind.INVALID, "parameter_unknown", Reason.PROVIDER_REFUSED),
+        (FailureKind.DECLINED_HARD, "card_declined", Reason.PAYMENT_DECLINED),
+        (FailureKind.DECLINED_RETRYABLE, "card_declined", Reason.PAYMENT_DECLINED),
+    ],
+)
+def test_a_failure_has_a_published_reason(kind, code, reason):
+    failure = rules.failure_of(Failure(kind=kind, code=code, message="why"))
+    assert (failure.reason, failure.code) == (reason, code)
+
+
+def test_the_refusal_of_too_small_an_amount_tells_the_minimum():
+    failure = TopUpFailure(reason=Reason.AMOUNT_TOO_SMALL, code="amount_too_small", message="Too small.")
+    refusal = rules.refusal_of(topup(state=TopUpState.FAILED, failure=failure), minimum=Money(50, "USD"))
+    assert refusal is not None
+    assert (refusal.code, refusal.metadata["minimum_minor"]) == (Code.INVALID_ARGUMENT, "50")
+    assert rules.refusal_of(topup(), minimum=None) is None
