@@ -404,3 +404,18 @@ def test_hundreds_of_calls_on_one_connection_leave_no_errors_behind(
     assert "InvalidStateError" not in log
     assert "never retrieved" not in log
     assert "was destroyed" not in log
+
+
+def test_early_refusals_leave_the_other_calls_of_the_connection_alone(server: ServerProcess) -> None:
+    # The key is refused before the body has arrived, which must cost that one stream only.
+    with grpc.insecure_channel(server.target) as channel:
+        stub = wallet_service_pb2_grpc.WalletServiceStub(channel)
+        big = wallet_service_pb2.GetWalletBalanceRequest(name="x" * 100_000)
+        good = wallet_service_pb2.GetWalletBalanceRequest(name=WALLET)
+        refusals = []
+        answers = []
+        for _ in range(150):
+            refusals.append(stub.GetWalletBalance.future(big))
+            answers.append(stub.GetWalletBalance.future(good, metadata=list(VIEWER.items())))
+        assert all(answer.result(30).balance_minor == 12345 for answer in answers)
+        assert {refusal.code() for refusal in refusals} == {grpc.StatusCode.UNAUTHENTICATED}
