@@ -259,7 +259,7 @@ class _Lane:
                 await self._disconnect()
                 raise
             except Exception as error:
-                if self._raw is None or _is_lost(error):
+                if self._raw is None or self._raw.is_closed() or _is_lost(error):
                     await self._disconnect()
                 elif _sqlstate(error) not in _RETRIED_STATES:
                     raise
@@ -273,19 +273,25 @@ class _Lane:
             decision = decide(commands, state, self._clock.now())
             await store.write(raw, decision.writes)
         except Exception:
-            if not raw.is_closed():
-                await raw.execute("ROLLBACK")
+            await self._roll_back(raw)
             raise
         try:
             async with asyncio.timeout(COMMIT_TIMEOUT_SECONDS):
                 await raw.execute("COMMIT")
         except Exception as error:
-            if _is_lost(error) or isinstance(error, TimeoutError):
+            if raw.is_closed() or _is_lost(error) or isinstance(error, TimeoutError):
                 raise _CommitLost from error
             raise
         if fresh:
             self._directory.add(fresh)
         return decision.outcomes
+
+    async def _roll_back(self, raw: Connection) -> None:
+        """End the transaction; a connection that cannot even do that is given up, which ends it too."""
+        try:
+            await raw.execute("ROLLBACK")
+        except Exception:
+            await self._disconnect()
 
     async def _connect(self) -> Connection:
         conn = self._conn = await self._engine.connect()

@@ -58,12 +58,14 @@ def decide(commands: Sequence[Command], state: State, now: datetime) -> Decision
 
 
 def _decide_one(batch: Batch, command: Command) -> Outcome:
+    request = command.request
     known = batch.keys.get(command.scoped_key)
     if known is not None:
         if known.content_hash != command.content_hash:
             return ReusedKey()
-        return Duplicate(known.entry_id, known.entry_seq, known.hold_id)
-    request = command.request
+        # A hold that was extended has no entry to tell its id, but the request names it.
+        hold_id = request.hold_id if isinstance(request, ExtendHold) else known.hold_id
+        return Duplicate(known.entry_id, known.entry_seq, hold_id)
     outcome = _DECIDERS[type(request)](batch, command, request)
     if isinstance(outcome, Posted):
         batch.keys[command.scoped_key] = KnownKey(

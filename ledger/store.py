@@ -245,15 +245,7 @@ def _hold_columns(hold: Hold) -> tuple[Any, ...]:
 
 async def _read_keys(conn: Connection, commands: Sequence[Command]) -> dict[bytes, KnownKey]:
     rows = await conn.fetch(_READ_KEYS, [c.org_id for c in commands], [c.key_hash for c in commands])
-    if not rows:
-        return {}
-    known = {row[0].bytes + row[1]: KnownKey(row[2], row[4], row[3], row[5]) for row in rows}
-    for command in commands:
-        found = known.get(command.scoped_key)
-        # A hold that was extended has no entry to tell its id, but the request names it.
-        if found is not None and isinstance(command.request, ExtendHold):
-            known[command.scoped_key] = KnownKey(found.content_hash, None, None, command.request.hold_id)
-    return known
+    return {row[0].bytes + row[1]: KnownKey(row[2], row[4], row[3], row[5]) for row in rows}
 
 
 async def _read_holds(conn: Connection, commands: Sequence[Command]) -> dict[UUID, Hold]:

@@ -107,5 +107,3 @@ async def owner(database_url: str) -> AsyncIterator[AsyncEngine]:
     engine = engine_for(database_url, pool_size=2, role=None)
     yield engine
     await engine.dispose()
-
-

@@ -3,11 +3,12 @@
     topup k1 1000              -> posted 1000 | wallet 1000 0
     hold k2 wallet 200         -> posted 200 | wallet 800 200
 
-After `|` stand the available and held amounts of a wallet. Keys name what they made: a hold opened with key k2 is hold k2, an
-entry posted with key k1 is entry k1. Accounts: wallet, second (another wallet), euro (a wallet in EUR), foreign (of another
-organization), holds (beside wallet), revenue, clearing, fees, receivable, adjustments, euro_revenue, nothing.
+After `|` stand the available and held amounts of a wallet. Keys name what they made: a hold opened with key k2 is hold
+k2, an entry posted with key k1 is entry k1. Accounts: wallet, second (another wallet), euro (a wallet in EUR), foreign
+(of another organization), holds (beside wallet), revenue, clearing, fees, receivable, adjustments, euro_revenue, nothing.
 """
 
+from collections.abc import Mapping
 from datetime import timedelta
 from decimal import Decimal
 from uuid import UUID
@@ -202,27 +203,28 @@ class Script:
                     if (posted.entry_id, posted.hold_id) == (outcome.entry_id, outcome.hold_id)
                 ]
                 return f"duplicate of {first[0]}"
-            case ReusedKey():
-                return "reused"
-            case UnknownAccount():
-                return f"unknown account {self.names[outcome.account_id]}"
-            case UnpostableAccount():
-                return f"unpostable {self.names[outcome.account_id]}"
-            case CurrencyMismatch():
-                return f"other currency {self.names[outcome.account_id]}"
-            case ClosedAccount():
-                return f"closed {self.names[outcome.account_id]}"
             case InsufficientFunds():
                 return f"insufficient {self.names[outcome.account_id]} {outcome.available_minor}"
             case ExceedsRemaining():
                 return f"exceeds {outcome.remaining_minor}"
-            case UnknownHold():
-                return "unknown hold"
+            case UnknownAccount() | UnpostableAccount() | CurrencyMismatch() | ClosedAccount():
+                return f"{_OF_ACCOUNT[type(outcome)]} {self.names[outcome.account_id]}"
             case HoldNotOpen():
                 return f"not open: {outcome.state}"
-            case HoldNotDue():
-                return "not due"
-            case UnknownEntry():
-                return "unknown entry"
-            case NotReversible():
-                return "not reversible"
+            case _:
+                return _PLAIN[type(outcome)]
+
+
+_OF_ACCOUNT: Mapping[type, str] = {
+    UnknownAccount: "unknown account",
+    UnpostableAccount: "unpostable",
+    CurrencyMismatch: "other currency",
+    ClosedAccount: "closed",
+}
+_PLAIN: Mapping[type, str] = {
+    ReusedKey: "reused",
+    UnknownHold: "unknown hold",
+    HoldNotDue: "not due",
+    UnknownEntry: "unknown entry",
+    NotReversible: "not reversible",
+}

@@ -274,4 +274,6 @@ def test_time_never_runs_backwards_in_a_journal() -> None:
     script.run("topup k2 1 -> posted 1")
     assert script.posted["k2"].recorded_at == later
     first, second = script.posted["k1"].entry_id, script.posted["k2"].entry_id
-    assert first is not None and second is not None and first < second
+    assert first is not None
+    assert second is not None
+    assert first < second

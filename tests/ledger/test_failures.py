@@ -20,9 +20,7 @@ from wallet_service.db import engine_for
 async def poison(owner: AsyncEngine) -> None:
     """From now on the database refuses an entry with a certain description."""
     async with owner.begin() as conn:
-        await conn.execute(
-            text("ALTER TABLE ledger_entries ADD CONSTRAINT poison CHECK (description <> 'poison')")
-        )
+        await conn.execute(text("ALTER TABLE ledger_entries ADD CONSTRAINT poison CHECK (description <> 'poison')"))
 
 
 async def test_a_poisonous_request_fails_alone(scene: Scene, owner: AsyncEngine) -> None:
@@ -34,7 +32,8 @@ async def test_a_poisonous_request_fails_alone(scene: Scene, owner: AsyncEngine)
     assert failed == [13, 14, 40]
     assert all(isinstance(result, Posted) for number, result in enumerate(results) if number not in failed)
     error = results[13]
-    assert isinstance(error, PostFailed) and isinstance(error.__cause__, asyncpg.CheckViolationError)
+    assert isinstance(error, PostFailed)
+    assert isinstance(error.__cause__, asyncpg.CheckViolationError)
     assert (await scene.balance()).available_minor == 1000 - 57
     posted(await scene.ledger.post(scene.spend("k13", 1, "wholesome")))
     assert await scene.violations() == []

@@ -67,18 +67,14 @@ async def test_every_operation_on_the_database(scene: Scene) -> None:
     posted(await scene.ledger.post(scene.topup("second", 100, second)))
     drawn = posted(
         await scene.ledger.post(
-            Draw(
-                org_id=org_id, key="draw", sources=(second, wallet), destination=scene.revenue, amount_minor=500
-            )
+            Draw(org_id=org_id, key="draw", sources=(second, wallet), destination=scene.revenue, amount_minor=500)
         )
     )
     assert drawn.taken_minor == (100, 400)
     hold = posted(await scene.ledger.post(OpenHold(org_id=org_id, key="hold", wallet=wallet, amount_minor=600)))
     assert hold.hold_id is not None
     extended = await scene.ledger.post(
-        ExtendHold(
-            org_id=org_id, key="longer", hold_id=hold.hold_id, expires_at=scene.clock.now() + timedelta(hours=1)
-        )
+        ExtendHold(org_id=org_id, key="longer", hold_id=hold.hold_id, expires_at=scene.clock.now() + timedelta(hours=1))
     )
     assert posted(extended).entry_id is None
     captured = await scene.ledger.post(
@@ -123,7 +119,8 @@ async def test_every_operation_on_the_database(scene: Scene) -> None:
     assert await scene.violations() == []
 
     async def read(conn: AsyncConnection) -> None:
-        assert topup.entry_id is not None and hold.hold_id is not None
+        assert topup.entry_id is not None
+        assert hold.hold_id is not None
         entry = await queries.get_entry(conn, org_id, topup.entry_id)
         assert entry is not None
         assert entry.metadata == {"top_up": "tu_1", "a": 'quote " and \\ and ☂'}
@@ -141,9 +138,7 @@ async def test_every_operation_again_is_a_duplicate(scene: Scene) -> None:
     requests: list[Request] = [
         scene.spend("spend", 10),
         OpenHold(org_id=org_id, key="hold", wallet=wallet, amount_minor=50),
-        Accrue(
-            org_id=org_id, key="tiny", wallet=wallet, revenue_account=scene.revenue, exact_minor=Decimal("0.1")
-        ),
+        Accrue(org_id=org_id, key="tiny", wallet=wallet, revenue_account=scene.revenue, exact_minor=Decimal("0.1")),
     ]
     first = [posted(await scene.ledger.post(request)) for request in requests]
     hold_id = first[1].hold_id
@@ -228,7 +223,8 @@ async def test_many_organizations_in_many_lanes(scene: Scene) -> None:
 async def test_nothing_of_another_organization_is_seen(scene: Scene) -> None:
     await scene.fund(100)
     hold = posted(await scene.ledger.post(OpenHold(org_id=scene.org_id, key="h", wallet=scene.wallet, amount_minor=9)))
-    assert hold.hold_id is not None and hold.entry_id is not None
+    assert hold.hold_id is not None
+    assert hold.entry_id is not None
     stranger = new_id(scene.clock.now())
     await scene.open_wallet(stranger)
     revenue = chart_account_id(stranger, "USD", AccountKind.REVENUE)
@@ -244,7 +240,8 @@ async def test_nothing_of_another_organization_is_seen(scene: Scene) -> None:
         assert await scene.ledger.post(request) == expected
 
     async def read(conn: AsyncConnection) -> None:
-        assert hold.hold_id is not None and hold.entry_id is not None
+        assert hold.hold_id is not None
+        assert hold.entry_id is not None
         assert await queries.balance(conn, stranger, scene.wallet) is None
         assert await queries.get_entry(conn, stranger, hold.entry_id) is None
         assert await queries.get_hold(conn, stranger, hold.hold_id) is None
