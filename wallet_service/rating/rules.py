@@ -22,8 +22,8 @@ PRICE_SCALE: Final = 18
 COST_MINOR_MAX: Final = 10**11
 """Largest cost of one event, in minor units: thousands of such events still fit one posting of the ledger."""
 
-_DECIMAL: Final = re.compile(r"(-?)0*([0-9]*)(?:\.([0-9]*?)0*)?", re.ASCII)
-_DIGITS: Final = re.compile(r"-?[0-9]+(?:\.[0-9]+)?", re.ASCII)
+_DECIMAL: Final = re.compile(r"(-?)(?=[0-9])0*([0-9]*)(?:\.(?=[0-9])([0-9]*?)0*)?", re.ASCII)
+"""Sign, whole digits without leading zeros, and fraction without trailing ones."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,11 +40,10 @@ def parse_decimal(text: str, *, whole_digits: int, scale: int) -> Decimal | None
     Leading zeros and zeros at the end of the fraction do not count as digits. Exponents, NaN, Infinity, a plus sign, spaces
     and digits outside ASCII are refused. Zero has no sign.
     """
-    if _DIGITS.fullmatch(text) is None:
-        return None
     found = _DECIMAL.fullmatch(text)
-    assert found is not None, "_DECIMAL matches whatever _DIGITS does"
-    sign, whole, fraction = found.group(1), found.group(2), found.group(3) or ""
+    if found is None:
+        return None
+    sign, whole, fraction = found[1], found[2], found[3] or ""
     if len(whole) > whole_digits or len(fraction) > scale:
         return None
     if not whole and not fraction:
@@ -86,5 +85,7 @@ def total(costs: Iterable[Decimal]) -> Decimal:
 
 def rate_in_force(rates: Sequence[RatePoint], at: datetime) -> Decimal | None:
     """The unit price in force at `at`, or None before the first rate. `rates` are in order of effective_at."""
+    if rates and rates[-1].effective_at <= at:
+        return rates[-1].unit_price_minor
     position = bisect_right(rates, at, key=attrgetter("effective_at"))
     return rates[position - 1].unit_price_minor if position else None

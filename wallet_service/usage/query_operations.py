@@ -57,7 +57,9 @@ class UsageQueries:
         """Sums by bucket, the dimensions and currency, in this order.
 
         `end` None means now: everything recorded so far, also usage that lies a few minutes ahead of our clock, so that the
-        sums agree with the ledger. Without dimensions there is one row for each bucket and currency. The sums are exact at any bounds, not only at whole
+        sums agree with the ledger.
+
+        Without dimensions there is one row for each bucket and currency. The sums are exact at any bounds, not only at whole
         hours. Costs are those recorded when the usage was rated; category and unit are the meter's of today.
         """
         ordered = in_order(dimensions)

@@ -5,16 +5,16 @@ project, another unit, a time too far ahead, a time too old, no rate in force, a
 """
 
 import hashlib
-import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import Final
 from uuid import UUID
 
 from wallet_service.catalog.rules import MeterTariff
 from wallet_service.errors import Reason
-from wallet_service.rating.rules import COST_MINOR_MAX, cost_minor, parse_quantity, plain_text, rate_in_force
+from wallet_service.rating.rules import COST_MINOR_MAX, cost_minor, parse_quantity, rate_in_force
 from wallet_service.usage.model import (
     Call,
     DuplicateEvent,
@@ -58,7 +58,7 @@ class Decision:
 
 def read_event(wanted: NewEvent) -> ReadEvent | Fault:
     """Check what can be checked without knowing anything else, and hash the key and the content."""
-    fault = wanted.fault or _fault_of_text(wanted)
+    fault = wanted.fault or _fault_of_length(wanted)
     if fault is not None:
         return fault
     quantity = parse_quantity(wanted.quantity)
@@ -67,24 +67,15 @@ def read_event(wanted: NewEvent) -> ReadEvent | Fault:
             Reason.QUANTITY_OUT_OF_RANGE,
             "the quantity must be decimal text of up to 18 digits before and 12 after the point",
         )
-    content = json.dumps(
-        [
-            wanted.project,
-            wanted.meter,
-            wanted.resource,
-            wanted.datacenter,
-            wanted.unit,
-            plain_text(quantity),
-            None if wanted.event_time is None else wanted.event_time.astimezone(UTC).isoformat(),
-            sorted(wanted.metadata.items()),
-        ]
-    )
+    content = _content(wanted, quantity)
+    if content is None:
+        return Fault(Reason.INVALID_FIELD, "a text has a NUL character or is not Unicode")
     return ReadEvent(wanted, quantity, key_hash(wanted.key), _hash(content))
 
 
 def key_hash(key: str) -> bytes:
     """16 bytes for a key of any length."""
-    return _hash(key)
+    return _hash(key.encode())
 
 
 def decide(
@@ -129,6 +120,7 @@ class _Judge:
         self._keys = keys
         self._now = now
         self._ahead_max = ahead_max
+        self._latest = now + ahead_max
         self._make_id = make_id
 
     def result_of(self, event: ReadEvent | Fault) -> EventResult:
@@ -182,7 +174,7 @@ class _Judge:
         )
 
     def _fault_of_time(self, event_time: datetime, scope: Scope) -> Fault | None:
-        if event_time - self._now > self._ahead_max:
+        if event_time > self._latest:
             return Fault(
                 Reason.EVENT_IN_FUTURE,
                 f"the event lies more than {int(self._ahead_max.total_seconds())} seconds ahead",
@@ -207,30 +199,45 @@ def _project_unknown(project: str) -> Fault:
     return Fault(Reason.PROJECT_UNKNOWN, "name a project: the organization has none, or more than one")
 
 
-def _fault_of_text(wanted: NewEvent) -> Fault | None:
-    for name, text, length_min, length_max in (
-        ("idempotency_key", wanted.key, 1, KEY_LENGTH_MAX),
-        ("resource_name", wanted.resource, 0, RESOURCE_LENGTH_MAX),
-        ("datacenter_name", wanted.datacenter, 0, DATACENTER_LENGTH_MAX),
-    ):
-        if not length_min <= len(text) <= length_max:
-            return Fault(Reason.INVALID_FIELD, f"{name}: must be {length_min} to {length_max} characters")
+def _fault_of_length(wanted: NewEvent) -> Fault | None:
+    if not 1 <= len(wanted.key) <= KEY_LENGTH_MAX:
+        return Fault(Reason.INVALID_FIELD, f"idempotency_key: must be 1 to {KEY_LENGTH_MAX} characters")
+    if len(wanted.resource) > RESOURCE_LENGTH_MAX:
+        return Fault(Reason.INVALID_FIELD, f"resource_name: has more than {RESOURCE_LENGTH_MAX} characters")
+    if len(wanted.datacenter) > DATACENTER_LENGTH_MAX:
+        return Fault(Reason.INVALID_FIELD, f"datacenter_name: has more than {DATACENTER_LENGTH_MAX} characters")
     if len(wanted.metadata) > METADATA_PAIRS_MAX:
         return Fault(Reason.INVALID_FIELD, f"metadata: has more than {METADATA_PAIRS_MAX} pairs")
-    texts = [wanted.key, wanted.meter, wanted.project, wanted.resource, wanted.datacenter]
     for pair in wanted.metadata.items():
-        texts += pair
         if max(map(len, pair)) > METADATA_LENGTH_MAX:
             return Fault(Reason.INVALID_FIELD, f"metadata: a text has more than {METADATA_LENGTH_MAX} characters")
-    if not _is_storable("".join(texts)):
-        return Fault(Reason.INVALID_FIELD, "a text has a NUL character or is not Unicode")
     return None
 
 
-def _is_storable(text: str) -> bool:
-    """PostgreSQL keeps no NUL, and UTF-8 no lone surrogates."""
-    return "\0" not in text and (text.isascii() or not any("\ud800" <= c <= "\udfff" for c in text))
+def _content(wanted: NewEvent, quantity: Decimal) -> bytes | None:
+    """What the key stands for, field by field with NUL between; None when a text has a NUL of its own or lone surrogates,
+    neither of which PostgreSQL keeps."""
+    at = wanted.event_time
+    parts = [
+        wanted.project,
+        wanted.meter,
+        wanted.resource,
+        wanted.datacenter,
+        wanted.unit,
+        wanted.key,
+        str(quantity),
+        "" if at is None else at.astimezone(UTC).isoformat(),
+    ]
+    for pair in sorted(wanted.metadata.items()):
+        parts += pair
+    text = "\0".join(parts)
+    if text.count("\0") != len(parts) - 1:
+        return None
+    try:
+        return text.encode()
+    except UnicodeEncodeError:
+        return None
 
 
-def _hash(text: str) -> bytes:
-    return hashlib.blake2b(text.encode(), digest_size=_HASH_BYTES).digest()
+def _hash(content: bytes) -> bytes:
+    return hashlib.blake2b(content, digest_size=_HASH_BYTES).digest()

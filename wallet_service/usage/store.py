@@ -49,7 +49,7 @@ _KNOWN: Final = """
     ) e
 """
 
-_WRITE: Final = """
+WRITE_EVENTS: Final = """
     WITH inserted AS (
         INSERT INTO usage_events (
             org_id, event_id, batch_id, project_id, meter, resource, datacenter, quantity, event_time, recorded_at,
@@ -140,7 +140,7 @@ async def write_events(
     reads = [event.read for event in events]
     wanted = [read.wanted for read in reads]
     count = await raw.fetchval(
-        _WRITE,
+        WRITE_EVENTS,
         [event.org_id for event in events],
         [event.event_id for event in events],
         [batch_ids[event.org_id] for event in events],
