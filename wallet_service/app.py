@@ -28,6 +28,7 @@ from wallet_service.accounts.project_operations import Projects
 from wallet_service.accounts.wallet_operations import Wallets
 from wallet_service.apikeys.authentication import Authenticator
 from wallet_service.apikeys.operations import ApiKeys
+from wallet_service.background import beside
 from wallet_service.catalog.operations import CatalogOperations
 from wallet_service.clock import SystemClock
 from wallet_service.config import Settings
@@ -49,6 +50,7 @@ from wallet_service.serving.options import ServerFailed
 from wallet_service.topups.asking import TopUpSync
 from wallet_service.topups.operations import TopUps
 from wallet_service.topups.settlement import Settlement
+from wallet_service.tracing import tracer_provider
 from wallet_service.usage.operations import UsageRecorder
 from wallet_service.usage.query_operations import UsageQueries
 from wallet_service.webhooks.operations import WebhookInbox
@@ -137,12 +139,9 @@ class Service:
             job_table(inbox=self.inbox, topup_sync=self.topup_sync, payment_methods=self.payment_methods),
             schedule_table(topups=self.topups, inbox=self.inbox, journal=self.journal, db=self.db, clock=self.clock),
         )
-        async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(worker.run())
-            try:
-                yield
-            finally:
-                await worker.stop(within=timedelta(seconds=self.settings.drain_seconds))
+        drain = timedelta(seconds=self.settings.drain_seconds)
+        async with beside(worker.run(), stop=lambda: worker.stop(within=drain)):
+            yield
 
     def rpc_services(self) -> list[RpcService]:
         """The servicers with their generated applications."""
@@ -194,6 +193,7 @@ def create_app(draining: asyncio.Event) -> ASGIApp:
             cors_origins=settings.cors_origins,
             request_bytes_max=settings.request_bytes_max,
             deadline=timedelta(seconds=settings.deadline_seconds),
+            tracer_provider=tracer_provider(settings.traces_endpoint) if settings.traces_endpoint else None,
         ),
     )
 

@@ -34,6 +34,9 @@ class Settings(BaseSettings):
     log_format: Literal["console", "json"] = "json"
     log_level: Literal["debug", "info", "warning", "error"] = "info"
 
+    traces_endpoint: str | None = None
+    """OTLP over HTTP, for example http://127.0.0.1:4318/v1/traces; unset makes no spans."""
+
     # Database
     data_dir: Path = Path("data")
     database_url: SecretStr | None = Field(

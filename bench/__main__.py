@@ -1,0 +1,43 @@
+"""`make bench`: every figure, JSON lines on standard output."""
+
+import asyncio
+import tempfile
+from pathlib import Path
+
+import uvloop
+
+from bench import balance, ledger, usage
+from wallet_service.catalog.files import read_catalog
+from wallet_service.cli.dev import SAMPLE_CATALOG
+from wallet_service.config import Settings
+from wallet_service.development import running
+from wallet_service.logs import configure_logging
+
+
+def main() -> None:
+    """Measure on instances of their own, in a folder that is removed afterwards."""
+    configure_logging(format="json", level="error")
+    with tempfile.TemporaryDirectory(prefix="wallet-bench-") as folder:
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            runner.run(ledger.run(Path(folder) / "ledger"))
+        settings = Settings().model_copy(
+            update={
+                "data_dir": Path(folder) / "service",
+                "database_url": None,
+                "listen": "127.0.0.1:0",
+                "stripe_simulator_port": 0,
+                "log_level": "error",
+            }
+        )
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            runner.run(_service_figures(settings))
+
+
+async def _service_figures(settings: Settings) -> None:
+    async with running(settings, read_catalog(SAMPLE_CATALOG)) as instance:
+        await balance.run(instance)
+        await usage.run(instance)
+
+
+if __name__ == "__main__":
+    main()
