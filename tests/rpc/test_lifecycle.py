@@ -86,7 +86,7 @@ def test_watchers_of_the_health_see_the_drain_and_do_not_hold_it_up(own_server: 
         started = time.monotonic()
         os.kill(own_server.process.pid, signal.SIGTERM)
         assert [update.status for update in updates] == [NOT_SERVING]
-        assert own_server.stop() == 0
+        assert own_server.process.wait(20) == 0
     assert time.monotonic() - started < 4
 
 
