@@ -50,6 +50,8 @@ def engine_for(url: str, *, pool_size: int, role: str | None = SERVICE_ROLE) -> 
         pool_size=pool_size,
         max_overflow=0,
         pool_timeout=10,
+        # Errors are logged and kept with failed jobs; what tenants sent stays out of both.
+        hide_parameters=True,
         connect_args={"server_settings": settings, "timeout": 10},
     )
 
