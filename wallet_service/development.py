@@ -4,6 +4,7 @@ Production runs the parts one by one (`wallet migrate`, `wallet serve`, `wallet 
 """
 
 import asyncio
+import errno
 import os
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -20,13 +21,14 @@ from providers.simulators.stripe.world import WEBHOOK_SECRET
 from providers.simulators.stripe.world import Settings as StripeSimulation
 from wallet_service.accounts.operations import ensure_development
 from wallet_service.app import Service
+from wallet_service.background import beside
 from wallet_service.catalog.rules import CatalogDocument
 from wallet_service.config import Settings, child_environment
-from wallet_service.embedded_postgres import EmbeddedPostgres
+from wallet_service.embedded_postgres import EmbeddedPostgres, ServerFailedError
 from wallet_service.errors import ServiceError
 from wallet_service.migrate import upgrade
 from wallet_service.principal import Role
-from wallet_service.serving.options import ServerOptions
+from wallet_service.serving.options import ServerFailed, ServerOptions
 from wallet_service.serving.run import serve
 
 RECONCILE_AFTER_SECONDS: Final = 20
@@ -37,6 +39,7 @@ OPERATOR_KEY_FILE: Final = "dev-operator-key"
 
 _STRIPE_KEY: Final = "sk_test_development"
 _SIMULATED_FEE_SECONDS: Final = 1
+_WATCH_SECONDS: Final = 0.2
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,9 +66,7 @@ async def running(settings: Settings, catalog: CatalogDocument) -> AsyncGenerato
         simulation = StripeSimulation(
             state_file=settings.data_dir / "stripe-simulator.json", followup_delay=_SIMULATED_FEE_SECONDS
         )
-        stripe = await stack.enter_async_context(
-            stripe_server.running(simulation, clock=Service.clock.now, port=settings.stripe_simulator_port)
-        )
+        stripe = await _simulator(simulation, settings.stripe_simulator_port, stack)
         settings = _simulated(settings, stripe.url)
         service = await stack.enter_async_context(Service(settings))
         admin, operator = await _seed(service, settings.data_dir, catalog)
@@ -77,12 +78,48 @@ async def running(settings: Settings, catalog: CatalogDocument) -> AsyncGenerato
 
 
 async def with_database(settings: Settings, stack: AsyncExitStack) -> Settings:
-    """`settings` with a database URL: the one they have, or that of the embedded server, started or attached to."""
+    """`settings` with a database URL: the one they have, or that of the embedded server, started or attached to.
+
+    An embedded server of ours that ends by itself ends the block too, with ServerFailedError: nothing would bring it back.
+    """
     if settings.database_url is not None:
         return settings
-    server = EmbeddedPostgres(settings.data_dir / "postgres", settings.postgres_bin_dir)
+    folder = settings.data_dir / "postgres"
+    server = EmbeddedPostgres(folder, settings.postgres_bin_dir)
     info = stack.enter_context(server)
+    await stack.enter_async_context(_watched(server, folder))
     return settings.model_copy(update={"database_url": SecretStr(info.url)})
+
+
+@asynccontextmanager
+async def _watched(server: EmbeddedPostgres, folder: Path) -> AsyncGenerator[None]:
+    async def watch() -> None:
+        # No event tells of the end of a process that was started without the event loop.
+        while server.exit_code is None:  # noqa: ASYNC110
+            await asyncio.sleep(_WATCH_SECONDS)
+        raise ServerFailedError(
+            f"PostgreSQL ended by itself with status {server.exit_code}; its reason stands in {folder / 'server.log'}. "
+            "What was committed is kept: start again"
+        )
+
+    async def stop() -> None:
+        watcher.cancel()
+
+    async with beside(watch(), stop=stop) as watcher:
+        yield
+
+
+async def _simulator(simulation: StripeSimulation, port: int, stack: AsyncExitStack) -> stripe_server.StripeSimulator:
+    simulator = stripe_server.running(simulation, clock=Service.clock.now, port=port)
+    try:
+        return await stack.enter_async_context(simulator)
+    except OSError as error:
+        if error.errno != errno.EADDRINUSE:
+            raise
+        raise ServerFailed(
+            f"port {port} of the Stripe simulator is taken: is `wallet dev` running already? "
+            "WALLET_STRIPE_SIMULATOR_PORT chooses another one, 0 a free one"
+        ) from error
 
 
 def _simulated(settings: Settings, stripe_url: str) -> Settings:
@@ -137,16 +174,15 @@ def _write_secret(path: Path, secret: str) -> None:
 
 @asynccontextmanager
 async def _api(settings: Settings) -> AsyncGenerator[str]:
-    """Serve until the block ends; its base URL. A server that ends by itself cancels the block with ServerFailed."""
-    stop = asyncio.Event()
+    """Serve until the block ends; its base URL. A server that ends by itself ends the block with ServerFailed."""
+    stopping = asyncio.Event()
     ready: asyncio.Future[str] = asyncio.get_running_loop().create_future()
     options = ServerOptions.from_settings(settings, environment=child_environment(settings))
-    async with asyncio.TaskGroup() as tasks:
-        server = tasks.create_task(serve(options, stop=stop, on_ready=ready.set_result))
-        try:
-            await asyncio.wait({server, ready}, return_when=asyncio.FIRST_COMPLETED)
-            if server.done():
-                await server
-            yield ready.result()
-        finally:
-            stop.set()
+
+    async def stop() -> None:
+        stopping.set()
+
+    async with beside(serve(options, stop=stopping, on_ready=ready.set_result), stop=stop) as server:
+        await asyncio.wait({server, ready}, return_when=asyncio.FIRST_COMPLETED)
+        # Until then a failure of the server cancels this wait.
+        yield ready.result()

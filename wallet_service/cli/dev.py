@@ -1,6 +1,8 @@
 """`wallet dev`: everything on one machine, seeded and usable."""
 
 import os
+import shlex
+import sys
 import time
 from pathlib import Path
 
@@ -24,8 +26,8 @@ def dev() -> None:
     started = time.monotonic()
 
     async def main() -> None:
-        stop = stop_signals()
         async with running(settings, read_catalog(SAMPLE_CATALOG)) as instance:
+            stop = stop_signals()
             print(_welcome(instance, time.monotonic() - started), flush=True)
             await stop.wait()
             print("stopping", flush=True)
@@ -35,7 +37,8 @@ def dev() -> None:
 
 def _welcome(instance: Instance, seconds: float) -> str:
     url, folder = instance.url, instance.settings.data_dir
-    header = f'-H "Authorization: Bearer $(cat {folder / API_KEY_FILE})"'
+    key_file = shlex.quote(str(folder / API_KEY_FILE))
+    header = f'-H "Authorization: Bearer $(cat {key_file})"'
     wallet = '{"name": "organizations/my-org/wallets/default"}'
     top_up = '{"wallet_name": "organizations/my-org/wallets/default", "amount_minor": 5000}'
     usage = (
@@ -53,7 +56,7 @@ wallet is ready at {url} ({seconds:.1f} s)
 
 Try, in another terminal in this folder:
 
-  buf curl --protocol grpc --http2-prior-knowledge {header} -d '{wallet}' {method}/GetWalletBalance
+  {_buf()} curl --protocol grpc --http2-prior-knowledge {header} -d '{wallet}' {method}/GetWalletBalance
   curl -s {header} -H 'Content-Type: application/json' -d '{top_up}' {method}/CreateStripeTopUpIntent
   curl -s {header} -H 'Content-Type: application/json' -d '{usage}' {url}/billing.v1.UsageService/RecordUsageEvent
 
@@ -61,3 +64,12 @@ The answer of the top-up has a client secret: pay it at
 {instance.stripe_url}/_sim/pay?client_secret=<client secret> with a test card.
 Ctrl-C stops everything; the data stays in {folder}.
 """
+
+
+def _buf() -> str:
+    """How to call buf: it comes with the development requirements, beside this Python."""
+    beside = Path(sys.executable).parent / "buf"
+    if not beside.is_file():
+        return "buf"
+    here = Path.cwd()
+    return shlex.quote(str(beside.relative_to(here) if beside.is_relative_to(here) else beside))

@@ -1,6 +1,7 @@
 """What commands share: the settings, the event loop, and the service's parts opened on the configured database."""
 
 import asyncio
+import signal
 from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any, TypeVar
@@ -16,9 +17,17 @@ T = TypeVar("T")
 
 
 def run(work: Coroutine[Any, Any, T]) -> T:
-    """Run `work` to its end on uvloop; Ctrl-C ends it in order."""
+    """Run `work` to its end on uvloop; Ctrl-C and SIGTERM cancel it, unless it takes them itself."""
+
+    async def main() -> T:
+        task = asyncio.current_task()
+        assert task is not None, "a runner runs tasks"
+        # Ctrl-C is the runner's own.
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
+        return await work
+
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        return runner.run(work)
+        return runner.run(main())
 
 
 def settings_with_logs() -> Settings:
