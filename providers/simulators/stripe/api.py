@@ -9,8 +9,10 @@ from typing import Any, TypeAlias
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
-from starlette.types import Receive, Scope, Send
 
+from providers.simulators.account import Fault
+from providers.simulators.faults import Hangup, take_fault
+from providers.simulators.idempotency import forget, keep
 from providers.simulators.stripe import (
     charges,
     customers,
@@ -26,7 +28,7 @@ from providers.simulators.stripe import (
 from providers.simulators.stripe.errors import ApiError, Json
 from providers.simulators.stripe.listing import expanded
 from providers.simulators.stripe.params import Params, decode
-from providers.simulators.stripe.world import API_VERSION, Asking, Fault, World
+from providers.simulators.stripe.world import API_VERSION, Asking, World
 
 BODY_BYTES_MAX = 1024 * 1024
 
@@ -112,17 +114,6 @@ class Exchange:
     answer: Json
 
 
-class Hangup(Response):
-    """Closes the connection in the middle of an answer: the caller learns nothing."""
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        headers = [
-            (b"content-length", b"1000000"),
-            (b"content-type", b"application/json"),
-        ]
-        await send({"type": "http.response.start", "status": 200, "headers": headers})
-
-
 class Api:
     """Serves `OPERATIONS` on one world. `on_exchange` sees each request that got an answer of its own."""
 
@@ -143,7 +134,7 @@ class Api:
         world = self._world
         request_id = world.ids("req")
         body = (await request.body()).decode()
-        fault = _take_fault(world, operation.method, request.url.path)
+        fault = take_fault(world, operation.method, request.url.path)
         if fault is not None and fault.kind == "disconnect_before":
             return Hangup()
         key = request.headers.get("idempotency-key") if operation.method == "POST" else None
@@ -204,10 +195,10 @@ class Api:
                 world.asking = asking
             status, answer, executed = self._run(operation, dict(request.path_params), tree, fault)
             if key is not None and executed:
-                idempotency.keep(world, key, status, answer)
+                keep(world, key, status, answer)
         finally:
             if key is not None and not executed:
-                idempotency.forget(world, key)
+                forget(world, key)
         world.save()
         if fault is not None and fault.kind == "slow_after":
             await asyncio.sleep(fault.seconds)
@@ -241,13 +232,3 @@ def _authenticate(world: World, request: Request) -> None:
     scheme, _, key = request.headers.get("authorization", "").partition(" ")
     if scheme.lower() != "bearer" or not key.startswith(world.settings.api_key_prefix):
         raise ApiError(401, "Invalid API Key provided.", saved=False)
-
-
-def _take_fault(world: World, method: str, path: str) -> Fault | None:
-    for fault in world.faults:
-        if fault.method in (method, "*") and path.startswith(fault.path):
-            fault.times -= 1
-            if fault.times <= 0:
-                world.faults.remove(fault)
-            return fault
-    return None

@@ -1,11 +1,13 @@
 """Refusals in Stripe's published shape: `{"error": {type, code, message, param, ...}}`."""
 
-from typing import Any, TypeAlias
+from typing import Any
 
-Json: TypeAlias = dict[str, Any]
+from providers.simulators.account import Json, Refusal
+
+__all__ = ["ApiError", "Json", "declined", "invalid", "malformed", "missing"]
 
 
-class ApiError(Exception):
+class ApiError(Refusal):
     """A refusal. `saved` is False for those that Stripe gives before an endpoint begins to execute.
 
     Such an answer is not kept under the idempotency key, so the corrected request may use the same key.
@@ -22,8 +24,7 @@ class ApiError(Exception):
         saved: bool = True,
         **details: Any,
     ) -> None:
-        super().__init__(message)
-        self.status = status
+        super().__init__(status, message)
         self.saved = saved
         fields = {
             "type": kind,

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from providers.simulators.stripe import charges, disputes, funds, refunds
-from providers.simulators.stripe.world import Asking, World
+from providers.simulators.stripe.world import World
 
 ACTIONS: dict[str, Callable[..., Any]] = {
     "settle_charge": charges.settle_charge,
@@ -20,15 +20,8 @@ ACTIONS: dict[str, Callable[..., Any]] = {
 def run_due(world: World, *, everything: bool = False) -> int:
     """Run what is due by the clock, or all; returns how many ran. Their events have no request as their cause."""
     count = 0
-    while (due := _take_due(world, everything=everything)) is not None:
-        world.asking = Asking()
+    while (due := world.take_due(everything=everything)) is not None:
+        world.begin()
         ACTIONS[due["action"]](world, due["id"], **due["arguments"])
         count += 1
     return count
-
-
-def _take_due(world: World, *, everything: bool) -> dict[str, Any] | None:
-    for index, row in enumerate(world.followups):
-        if everything or row["due"] <= world.now():
-            return world.followups.pop(index)
-    return None

@@ -1,17 +1,15 @@
 """Idempotency keys as Stripe documents them.
 
 The first answer of an executed request, errors and 500s included, is replayed for the same parameters; other parameters
-are refused; a request in progress conflicts. Answers of failed validation are not kept. Keys live for a day.
+are refused; a request in progress conflicts. Answers of failed validation are not kept.
 """
 
-import hashlib
-import json
-
-from providers.simulators.stripe.errors import ApiError, Json
+from providers.simulators import idempotency
+from providers.simulators.account import Json
+from providers.simulators.stripe.errors import ApiError
 from providers.simulators.stripe.world import World
 
 KEY_LENGTH_MAX = 255
-KEPT_SECONDS = 24 * 3600
 
 
 def claim(world: World, key: str, method: str, path: str, tree: Json) -> Json | None:
@@ -23,42 +21,20 @@ def claim(world: World, key: str, method: str, path: str, tree: Json) -> Json | 
             kind="idempotency_error",
             saved=False,
         )
-    fingerprint = hashlib.sha256(json.dumps([method, path, tree], sort_keys=True).encode()).hexdigest()
-    kept = world.idempotency.get(key)
-    if kept is not None and kept["claimed"] + KEPT_SECONDS <= world.now():
-        kept = None
-    if kept is None:
-        world.idempotency[key] = {
-            "claimed": world.now(),
-            "fingerprint": fingerprint,
-            "request": world.asking.request_id,
-            "status": None,
-            "body": None,
-        }
-        return None
-    if kept["fingerprint"] != fingerprint:
+    try:
+        return idempotency.claim(world, key, [method, path, tree], request=world.asking.request_id)
+    except idempotency.KeyReused as error:
         raise ApiError(
             400,
             "Keys for idempotent requests can only be used with the same parameters they were first used with.",
             kind="idempotency_error",
             saved=False,
-        )
-    if kept["status"] is None:
+        ) from error
+    except idempotency.KeyInProgress as error:
         raise ApiError(
             409,
             "There is currently another in-progress request using this idempotency key.",
             kind="idempotency_error",
             code="idempotency_key_in_use",
             saved=False,
-        )
-    return kept
-
-
-def keep(world: World, key: str, status: int, body: Json) -> None:
-    """Remember the answer."""
-    world.idempotency[key].update(status=status, body=body)
-
-
-def forget(world: World, key: str) -> None:
-    """The request never began to execute."""
-    world.idempotency.pop(key, None)
+        ) from error

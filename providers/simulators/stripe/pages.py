@@ -2,36 +2,22 @@
 
 from collections.abc import Awaitable, Callable
 from html import escape
-from urllib.parse import parse_qs, urlencode
+from urllib.parse import urlencode
 
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, RedirectResponse, Response
+from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
+from providers.simulators.pages import HEADERS, page, read_form
 from providers.simulators.stripe import confirming, setups
 from providers.simulators.stripe.cards import CARDS
 from providers.simulators.stripe.errors import ApiError, Json
-from providers.simulators.stripe.world import Asking, World
+from providers.simulators.stripe.world import World
 
 RECENT_COUNT = 20
 WITHOUT_DECIMALS = frozenset(
     "bif clp djf gnf jpy kmf krw mga pyg rwf vnd vuv xaf xof xpf".split()  # noqa: SIM905
 )
-HEADERS = {
-    "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; form-action 'self' http: https:",
-    "Cache-Control": "no-store",
-    "Referrer-Policy": "no-referrer",
-}
-STYLE = """
-body{font:16px/1.5 system-ui,sans-serif;background:#f5f6fa;color:#1d2433;margin:0}
-main{max-width:34rem;margin:3rem auto;padding:2rem;background:#fff;border-radius:12px;box-shadow:0 2px 12px #0001}
-h1{font-size:1.3rem;margin:0 0 .5rem}.amount{font-size:2rem;font-weight:600;margin:.5rem 0}
-label{display:block;padding:.3rem 0}button{font:inherit;padding:.6rem 1.4rem;border:0;border-radius:8px;
-background:#4b4fe0;color:#fff;cursor:pointer;margin:1rem .5rem 0 0}button.no{background:#c0392b}
-.note{color:#667085;font-size:.9rem}.bad{background:#fdecea;color:#8a1f11;padding:.6rem 1rem;border-radius:8px}
-.good{background:#e7f6ec;color:#116329;padding:.6rem 1rem;border-radius:8px}td{padding:.2rem .8rem .2rem 0}
-code{font-size:.85rem}
-"""
 
 
 class Pages:
@@ -55,11 +41,11 @@ class Pages:
 
     def _guarded(self, run: Callable[[Request], Awaitable[Response]]) -> Callable[[Request], Awaitable[Response]]:
         async def serve(request: Request) -> Response:
-            self._world.asking = Asking()
+            self._world.begin()
             try:
                 return await run(request)
             except ApiError as error:
-                return _page(
+                return page(
                     "Not possible",
                     f'<p class="bad">{escape(str(error))}</p>',
                     status=error.status,
@@ -77,7 +63,7 @@ class Pages:
             for intent in intents
         )
         table = f"<table>{rows}</table>" if rows else "<p>None yet.</p>"
-        return _page(
+        return page(
             "Stripe simulator",
             f"<p class='note'>No money moves here. Latest payments:</p>{table}",
         )
@@ -86,7 +72,7 @@ class Pages:
         return _form_page(self._subject(request.query_params.get("client_secret", "")))
 
     async def _pay(self, request: Request) -> Response:
-        form = await _form(request)
+        form = await read_form(request)
         subject = self._subject(form.get("client_secret", ""))
         token = form.get("card", "")
         try:
@@ -105,7 +91,7 @@ class Pages:
         if subject["status"] != "requires_action":
             return _form_page(subject)
         secret = escape(subject["client_secret"])
-        return _page(
+        return page(
             "3-D Secure",
             f"<p>Your bank asks you to approve {_what(subject)}.</p>"
             f"<form method='post' action='/_sim/3ds/{escape(subject['id'])}'>"
@@ -115,7 +101,7 @@ class Pages:
         )
 
     async def _finish_challenge(self, request: Request) -> Response:
-        form = await _form(request)
+        form = await read_form(request)
         subject = self._subject(form.get("client_secret", ""))
         passed = form.get("outcome") == "succeed"
         try:
@@ -147,7 +133,7 @@ def _form_page(subject: Json, complaint: str | None = None) -> Response:
     status = subject["status"]
     if status in ("succeeded", "canceled", "requires_capture"):
         tone = "bad" if status == "canceled" else "good"
-        return _page("Done", f"<p class='{tone}'>{_what(subject)}: {escape(status)}.</p>")
+        return page("Done", f"<p class='{tone}'>{_what(subject)}: {escape(status)}.</p>")
     choices = "".join(
         f"<label><input type='radio' name='card' value='{escape(card.tokens[0])}'{' checked' if index == 0 else ''}>"
         f" <code>{card.number[:4]} … {card.number[-4:]}</code> {escape(card.label)}</label>"
@@ -155,7 +141,7 @@ def _form_page(subject: Json, complaint: str | None = None) -> Response:
     )
     trouble = f"<p class='bad'>{escape(complaint)}</p>" if complaint else ""
     button = "Pay" if subject["object"] == "payment_intent" else "Save card"
-    return _page(
+    return page(
         button,
         f"{trouble}<p class='amount'>{_what(subject)}</p><p class='note'>Choose a test card. No money moves.</p>"
         "<form method='post' action='/_sim/pay'>"
@@ -163,21 +149,6 @@ def _form_page(subject: Json, complaint: str | None = None) -> Response:
         f"{choices}<button>{button}</button></form>",
         status=402 if complaint else 200,
     )
-
-
-def _page(title: str, body: str, status: int = 200) -> HTMLResponse:
-    html = (
-        "<!doctype html><html lang='en'><head><meta charset='utf-8'>"
-        "<meta name='viewport' content='width=device-width,initial-scale=1'>"
-        f"<title>{escape(title)}</title><style>{STYLE}</style></head>"
-        f"<body><main><h1>{escape(title)}</h1>{body}</main></body></html>"
-    )
-    return HTMLResponse(html, status_code=status, headers=HEADERS)
-
-
-async def _form(request: Request) -> dict[str, str]:
-    fields = parse_qs((await request.body()).decode("utf-8", "replace"))
-    return {name: values[0] for name, values in fields.items()}
 
 
 def _query(subject: Json) -> str:
