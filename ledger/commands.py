@@ -64,7 +64,7 @@ def prepare(request: Request) -> Command:
         raise InvalidRequest("key", f"must have 1 to {KEY_LENGTH_MAX} characters")
     try:
         text = _text(request)
-        key_hash = hashlib.sha256(key.encode()).digest()[:16]
+        key_hash = hash_of_key(key)
     except UnicodeEncodeError as error:
         raise InvalidRequest("text", "is not valid Unicode") from error
     parts, account_ids = _content(request)
@@ -84,6 +84,11 @@ def prepare(request: Request) -> Command:
         json.dumps(dict(request.metadata), ensure_ascii=False) if request.metadata else None,
         account_ids,
     )
+
+
+def hash_of_key(key: str) -> bytes:
+    """What is stored of a key: 16 bytes."""
+    return hashlib.sha256(key.encode()).digest()[:16]
 
 
 def _content(request: Request) -> tuple[bytes, tuple[UUID, ...]]:

@@ -36,6 +36,8 @@ from wallet_service.db import Database, engine_for
 from wallet_service.http.webhooks import webhook_routes
 from wallet_service.job_worker import JobWorker
 from wallet_service.jobs import job_table, schedule_table
+from wallet_service.journal.audit_operations import Audit
+from wallet_service.journal.hold_operations import Holds
 from wallet_service.journal.operations import Journal
 from wallet_service.logs import configure_logging
 from wallet_service.payment_methods.operations import PaymentMethods
@@ -85,7 +87,9 @@ class Service:
         self.balances = Balances(self.db)
         self.api_keys = ApiKeys(self.db, clock, live=settings.environment == "live")
         self.authenticator = Authenticator(self.db, clock)
-        self.journal = Journal(self.db, self.ledger, clock)
+        self.journal = Journal(self.db, self.ledger)
+        self.holds = Holds(self.db, self.ledger, clock)
+        self.audit = Audit(self.db)
         self.catalog = CatalogOperations(self.db, clock)
         self.usage = UsageRecorder(
             self.db,
@@ -137,7 +141,7 @@ class Service:
         worker = JobWorker(
             self.settings.required_database_url,
             job_table(inbox=self.inbox, topup_sync=self.topup_sync, payment_methods=self.payment_methods),
-            schedule_table(topups=self.topups, inbox=self.inbox, journal=self.journal, db=self.db, clock=self.clock),
+            schedule_table(topups=self.topups, inbox=self.inbox, holds=self.holds, db=self.db, clock=self.clock),
         )
         drain = timedelta(seconds=self.settings.drain_seconds)
         async with beside(worker.run(), stop=lambda: worker.stop(within=drain)):
@@ -158,7 +162,7 @@ class Service:
             egress_free_gib=self.settings.egress_free_gib,
         )
         account = AccountServicer(scope, self.organizations, self.wallets, self.projects, self.api_keys)
-        ledger = LedgerServicer(scope, self.journal, self.wallets)
+        ledger = LedgerServicer(scope, self.journal, self.holds, self.audit, self.wallets)
         catalog = CatalogServicer(self.catalog, self.clock)
         usage = UsageServicer(scope, self.usage, self.usage_queries)
         return [

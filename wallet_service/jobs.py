@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from wallet_service.clock import Clock
 from wallet_service.db import Database
 from wallet_service.job_queue import JobName, Payload, delete_finished
-from wallet_service.journal.operations import Journal
+from wallet_service.journal.hold_operations import Holds
 from wallet_service.payment_methods.operations import PaymentMethods
 from wallet_service.topups.asking import TopUpSync
 from wallet_service.topups.operations import TopUps
@@ -75,7 +75,7 @@ def job_table(*, inbox: WebhookInbox, topup_sync: TopUpSync, payment_methods: Pa
 
 
 def schedule_table(
-    *, topups: TopUps, inbox: WebhookInbox, journal: Journal, db: Database, clock: Clock
+    *, topups: TopUps, inbox: WebhookInbox, holds: Holds, db: Database, clock: Clock
 ) -> tuple[Schedule, ...]:
     """What runs by itself."""
 
@@ -89,7 +89,7 @@ def schedule_table(
 
     return (
         Schedule("topups-reconcile", "* * * * * */15", topups.reconcile),
-        Schedule("holds-expire", "* * * * * */30", journal.expire_due_holds),
+        Schedule("holds-expire", "* * * * * */15", holds.expire_due),
         Schedule("webhooks-clean", "17 * * * *", inbox.clean),
         Schedule("jobs-clean", "27 * * * *", forget_finished_jobs),
     )

@@ -25,7 +25,7 @@ from wallet_service.db import Database
 from wallet_service.job_queue import JobName, Payload, enqueue
 from wallet_service.job_worker import JobWorker
 from wallet_service.jobs import Job, RetryPolicy, Schedule, job_table, schedule_table
-from wallet_service.journal.operations import Journal
+from wallet_service.journal.hold_operations import Holds
 from wallet_service.topups.model import TopUpState
 
 QUICK = RetryPolicy(attempts_max=2, delay_min=timedelta(milliseconds=10), delay_max=timedelta(milliseconds=20))
@@ -49,8 +49,8 @@ async def working(url: str, jobs: Sequence[Job], schedules: Sequence[Schedule] =
 
 
 def schedules_of(lab: PaymentsLab) -> tuple[Schedule, ...]:
-    journal = Journal(lab.db, lab.ledger, lab.clock)
-    return schedule_table(topups=lab.topups, inbox=lab.inbox, journal=journal, db=lab.db, clock=lab.clock)
+    holds = Holds(lab.db, lab.ledger, lab.clock)
+    return schedule_table(topups=lab.topups, inbox=lab.inbox, holds=holds, db=lab.db, clock=lab.clock)
 
 
 async def until(probe: Callable[[], Awaitable[bool]], seconds: float = 20) -> None:

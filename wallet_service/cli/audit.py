@@ -8,7 +8,7 @@ from wallet_service import names
 from wallet_service.app import Service
 from wallet_service.cli.session import with_service
 from wallet_service.errors import not_found
-from wallet_service.journal.operations import Verification
+from wallet_service.journal.model import Verification
 
 
 def audit(
@@ -22,7 +22,7 @@ def audit(
             org_id = await service.directory.resolve_organization(organization)
             if org_id is None:
                 raise not_found("organization", names.organization(organization))
-        return await service.journal.verify(org_id)
+        return await service.audit.verify(org_id)
 
     found = with_service(work)
     for violation in found.violations:

@@ -1,83 +1,44 @@
-"""Use cases of the ledger: entries of operators, holds, corrections, statements, audits.
+"""Use cases of the journal: entries of operators, corrections, reading, statements."""
 
-Keys of callers carry the operation's name in front, so that one key means one thing in each operation.
-"""
-
-import hashlib
 from collections.abc import Collection, Mapping, Sequence
-from datetime import datetime, timedelta
-from typing import Final
+from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from ledger import invariants, queries
+from ledger import queries
 from ledger.accounts import CODES, KINDS_BY_CODE, AccountKind, chart_account_id, holds_account_id
 from ledger.batcher import Ledger
-from ledger.hold_queries import HoldView
 from ledger.journal import JournalEntry, entries_by_seq
-from ledger.model import (
-    CaptureHold,
-    Duplicate,
-    Entry,
-    ExpireHold,
-    ExtendHold,
-    HoldState,
-    Leg,
-    OpenHold,
-    Posted,
-    ReleaseHold,
-    Reversal,
-    Transfer,
-)
+from ledger.model import Duplicate, Entry, Leg, Posted, Reversal, Transfer
 from wallet_service import names
 from wallet_service.accounts import steps as accounts
 from wallet_service.accounts.model import Wallet
-from wallet_service.clock import Clock
 from wallet_service.db import Database
 from wallet_service.errors import Code, Reason, ServiceError, invalid_field, not_found
-from wallet_service.journal import laws, store
-from wallet_service.journal.model import (
-    EntryView,
-    LawBreach,
-    StatementLineView,
-    StatementView,
-    Verification,
-)
+from wallet_service.journal import store
+from wallet_service.journal.model import EntryView, StatementLineView, StatementView
 from wallet_service.journal.refusals import post
 from wallet_service.journal.rules import (
     PURPOSE,
     EntryLeg,
     OperatorLeg,
     Purpose,
+    check_currency,
     imbalance,
+    ledger_key,
     purpose_of,
     reversible_minor,
 )
-from wallet_service.pages import (
-    PAGE_SIZE_MAX,
-    Page,
-    decode_id,
-    decode_token,
-    encode_token,
-    page_of,
-    page_size,
-    query_digest,
-)
-
-HOLD_LASTS: Final = timedelta(days=7)
-HOLD_LASTS_MAX: Final = timedelta(days=366)
-_EXPIRED_MAX: Final = 500
+from wallet_service.pages import Page, decode_token, encode_token, page_of, page_size, query_digest
 
 
 class Journal:
-    """Everything a caller may ask of the ledger."""
+    """Entries and statements of an organization's open wallet."""
 
-    def __init__(self, db: Database, ledger: Ledger, clock: Clock) -> None:
+    def __init__(self, db: Database, ledger: Ledger) -> None:
         self._db = db
         self._ledger = ledger
-        self._clock = clock
 
     async def record(self, org_id: UUID, *, legs: Sequence[OperatorLeg], description: str, key: str) -> UUID:
         """Post an entry of several legs, all or none; its id.
@@ -87,7 +48,7 @@ class Journal:
         """
         wallet = await self._wallet(org_id)
         for index, leg in enumerate(legs):
-            _check_currency(leg.currency, wallet, f"postings[{index}].currency")
+            check_currency(leg.currency, wallet_currency=wallet.currency, field=f"postings[{index}].currency")
         if imbalance(legs):
             raise ServiceError(
                 Code.INVALID_ARGUMENT,
@@ -97,7 +58,7 @@ class Journal:
             )
         request = Entry(
             org_id=org_id,
-            key=f"journal:{key}",
+            key=ledger_key("journal", key),
             description=description,
             legs=tuple(_ledger_leg(leg, index, wallet) for index, leg in enumerate(legs)),
         )
@@ -111,10 +72,10 @@ class Journal:
     ) -> tuple[EntryView, int]:
         """Credit the wallet against ADJUSTMENTS; the entry, and the balance after it. Raises CURRENCY_MISMATCH and more."""
         wallet = await self._wallet(org_id)
-        _check_currency(currency, wallet, "currency")
+        check_currency(currency, wallet_currency=wallet.currency, field="currency")
         request = Transfer(
             org_id=org_id,
-            key=f"deposit:{key}",
+            key=ledger_key("deposit", key),
             description=description or "deposit",
             metadata={PURPOSE: Purpose.DEPOSIT.value},
             debit_account=chart_account_id(org_id, wallet.currency, AccountKind.ADJUSTMENTS),
@@ -138,114 +99,20 @@ class Journal:
         Raises RESOURCE_NOT_FOUND, EXCEEDS_REMAINING, ENTRY_NOT_REVERSIBLE, INSUFFICIENT_FUNDS and more.
         """
         wallet = await self._wallet(org_id)
+        _, remaining_minor = await self._db.read(lambda conn: _with_remaining(conn, org_id, entry_id))
         request = Reversal(
             org_id=org_id,
-            key=f"refund:{key}",
+            key=ledger_key("refund", key),
             description=description,
             original_entry_id=entry_id,
             amount_minor=amount_minor or None,
         )
         name = names.child("journal-entries", wallet.org_slug, str(entry_id))
-        done = await self._post(request, wallet, key=key, name=name, required_minor=amount_minor)
+        done = await self._post(request, wallet, key=key, name=name, required_minor=amount_minor or remaining_minor)
 
         async def work(conn: AsyncConnection) -> tuple[EntryView, int]:
-            original = await _entry(conn, org_id, entry_id)
-            remaining = reversible_minor(original.legs) - await store.reversed_minor(conn, org_id, entry_id)
-            return await _entry(conn, org_id, done.entry_id), remaining
-
-        return await self._db.read(work)
-
-    async def create_hold(
-        self,
-        org_id: UUID,
-        *,
-        amount_minor: int,
-        currency: str,
-        expires_at: datetime | None,
-        description: str,
-        key: str,
-    ) -> HoldView:
-        """Set money aside, for seven days unless told otherwise. Raises INSUFFICIENT_FUNDS and more."""
-        wallet = await self._wallet(org_id)
-        _check_currency(currency, wallet, "currency")
-        now = self._clock.now()
-        if expires_at is not None:
-            _check_expiry(expires_at, now)
-        request = OpenHold(
-            org_id=org_id,
-            key=f"hold:{key}",
-            description=description,
-            wallet=wallet.account_id,
-            amount_minor=amount_minor,
-            expires_at=expires_at or now + HOLD_LASTS,
-            # The default expiry follows the clock; what the key stands for does not.
-            fingerprint=None if expires_at is not None else _digest("hold", amount_minor, description),
-        )
-        done = await self._post(request, wallet, key=key, required_minor=amount_minor)
-        assert done.hold_id is not None, "a hold was opened"
-        return await self._hold(org_id, done.hold_id)
-
-    async def extend_hold(self, org_id: UUID, hold_id: UUID, *, expires_at: datetime, key: str) -> HoldView:
-        """Move the expiry of an open hold. Raises HOLD_NOT_OPEN, RESOURCE_NOT_FOUND and more."""
-        wallet = await self._wallet(org_id)
-        _check_expiry(expires_at, self._clock.now())
-        request = ExtendHold(org_id=org_id, key=f"extend:{key}", hold_id=hold_id, expires_at=expires_at)
-        await self._post(request, wallet, key=key, name=_hold_name(wallet, hold_id))
-        return await self._hold(org_id, hold_id)
-
-    async def capture_hold(
-        self, org_id: UUID, hold_id: UUID, *, amount_minor: int, keep_remaining: bool, description: str, key: str
-    ) -> tuple[HoldView, UUID]:
-        """Take a part of a hold, or (0) all that is left, as revenue; the hold after it, and the entry.
-
-        Raises HOLD_NOT_OPEN, EXCEEDS_REMAINING, RESOURCE_NOT_FOUND and more.
-        """
-        wallet = await self._wallet(org_id)
-        request = CaptureHold(
-            org_id=org_id,
-            key=f"capture:{key}",
-            description=description,
-            hold_id=hold_id,
-            credit_account=chart_account_id(org_id, wallet.currency, AccountKind.REVENUE),
-            amount_minor=amount_minor or None,
-            release_rest=not keep_remaining,
-        )
-        done = await self._post(request, wallet, key=key, name=_hold_name(wallet, hold_id))
-        assert done.entry_id is not None, "a capture moves money"
-        return await self._hold(org_id, hold_id), done.entry_id
-
-    async def release_hold(self, org_id: UUID, hold_id: UUID, *, key: str) -> HoldView:
-        """Give back what is left of an open hold. Raises HOLD_NOT_OPEN, RESOURCE_NOT_FOUND and more."""
-        wallet = await self._wallet(org_id)
-        request = ReleaseHold(org_id=org_id, key=f"release:{key}", hold_id=hold_id)
-        await self._post(request, wallet, key=key, name=_hold_name(wallet, hold_id))
-        return await self._hold(org_id, hold_id)
-
-    async def expire_due_holds(self) -> int:
-        """Give back what is left of holds whose time is over, a bounded number at a time; how many."""
-        now = self._clock.now()
-        due = await self._db.read(lambda conn: queries.due_holds(conn, now=now, limit=_EXPIRED_MAX))
-        count = 0
-        for hold in due:
-            assert hold.expires_at is not None, "due holds have an expiry"
-            # An extension makes another expiry, and with it another key.
-            key = f"expire:{hold.hold_id}:{hold.expires_at.isoformat()}"
-            outcome = await self._ledger.post(ExpireHold(org_id=hold.org_id, key=key, hold_id=hold.hold_id))
-            count += isinstance(outcome, Posted)
-        return count
-
-    async def list_holds(self, org_id: UUID, *, state: HoldState | None, size: int, token: str) -> Page[HoldView]:
-        """Oldest first."""
-        wallet = await self._wallet(org_id)
-        limit = min(page_size(size), PAGE_SIZE_MAX - 1)
-        digest = query_digest("holds", wallet.account_id, state)
-        after = decode_id(token, digest)
-
-        async def work(conn: AsyncConnection) -> Page[HoldView]:
-            rows = await queries.list_holds(
-                conn, org_id, wallet_id=wallet.account_id, state=state, after=after, limit=limit + 1
-            )
-            return page_of(rows, size=limit, digest=digest, key=lambda row: (str(row.hold_id),))
+            _, remaining_minor = await _with_remaining(conn, org_id, entry_id)
+            return await _entry(conn, org_id, done.entry_id), remaining_minor
 
         return await self._db.read(work)
 
@@ -319,27 +186,9 @@ class Journal:
 
         return await self._db.read(work)
 
-    async def verify(self, org_id: UUID | None, *, bound: timedelta | None = None) -> Verification:
-        """Check every law on one snapshot, of one organization or of all. `bound` limits each statement; None: no limit."""
-        milliseconds = 0 if bound is None else bound // timedelta(milliseconds=1)
-
-        async def work(conn: AsyncConnection) -> Verification:
-            await conn.execute(text(f"SET LOCAL statement_timeout = {milliseconds}"))
-            found = [*await invariants.check_all(conn, org_id), *await laws.check_all(conn, org_id)]
-            slugs = {broken.org_id: await _slug(conn, broken.org_id) for broken in found}
-            organization_count, entry_count = await store.counts(conn, org_id)
-            return Verification(
-                violations=tuple(LawBreach(v.law, slugs[v.org_id], v.row, v.detail) for v in found),
-                laws=(*invariants.LAWS, invariants.CHAIN_LAW, *laws.LAWS),
-                organization_count=organization_count,
-                entry_count=entry_count,
-            )
-
-        return await self._db.read(work)
-
     async def _post(
         self,
-        request: Entry | Transfer | Reversal | OpenHold | ExtendHold | CaptureHold | ReleaseHold,
+        request: Entry | Transfer | Reversal,
         wallet: Wallet,
         *,
         key: str,
@@ -358,17 +207,19 @@ class Journal:
     async def _wallet(self, org_id: UUID) -> Wallet:
         return await self._db.read(lambda conn: accounts.open_wallet(conn, org_id))
 
-    async def _hold(self, org_id: UUID, hold_id: UUID) -> HoldView:
-        found = await self._db.read(lambda conn: queries.get_hold(conn, org_id, hold_id))
-        assert found is not None, "holds are never deleted"
-        return found
-
 
 async def _entry(conn: AsyncConnection, org_id: UUID, entry_id: UUID | None) -> EntryView:
     found = None if entry_id is None else await queries.get_entry(conn, org_id, entry_id)
     if found is None:
-        raise not_found("journal entry", str(entry_id))
+        owner = await accounts.organization(conn, org_id)
+        raise not_found("journal entry", names.child("journal-entries", owner.slug, str(entry_id)))
     return (await _views(conn, org_id, [found]))[0]
+
+
+async def _with_remaining(conn: AsyncConnection, org_id: UUID, entry_id: UUID) -> tuple[EntryView, int]:
+    """An entry, and how much of it can still be taken back."""
+    original = await _entry(conn, org_id, entry_id)
+    return original, reversible_minor(original.legs) - await store.reversed_minor(conn, org_id, entry_id)
 
 
 async def _views(conn: AsyncConnection, org_id: UUID, entries: Sequence[JournalEntry]) -> list[EntryView]:
@@ -406,14 +257,6 @@ def _line(line: queries.StatementLine) -> StatementLineView:
     )
 
 
-async def _slug(conn: AsyncConnection, org_id: UUID) -> str:
-    try:
-        return (await accounts.organization(conn, org_id)).slug
-    except ServiceError:
-        # A book without an organization is itself a finding; it is named by its id.
-        return str(org_id)
-
-
 def _ledger_leg(leg: OperatorLeg, index: int, wallet: Wallet) -> Leg:
     kind = KINDS_BY_CODE.get(leg.account_code)
     if kind is None or kind is AccountKind.HOLDS:
@@ -424,21 +267,3 @@ def _ledger_leg(leg: OperatorLeg, index: int, wallet: Wallet) -> Leg:
         wallet.account_id if kind is AccountKind.WALLET else chart_account_id(wallet.org_id, wallet.currency, kind)
     )
     return Leg(account, leg.amount_minor if leg.is_debit else -leg.amount_minor)
-
-
-def _check_currency(currency: str, wallet: Wallet, field: str) -> None:
-    if currency and currency.upper() != wallet.currency:
-        raise invalid_field(field, f"the wallet's currency is {wallet.currency}", reason=Reason.CURRENCY_MISMATCH)
-
-
-def _check_expiry(expires_at: datetime, now: datetime) -> None:
-    if not now < expires_at <= now + HOLD_LASTS_MAX:
-        raise invalid_field("expire_time", "must lie ahead, at most a year")
-
-
-def _digest(*parts: object) -> bytes:
-    return hashlib.sha256(repr(parts).encode()).digest()
-
-
-def _hold_name(wallet: Wallet, hold_id: UUID) -> str:
-    return names.child("holds", wallet.org_slug, str(hold_id))

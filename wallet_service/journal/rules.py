@@ -1,12 +1,15 @@
-"""What an entry was for, and how an operator's legs become the ledger's."""
+"""What an entry was for, what may be asked of the ledger, and the keys that the ledger sees."""
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
 from ledger.accounts import CODES, AccountKind
+from ledger.commands import KEY_LENGTH_MAX
 from ledger.model import EntryKind
+from wallet_service.errors import Reason, invalid_field
 
 PURPOSE: Final = "purpose"
 """Metadata key that tells what an entry was for, where the operation that made it does not."""
@@ -79,3 +82,18 @@ def reversible_minor(legs: Sequence[EntryLeg]) -> int:
 def imbalance(legs: Sequence[OperatorLeg]) -> int:
     """Debits minus credits, in minor units."""
     return sum(leg.amount_minor if leg.is_debit else -leg.amount_minor for leg in legs)
+
+
+def ledger_key(operation: str, key: str) -> str:
+    """The ledger's key for a caller's: the operation's name stands in front, so that a key means one thing in each.
+
+    A key that does not fit beside the name is replaced by its hash.
+    """
+    plain = f"{operation}:{key}"
+    return plain if len(plain) <= KEY_LENGTH_MAX else f"{operation}#{hashlib.sha256(key.encode()).hexdigest()}"
+
+
+def check_currency(currency: str, *, wallet_currency: str, field: str) -> None:
+    """An empty currency is the wallet's. Raises CURRENCY_MISMATCH for another one."""
+    if currency and currency != wallet_currency:
+        raise invalid_field(field, f"the wallet's currency is {wallet_currency}", reason=Reason.CURRENCY_MISMATCH)

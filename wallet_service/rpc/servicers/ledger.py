@@ -15,6 +15,8 @@ from ledger.model import HoldState
 from wallet_service import names
 from wallet_service.accounts.wallet_operations import Wallets
 from wallet_service.errors import invalid_field, not_found
+from wallet_service.journal.audit_operations import Audit
+from wallet_service.journal.hold_operations import Holds
 from wallet_service.journal.model import EntryView, StatementView
 from wallet_service.journal.operations import Journal
 from wallet_service.journal.rules import OperatorLeg, Purpose
@@ -50,9 +52,11 @@ _FROM_STATES: Final = {wire: state for state, wire in _STATES.items()}
 class LedgerServicer(LedgerService):
     """The double-entry ledger."""
 
-    def __init__(self, scope: Scope, journal: Journal, wallets: Wallets) -> None:
+    def __init__(self, scope: Scope, journal: Journal, holds: Holds, audit: Audit, wallets: Wallets) -> None:
         self._scope = scope
         self._journal = journal
+        self._holds = holds
+        self._audit = audit
         self._wallets = wallets
 
     async def record_journal_entry(
@@ -99,7 +103,7 @@ class LedgerServicer(LedgerService):
 
     async def create_hold(self, request: rpc.CreateHoldRequest, ctx: object, /) -> rpc.CreateHoldResponse:
         owner = await self._scope.owner("wallet", request.wallet_name)
-        hold = await self._journal.create_hold(
+        hold = await self._holds.create(
             owner.org_id,
             amount_minor=request.amount_minor,
             currency=request.currency,
@@ -114,12 +118,12 @@ class LedgerServicer(LedgerService):
         expires_at = from_proto_timestamp(request.expire_time, "expire_time")
         if expires_at is None:
             raise invalid_field("expire_time", "is required")
-        hold = await self._journal.extend_hold(owner.org_id, hold_id, expires_at=expires_at, key=request.request_id)
+        hold = await self._holds.extend(owner.org_id, hold_id, expires_at=expires_at, key=request.request_id)
         return rpc.ExtendHoldResponse(hold=await self._to_proto_hold(hold, owner))
 
     async def capture_hold(self, request: rpc.CaptureHoldRequest, ctx: object, /) -> rpc.CaptureHoldResponse:
         owner, hold_id = await self._named("holds", "hold", request.name, "name")
-        hold, entry_id = await self._journal.capture_hold(
+        hold, entry_id = await self._holds.capture(
             owner.org_id,
             hold_id,
             amount_minor=request.amount_minor,
@@ -133,19 +137,19 @@ class LedgerServicer(LedgerService):
 
     async def release_hold(self, request: rpc.ReleaseHoldRequest, ctx: object, /) -> rpc.ReleaseHoldResponse:
         owner, hold_id = await self._named("holds", "hold", request.name, "name")
-        hold = await self._journal.release_hold(owner.org_id, hold_id, key=request.request_id)
+        hold = await self._holds.release(owner.org_id, hold_id, key=request.request_id)
         return rpc.ReleaseHoldResponse(hold=await self._to_proto_hold(hold, owner))
 
     async def list_holds(self, request: rpc.ListHoldsRequest, ctx: object, /) -> rpc.ListHoldsResponse:
         owner = await self._scope.owner("wallet", request.wallet_name)
-        page = await self._journal.list_holds(
+        page, wallet = await self._holds.list(
             owner.org_id,
             state=_FROM_STATES.get(request.state),
             size=request.page_size,
             token=request.page_token,
         )
         return rpc.ListHoldsResponse(
-            holds=[await self._to_proto_hold(hold, owner) for hold in page.rows],
+            holds=[to_proto_hold(hold, owner.slug, wallet.currency) for hold in page.rows],
             next_page_token=page.next_page_token,
         )
 
@@ -188,7 +192,7 @@ class LedgerServicer(LedgerService):
         org_id = None
         if request.organization_name:
             org_id = (await self._scope.owner("organization", request.organization_name)).org_id
-        found = await self._journal.verify(org_id, bound=VERIFY_BOUND)
+        found = await self._audit.verify(org_id, bound=VERIFY_BOUND)
         return rpc.VerifyLedgerResponse(
             ok=found.ok,
             violations=[
@@ -215,19 +219,23 @@ class LedgerServicer(LedgerService):
 
     async def _to_proto_hold(self, hold: HoldView, owner: Owner) -> pb.Hold:
         wallet = await self._wallets.get(owner.org_id)
-        return pb.Hold(
-            name=names.child("holds", owner.slug, str(hold.hold_id)),
-            wallet_name=names.wallet(owner.slug),
-            amount_minor=hold.amount_minor,
-            captured_minor=hold.captured_minor,
-            remaining_minor=hold.remaining_minor,
-            currency=wallet.currency,
-            state=_STATES[hold.state],
-            description=hold.description,
-            expire_time=to_proto_timestamp(hold.expires_at),
-            create_time=to_proto_timestamp(hold.created_at),
-            update_time=to_proto_timestamp(hold.updated_at),
-        )
+        return to_proto_hold(hold, owner.slug, wallet.currency)
+
+
+def to_proto_hold(hold: HoldView, slug: str, currency: str) -> pb.Hold:
+    return pb.Hold(
+        name=names.child("holds", slug, str(hold.hold_id)),
+        wallet_name=names.wallet(slug),
+        amount_minor=hold.amount_minor,
+        captured_minor=hold.captured_minor,
+        remaining_minor=hold.remaining_minor,
+        currency=currency,
+        state=_STATES[hold.state],
+        description=hold.description,
+        expire_time=to_proto_timestamp(hold.expires_at),
+        create_time=to_proto_timestamp(hold.created_at),
+        update_time=to_proto_timestamp(hold.updated_at),
+    )
 
 
 def to_proto_entry(entry: EntryView, slug: str) -> pb.JournalEntry:

@@ -1,0 +1,173 @@
+"""Use cases of holds: money set aside, taken in parts, given back."""
+
+import hashlib
+from datetime import datetime, timedelta
+from typing import Final
+from uuid import UUID
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from ledger import queries
+from ledger.accounts import AccountKind, chart_account_id
+from ledger.batcher import Ledger
+from ledger.hold_queries import HoldView
+from ledger.model import CaptureHold, Duplicate, ExpireHold, ExtendHold, HoldState, OpenHold, Posted, ReleaseHold
+from wallet_service import names
+from wallet_service.accounts import steps as accounts
+from wallet_service.accounts.model import Wallet
+from wallet_service.clock import Clock
+from wallet_service.db import Database
+from wallet_service.errors import invalid_field
+from wallet_service.journal import store
+from wallet_service.journal.refusals import post
+from wallet_service.journal.rules import check_currency, ledger_key
+from wallet_service.pages import PAGE_SIZE_MAX, Page, decode_id, page_of, page_size, query_digest
+
+HOLD_LASTS: Final = timedelta(days=7)
+HOLD_LASTS_MAX: Final = timedelta(days=366)
+_EXPIRED_MAX: Final = 500
+
+
+class Holds:
+    """Holds of an organization's open wallet."""
+
+    def __init__(self, db: Database, ledger: Ledger, clock: Clock) -> None:
+        self._db = db
+        self._ledger = ledger
+        self._clock = clock
+
+    async def create(
+        self,
+        org_id: UUID,
+        *,
+        amount_minor: int,
+        currency: str,
+        expires_at: datetime | None,
+        description: str,
+        key: str,
+    ) -> HoldView:
+        """Set money aside, for seven days unless told otherwise. Raises INSUFFICIENT_FUNDS and more."""
+        wallet = await self._wallet(org_id)
+        check_currency(currency, wallet_currency=wallet.currency, field="currency")
+        own_key = ledger_key("hold", key)
+        if expires_at is not None:
+            await self._check_expiry(org_id, expires_at, own_key)
+        request = OpenHold(
+            org_id=org_id,
+            key=own_key,
+            description=description,
+            wallet=wallet.account_id,
+            amount_minor=amount_minor,
+            expires_at=expires_at or self._clock.now() + HOLD_LASTS,
+            # The default expiry follows the clock; what the key stands for does not.
+            fingerprint=None if expires_at is not None else _fingerprint(amount_minor, description),
+        )
+        done = await self._post(request, wallet, key=key, required_minor=amount_minor)
+        assert done.hold_id is not None, "a hold was opened"
+        return await self._hold(org_id, done.hold_id)
+
+    async def extend(self, org_id: UUID, hold_id: UUID, *, expires_at: datetime, key: str) -> HoldView:
+        """Move the expiry of an open hold. Raises HOLD_NOT_OPEN, RESOURCE_NOT_FOUND and more."""
+        wallet = await self._wallet(org_id)
+        own_key = ledger_key("extend", key)
+        await self._check_expiry(org_id, expires_at, own_key)
+        request = ExtendHold(org_id=org_id, key=own_key, hold_id=hold_id, expires_at=expires_at)
+        await self._post(request, wallet, key=key, hold_id=hold_id)
+        return await self._hold(org_id, hold_id)
+
+    async def capture(
+        self, org_id: UUID, hold_id: UUID, *, amount_minor: int, keep_remaining: bool, description: str, key: str
+    ) -> tuple[HoldView, UUID]:
+        """Take a part of a hold, or (0) all that is left, as revenue; the hold after it, and the entry.
+
+        Raises HOLD_NOT_OPEN, EXCEEDS_REMAINING, RESOURCE_NOT_FOUND and more.
+        """
+        wallet = await self._wallet(org_id)
+        request = CaptureHold(
+            org_id=org_id,
+            key=ledger_key("capture", key),
+            description=description,
+            hold_id=hold_id,
+            credit_account=chart_account_id(org_id, wallet.currency, AccountKind.REVENUE),
+            amount_minor=amount_minor or None,
+            release_rest=not keep_remaining,
+        )
+        done = await self._post(request, wallet, key=key, hold_id=hold_id)
+        assert done.entry_id is not None, "a capture moves money"
+        return await self._hold(org_id, hold_id), done.entry_id
+
+    async def release(self, org_id: UUID, hold_id: UUID, *, key: str) -> HoldView:
+        """Give back what is left of an open hold. Raises HOLD_NOT_OPEN, RESOURCE_NOT_FOUND and more."""
+        wallet = await self._wallet(org_id)
+        request = ReleaseHold(org_id=org_id, key=ledger_key("release", key), hold_id=hold_id)
+        await self._post(request, wallet, key=key, hold_id=hold_id)
+        return await self._hold(org_id, hold_id)
+
+    async def expire_due(self) -> int:
+        """Give back what is left of holds whose time is over, a bounded number at a time; how many."""
+        now = self._clock.now()
+        due = await self._db.read(lambda conn: queries.due_holds(conn, now=now, limit=_EXPIRED_MAX))
+        count = 0
+        for hold in due:
+            assert hold.expires_at is not None, "due holds have an expiry"
+            # An extension makes another expiry, and with it another key.
+            key = f"expire:{hold.hold_id}:{hold.expires_at.isoformat()}"
+            outcome = await self._ledger.post(ExpireHold(org_id=hold.org_id, key=key, hold_id=hold.hold_id))
+            count += isinstance(outcome, Posted)
+        return count
+
+    async def list(
+        self, org_id: UUID, *, state: HoldState | None, size: int, token: str
+    ) -> tuple[Page[HoldView], Wallet]:
+        """Oldest first, and the wallet they are of. At most 999 in a page."""
+        limit = min(page_size(size), PAGE_SIZE_MAX - 1)
+        digest = query_digest("holds", org_id, state)
+        after = decode_id(token, digest)
+
+        async def work(conn: AsyncConnection) -> tuple[Page[HoldView], Wallet]:
+            wallet = await accounts.open_wallet(conn, org_id)
+            rows = await queries.list_holds(
+                conn, org_id, wallet_id=wallet.account_id, state=state, after=after, limit=limit + 1
+            )
+            return page_of(rows, size=limit, digest=digest, key=lambda row: (str(row.hold_id),)), wallet
+
+        return await self._db.read(work)
+
+    async def _check_expiry(self, org_id: UUID, expires_at: datetime, own_key: str) -> None:
+        """Raises INVALID_FIELD for an expiry out of bounds; not for a request that was done while it was within them."""
+        now = self._clock.now()
+        if now < expires_at <= now + HOLD_LASTS_MAX:
+            return
+        if not await self._db.read(lambda conn: store.is_key_used(conn, org_id, own_key)):
+            raise invalid_field("expire_time", "must lie ahead, at most a year")
+
+    async def _post(
+        self,
+        request: OpenHold | ExtendHold | CaptureHold | ReleaseHold,
+        wallet: Wallet,
+        *,
+        key: str,
+        hold_id: UUID | None = None,
+        required_minor: int = 0,
+    ) -> Posted | Duplicate:
+        slug = wallet.org_slug
+        return await post(
+            self._ledger,
+            request,
+            request_id=key,
+            name=names.wallet(slug) if hold_id is None else names.child("holds", slug, str(hold_id)),
+            currency=wallet.currency,
+            required_minor=required_minor,
+        )
+
+    async def _wallet(self, org_id: UUID) -> Wallet:
+        return await self._db.read(lambda conn: accounts.open_wallet(conn, org_id))
+
+    async def _hold(self, org_id: UUID, hold_id: UUID) -> HoldView:
+        found = await self._db.read(lambda conn: queries.get_hold(conn, org_id, hold_id))
+        assert found is not None, "holds are never deleted"
+        return found
+
+
+def _fingerprint(amount_minor: int, description: str) -> bytes:
+    return hashlib.sha256(repr(("hold", amount_minor, description)).encode()).digest()
