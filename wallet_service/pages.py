@@ -77,15 +77,17 @@ def decode_token(token: str, digest: str, shape: Sequence[type[str] | type[int]]
         raise refusal
     key: list[str | int] = []
     for item, kind in zip(items[1:], shape, strict=True):
-        if type(item) is not kind or (isinstance(item, str) and not _is_storable(item)):
+        if type(item) is not kind or not _is_storable(item):
             raise refusal
         key.append(item)
     return tuple(key)
 
 
-def _is_storable(text: str) -> bool:
-    """Whether the database can compare with it: PostgreSQL knows no NUL, UTF-8 no lone surrogates."""
-    return "\0" not in text and not any("\ud800" <= c <= "\udfff" for c in text)
+def _is_storable(item: str | int) -> bool:
+    """Whether the database can compare with it: PostgreSQL's numbers end, it knows no NUL, and UTF-8 no lone surrogates."""
+    if isinstance(item, int):
+        return abs(item) < 2**63
+    return "\0" not in item and not any("\ud800" <= c <= "\udfff" for c in item)
 
 
 def decode_id(token: str, digest: str) -> uuid.UUID | None:
