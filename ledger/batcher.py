@@ -126,6 +126,7 @@ class Ledger:
         for name in store.PLANNER_SETTINGS:
             await conn.execute(text(f"SET LOCAL {name} = off"))
         raw = await driver_connection(conn)
+        await store.lock(raw, commands)
         state, _ = await store.read_state(raw, commands, self._directory)
         decision = decide(commands, state, self._clock.now())
         await store.write(raw, decision.writes)
@@ -267,8 +268,8 @@ class _Lane:
         raise LedgerUnavailable(f"gave up after {ATTEMPTS_MAX} attempts: {failure}") from failure
 
     async def _post_once(self, raw: Connection, commands: list[Command]) -> list[Outcome]:
-        await raw.execute("BEGIN")
         try:
+            await store.begin(raw, commands)
             state, fresh = await store.read_state(raw, commands, self._directory)
             decision = decide(commands, state, self._clock.now())
             await store.write(raw, decision.writes)
@@ -300,6 +301,7 @@ class _Lane:
             f"SET lock_timeout = {LOCK_TIMEOUT_MS}; SET statement_timeout = {STATEMENT_TIMEOUT_MS};"
             "SET plan_cache_mode = force_generic_plan;"
             + "".join(f"SET {name} = off;" for name in store.PLANNER_SETTINGS)
+            + store.PREPARE_LOCK
         )
         self._raw = raw
         return raw

@@ -5,7 +5,7 @@ joined to the tables by `unnest`, so that a batch of a thousand is a handful of 
 """
 
 from collections import ChainMap
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID
 
@@ -50,17 +50,11 @@ table is empty and kept in the connection would otherwise scan the table for as 
 ACCOUNTS_CACHED_MAX: Final = 200_000
 
 _LOCK_BOOKS: Final = """
-SELECT org_id, entry_seq, chain_hash, recorded_at
-FROM ledger_books WHERE org_id = ANY($1::uuid[])
-ORDER BY org_id FOR NO KEY UPDATE
+SELECT 1 FROM ledger_books WHERE org_id = ANY($1::uuid[]) ORDER BY org_id FOR NO KEY UPDATE
 """
 
-_READ_KEYS: Final = """
-SELECT k.org_id, k.key_hash, k.content_hash, k.entry_seq, e.entry_id, e.hold_id
-FROM unnest($1::uuid[], $2::bytea[]) u (org_id, key_hash)
-JOIN ledger_keys k ON k.org_id = u.org_id AND k.key_hash = u.key_hash
-LEFT JOIN ledger_entries e ON e.org_id = k.org_id AND e.entry_seq = k.entry_seq
-"""
+PREPARE_LOCK: Final = f"PREPARE ledger_lock (uuid[]) AS {_LOCK_BOOKS}"
+"""Run once on a connection whose transactions `begin` shall open."""
 
 _READ_ACCOUNTS: Final = """
 SELECT a.org_id, a.account_id, a.kind, a.currency, a.wallet_id
@@ -68,11 +62,22 @@ FROM unnest($1::uuid[], $2::uuid[]) u (org_id, account_id)
 JOIN ledger_accounts a ON a.org_id = u.org_id AND a.account_id = u.account_id
 """
 
-_READ_WALLETS: Final = """
-SELECT w.org_id, w.account_id, w.available_minor, w.held_minor, w.carry, w.closed_at IS NOT NULL
-FROM unnest($1::uuid[], $2::uuid[]) u (org_id, account_id)
+_READ: Final = """
+SELECT 0, b.org_id, NULL::uuid, b.entry_seq, NULL::bigint, NULL::numeric, NULL::boolean, b.chain_hash, NULL::bytea,
+       b.recorded_at, NULL::uuid
+FROM unnest($1::uuid[]) u (org_id)
+JOIN ledger_books b ON b.org_id = u.org_id
+UNION ALL
+SELECT 1, w.org_id, w.account_id, w.available_minor, w.held_minor, w.carry, w.closed_at IS NOT NULL, NULL, NULL, NULL, NULL
+FROM unnest($2::uuid[], $3::uuid[]) u (org_id, account_id)
 JOIN ledger_wallets w ON w.org_id = u.org_id AND w.account_id = u.account_id
+UNION ALL
+SELECT 2, k.org_id, e.entry_id, k.entry_seq, NULL, NULL, NULL, k.content_hash, k.key_hash, NULL, e.hold_id
+FROM unnest($4::uuid[], $5::bytea[]) u (org_id, key_hash)
+JOIN ledger_keys k ON k.org_id = u.org_id AND k.key_hash = u.key_hash
+LEFT JOIN ledger_entries e ON e.org_id = k.org_id AND e.entry_seq = k.entry_seq
 """
+"""Books, wallets and used keys in one go, told apart by the first column."""
 
 _READ_HOLDS: Final = """
 SELECT h.org_id, h.hold_id, h.account_id, h.amount_minor, h.captured_minor, h.remaining_minor, h.state, h.expires_at,
@@ -157,16 +162,24 @@ class Directory:
         self.accounts.update(accounts)
 
 
+async def begin(conn: Connection, commands: Sequence[Command]) -> None:
+    """Open a transaction and lock the books in one round trip, on a connection that has run `PREPARE_LOCK`."""
+    org_ids = ",".join({str(command.org_id) for command in commands})
+    await conn.execute(f"BEGIN; EXECUTE ledger_lock ('{{{org_ids}}}')")
+
+
+async def lock(conn: Connection, commands: Sequence[Command]) -> None:
+    """Lock the books of the commands' organizations, in the order of their ids, until the transaction ends."""
+    await conn.fetch(_LOCK_BOOKS, list({command.org_id for command in commands}))
+
+
 async def read_state(
     conn: Connection, commands: Sequence[Command], directory: Directory
 ) -> tuple[State, dict[UUID, Account]]:
-    """Lock the books of the commands' organizations, then read all that deciding needs.
+    """Read all that deciding needs. The books are locked by an earlier statement, so this one sees their last state.
 
     Also returns the accounts that the directory did not know: the caller adds them once they are known to be committed.
     """
-    org_ids = {command.org_id for command in commands}
-    books = {row[0]: BookRow(row[1], row[2], row[3]) for row in await conn.fetch(_LOCK_BOOKS, list(org_ids))}
-    keys = await _read_keys(conn, commands)
     holds = await _read_holds(conn, commands)
     originals = await _read_originals(conn, commands)
     named = {account_id: command.org_id for command in commands for account_id in command.account_ids}
@@ -176,7 +189,31 @@ async def read_state(
     unseen = [item for item in named.items() if item[0] not in known]
     fresh = await _read_accounts(conn, unseen) if unseen else {}
     accounts = ChainMap(fresh, known) if fresh else known
-    wallets = await _read_wallets(conn, named, accounts)
+    wallet_orgs = {
+        account.wallet_id: account.org_id
+        for account_id in named
+        if (account := accounts.get(account_id)) is not None and account.wallet_id is not None
+    }
+    org_ids = [command.org_id for command in commands]
+    rows = await conn.fetch(
+        _READ,
+        list(set(org_ids)),
+        list(wallet_orgs.values()),
+        list(wallet_orgs),
+        org_ids,
+        [command.key_hash for command in commands],
+    )
+    books: dict[UUID, BookRow] = {}
+    wallets: dict[UUID, Wallet] = {}
+    keys: dict[bytes, KnownKey] = {}
+    for row in rows:
+        what = row[0]
+        if what == 0:
+            books[row[1]] = BookRow(row[3], row[7], row[9])
+        elif what == 1:
+            wallets[row[2]] = Wallet(row[1], row[2], row[3], row[4], row[5], row[6])
+        else:
+            keys[row[1].bytes + row[8]] = KnownKey(row[7], row[2], row[3], row[10])
     return State(books, accounts, wallets, keys, holds, originals), fresh
 
 
@@ -243,11 +280,6 @@ def _hold_columns(hold: Hold) -> tuple[Any, ...]:
     )
 
 
-async def _read_keys(conn: Connection, commands: Sequence[Command]) -> dict[bytes, KnownKey]:
-    rows = await conn.fetch(_READ_KEYS, [c.org_id for c in commands], [c.key_hash for c in commands])
-    return {row[0].bytes + row[1]: KnownKey(row[2], row[4], row[3], row[5]) for row in rows}
-
-
 async def _read_holds(conn: Connection, commands: Sequence[Command]) -> dict[UUID, Hold]:
     wanted = [
         (command.org_id, command.request.hold_id)
@@ -279,20 +311,6 @@ async def _read_originals(conn: Connection, commands: Sequence[Command]) -> dict
 async def _read_accounts(conn: Connection, wanted: Sequence[tuple[UUID, UUID]]) -> dict[UUID, Account]:
     rows = await conn.fetch(_READ_ACCOUNTS, [org for _, org in wanted], [account for account, _ in wanted])
     return {row[1]: Account(row[0], row[1], AccountKind(row[2]), row[3], row[4]) for row in rows}
-
-
-async def _read_wallets(
-    conn: Connection, named: dict[UUID, UUID], accounts: Mapping[UUID, Account]
-) -> dict[UUID, Wallet]:
-    wanted = {
-        account.wallet_id: account.org_id
-        for account_id in named
-        if (account := accounts.get(account_id)) is not None and account.wallet_id is not None
-    }
-    if not wanted:
-        return {}
-    rows = await conn.fetch(_READ_WALLETS, list(wanted.values()), list(wanted))
-    return {row[1]: Wallet(*row) for row in rows}
 
 
 def _hold(row: asyncpg.Record) -> Hold:
