@@ -30,9 +30,7 @@ class Authentication:
         secret = _bearer(ctx.request_headers.get("authorization"))
         current_call().principal = await self._authenticate(secret)
 
-    async def on_end(
-        self, token: None, ctx: RequestContext[Any, Any], error: Exception | None, /
-    ) -> None:
+    async def on_end(self, token: None, ctx: RequestContext[Any, Any], error: Exception | None, /) -> None:
         del token, ctx, error
 
 

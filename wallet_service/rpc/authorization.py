@@ -5,7 +5,7 @@ from typing import Any, TypeVar
 
 from connectrpc.request import RequestContext
 
-from wallet_service.errors import Code, Reason, ServiceError, not_found
+from wallet_service.errors import not_found, role_too_low
 from wallet_service.principal import Principal, Role
 from wallet_service.rpc.call import current_call
 from wallet_service.rpc.policy import Permission, Policy, Rule, method_name
@@ -55,22 +55,10 @@ def decide(rule: Rule, principal: Principal, request: Any) -> str | None:
             raise not_found(owner.kind, name)
         named = slug
     required = rule.permission
-    if rule.platform_when_unnamed and not any(
-        getattr(request, o.field) for o in rule.owner
-    ):
+    if rule.platform_when_unnamed and not any(getattr(request, o.field) for o in rule.owner):
         required = Permission.OPERATOR
     elif named is None:
         named = principal.org_slug
     if required.value is None or principal.role < required.value:
-        raise _role_too_low(required, principal.role)
+        raise role_too_low(required.name.lower(), principal.role.name.lower())
     return named
-
-
-def _role_too_low(required: Permission, role: Role) -> ServiceError:
-    needed = required.name.lower()
-    return ServiceError(
-        Code.PERMISSION_DENIED,
-        Reason.ROLE_TOO_LOW,
-        f"this method needs the role {needed}; the key has {role.name.lower()}",
-        metadata={"required_role": needed, "role": role.name.lower()},
-    )

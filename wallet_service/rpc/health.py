@@ -27,9 +27,7 @@ PROBE_SECONDS_MAX: Final = 3.0
 class HealthState:
     """The state of this process, probed on a schedule while `poll` runs. NOT_SERVING until the first probe."""
 
-    def __init__(
-        self, database_ok: Callable[[], Awaitable[bool]], draining: asyncio.Event
-    ) -> None:
+    def __init__(self, database_ok: Callable[[], Awaitable[bool]], draining: asyncio.Event) -> None:
         self._database_ok = database_ok
         self._draining = draining
         self._database = False
@@ -81,9 +79,7 @@ class HealthState:
         async def healthz(request: Request) -> JSONResponse:
             del request
             serving = self.status is Status.SERVING
-            return JSONResponse(
-                {"status": self.status.name}, status_code=200 if serving else 503
-            )
+            return JSONResponse({"status": self.status.name}, status_code=200 if serving else 503)
 
         return Route("/healthz", healthz)
 
@@ -95,9 +91,7 @@ class HealthServicer(Health):
         self._state = state
         self._names = ("", *service_names)
 
-    async def check(
-        self, request: HealthCheckRequest, ctx: RequestContext[Any, Any], /
-    ) -> HealthCheckResponse:
+    async def check(self, request: HealthCheckRequest, ctx: RequestContext[Any, Any], /) -> HealthCheckResponse:
         del ctx
         if request.service not in self._names:
             raise not_found("service", request.service)
@@ -123,11 +117,7 @@ class HealthServicer(Health):
             finally:
                 changed.cancel()
 
-    async def list(
-        self, request: HealthListRequest, ctx: RequestContext[Any, Any], /
-    ) -> HealthListResponse:
+    async def list(self, request: HealthListRequest, ctx: RequestContext[Any, Any], /) -> HealthListResponse:
         del request, ctx
         status = self._state.status
-        return HealthListResponse(
-            statuses={name: HealthCheckResponse(status=status) for name in self._names}
-        )
+        return HealthListResponse(statuses={name: HealthCheckResponse(status=status) for name in self._names})

@@ -70,18 +70,14 @@ def check(policy: Policy, services: Iterable[DescService]) -> None:
         for method in service.methods:
             name = f"{service.type_name}/{method.name}"
             if method.method_kind != "unary":
-                faults.append(
-                    f"{name} is a stream, which the interceptors do not cover"
-                )
+                faults.append(f"{name} is a stream, which the interceptors do not cover")
             rule = policy.get(name)
             if rule is None:
                 faults.append(f"{name} has no policy entry")
                 continue
             fields = {field.name for field in method.input.fields}
             faults += [
-                f"{name} has no request field {named.field}"
-                for named in rule.owner
-                if named.field not in fields
+                f"{name} has no request field {named.field}" for named in rule.owner if named.field not in fields
             ]
     if faults:
         raise ValueError("; ".join(faults))
@@ -151,27 +147,19 @@ _WALLET_SERVICE: Final = {
         (_wallet("wallet_name"), _child(*_PAYMENT_METHOD, "payment_method_name")),
     ),
     "GetAutoRechargeConfig": Rule(_P.VIEWER, (_wallet("wallet_name"),)),
-    "GetCostForecast": Rule(
-        _P.VIEWER, (_wallet("wallet_name"), _billing_account("billing_account_name"))
-    ),
+    "GetCostForecast": Rule(_P.VIEWER, (_wallet("wallet_name"), _billing_account("billing_account_name"))),
     "ConfigureWalletAlerts": Rule(_P.EDITOR, (_wallet("wallet_name"),)),
     "GetWalletAlerts": Rule(_P.VIEWER, (_wallet("wallet_name"),)),
     "CreateStripeTopUpIntent": Rule(
         _P.EDITOR,
         (_wallet("wallet_name"), _child(*_PAYMENT_METHOD, "payment_method_name")),
     ),
-    "CreateCardSetupIntent": Rule(
-        _P.EDITOR, (_billing_account("billing_account_name"),)
-    ),
+    "CreateCardSetupIntent": Rule(_P.EDITOR, (_billing_account("billing_account_name"),)),
     "CreateCoinbaseTopUpCheckout": Rule(_P.EDITOR, (_wallet("wallet_name"),)),
     "ListTopUps": Rule(_P.VIEWER, (_wallet("wallet_name"),)),
     "GetTopUp": Rule(_P.VIEWER, (_child(*_TOP_UP, "name"),)),
-    "QueryUsage": Rule(
-        _P.VIEWER, (_organization("organization_name"), _in_project("project_name"))
-    ),
-    "ExportUsage": Rule(
-        _P.VIEWER, (_organization("organization_name"), _in_project("project_name"))
-    ),
+    "QueryUsage": Rule(_P.VIEWER, (_organization("organization_name"), _in_project("project_name"))),
+    "ExportUsage": Rule(_P.VIEWER, (_organization("organization_name"), _in_project("project_name"))),
     "RedeemPromotionCode": Rule(_P.EDITOR, (_organization("organization_name"),)),
     "GetActivePromotion": Rule(_P.VIEWER, (_organization("organization_name"),)),
 }
@@ -183,22 +171,16 @@ _ACCOUNT_SERVICE: Final = {
     "UpdateOrganization": Rule(_P.OPERATOR, (_organization("name"),)),
     "GetBillingAccount": Rule(_P.VIEWER, (_billing_account("name"),)),
     "UpdateBillingAccount": Rule(_P.ADMIN, (_billing_account("name"),)),
-    "CreateWallet": Rule(
-        _P.OPERATOR, (_wallet("name"), _billing_account("billing_account_name"))
-    ),
+    "CreateWallet": Rule(_P.OPERATOR, (_wallet("name"), _billing_account("billing_account_name"))),
     "ListWallets": Rule(_P.VIEWER, (_organization("organization_name"),)),
     "DeleteWallet": Rule(_P.OPERATOR, (_wallet("name"),)),
     "CreateProject": Rule(_P.ADMIN, (_organization("organization_name"),)),
     "GetProject": Rule(_P.VIEWER, (_in_project("name"),)),
     "ListProjects": Rule(_P.VIEWER, (_organization("organization_name"),)),
     "UpdateProject": Rule(_P.ADMIN, (_in_project("name"),)),
-    "CreateApiKey": Rule(
-        _P.ADMIN, (_organization("organization_name"),), platform_when_unnamed=True
-    ),
+    "CreateApiKey": Rule(_P.ADMIN, (_organization("organization_name"),), platform_when_unnamed=True),
     "GetApiKey": Rule(_P.ADMIN, (_api_key("name"),)),
-    "ListApiKeys": Rule(
-        _P.ADMIN, (_organization("organization_name"),), platform_when_unnamed=True
-    ),
+    "ListApiKeys": Rule(_P.ADMIN, (_organization("organization_name"),), platform_when_unnamed=True),
     "RevokeApiKey": Rule(_P.ADMIN, (_api_key("name"),)),
 }
 
@@ -214,9 +196,7 @@ _LEDGER_SERVICE: Final = {
     "Deposit": Rule(_P.OPERATOR, (_wallet("wallet_name"),)),
     "Refund": Rule(_P.OPERATOR, (_child(*_ENTRY, "journal_entry_name"),)),
     "GetStatement": Rule(_P.VIEWER, (_wallet("wallet_name"),)),
-    "VerifyLedger": Rule(
-        _P.VIEWER, (_organization("organization_name"),), platform_when_unnamed=True
-    ),
+    "VerifyLedger": Rule(_P.VIEWER, (_organization("organization_name"),), platform_when_unnamed=True),
 }
 
 _CATALOG_SERVICE: Final = {
@@ -231,9 +211,7 @@ _CATALOG_SERVICE: Final = {
 _USAGE_SERVICE: Final = {
     "RecordUsageEvents": Rule(_P.EDITOR, (_organization("organization_name"),)),
     "RecordUsageEvent": Rule(_P.EDITOR, (_in_project("project_name"),)),
-    "ListUsageEvents": Rule(
-        _P.VIEWER, (_organization("organization_name"), _in_project("project_name"))
-    ),
+    "ListUsageEvents": Rule(_P.VIEWER, (_organization("organization_name"), _in_project("project_name"))),
     "SettleUsageToLedger": Rule(_P.OPERATOR, (_wallet("wallet_name"),)),
 }
 
