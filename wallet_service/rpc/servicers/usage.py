@@ -15,7 +15,7 @@ from wallet_api.wallet.v1.operator_messages_pb import (
 
 from ledger.money import round_half_even
 from wallet_service import names
-from wallet_service.errors import Code, Reason, ServiceError
+from wallet_service.errors import Reason, ServiceError, role_too_low
 from wallet_service.principal import Role
 from wallet_service.rating.rules import plain_text
 from wallet_service.rpc.call import current_call
@@ -52,12 +52,7 @@ class UsageServicer(UsageService):
     ) -> rpc.RecordUsageEventsResponse:
         owner = await self._scope.owner("organization", request.organization_name)
         if request.ignore_age and caller().role is not Role.OPERATOR:
-            raise ServiceError(
-                Code.PERMISSION_DENIED,
-                Reason.ROLE_TOO_LOW,
-                "ignore_age needs the role operator",
-                metadata={"required_role": "operator", "role": caller().role.name.lower()},
-            )
+            raise role_too_low("operator", caller().role.name.lower())
         results = await self._recorder.record(
             owner.org_id,
             [from_proto_event(event) for event in request.events],
