@@ -69,6 +69,7 @@ class TestRefunds:
         )
         assert description == "Refund of a top-up"
         assert metadata == {
+            "purpose": "refund",
             "top_up": str(topup.topup_id),
             "provider": "stripe",
             "external_id": topup.external_id,

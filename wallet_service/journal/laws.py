@@ -13,18 +13,23 @@ from ledger.invariants import Violation
 
 LAWS: Final[dict[str, str]] = {
     "rollup_is_sum_of_events": """
-        SELECT coalesce(e.org_id, h.org_id), 'meter ' || coalesce(e.meter, h.meter) || ' hour ' || coalesce(e.hour, h.hour),
-               'events cost ' || coalesce(e.cost, 0) || ', rolled up ' || coalesce(h.cost, 0)
+        SELECT org_id, 'meter ' || meter || ', hour ' || hour || ', project ' || project_id
+               || ', resource ' || resource || ', datacenter ' || datacenter,
+               'events: ' || coalesce(e.events, 0) || ' of ' || coalesce(e.quantity, 0) || ' cost ' || coalesce(e.cost, 0)
+               || ', rolled up: ' || coalesce(h.events, 0) || ' of ' || coalesce(h.quantity, 0)
+               || ' cost ' || coalesce(h.cost, 0)
         FROM (
-            SELECT org_id, meter, date_trunc('hour', event_time, 'UTC') AS hour, sum(cost_minor) AS cost, count(*) AS events
-            FROM usage_events x WHERE {x} GROUP BY 1, 2, 3
+            SELECT org_id, date_trunc('hour', event_time, 'UTC') AS hour, project_id, meter, resource, datacenter,
+                   currency, sum(quantity) AS quantity, sum(cost_minor) AS cost, count(*) AS events
+            FROM usage_events x WHERE {x} GROUP BY 1, 2, 3, 4, 5, 6, 7
         ) e
         FULL JOIN (
-            SELECT org_id, meter, hour, sum(cost_minor) AS cost, sum(event_count) AS events
-            FROM usage_hourly x WHERE {x} GROUP BY 1, 2, 3
-        ) h ON h.org_id = e.org_id AND h.meter = e.meter AND h.hour = e.hour
-        WHERE e.cost IS DISTINCT FROM h.cost OR e.events IS DISTINCT FROM h.events
-        ORDER BY 1, 2 LIMIT 1
+            SELECT org_id, hour, project_id, meter, resource, datacenter, currency,
+                   quantity, cost_minor AS cost, event_count AS events
+            FROM usage_hourly x WHERE {x}
+        ) h USING (org_id, hour, project_id, meter, resource, datacenter, currency)
+        WHERE (e.quantity = h.quantity AND e.cost = h.cost AND e.events = h.events) IS NOT TRUE
+        ORDER BY 1, hour, 2 LIMIT 1
     """,
     "usage_is_accrued": """
         SELECT coalesce(u.org_id, w.org_id), 'currency ' || coalesce(u.currency, w.currency),
@@ -38,14 +43,19 @@ LAWS: Final[dict[str, str]] = {
     """,
     "topup_credited_once": """
         SELECT x.org_id, 'top-up ' || x.topup_id,
-               'amount ' || x.amount_minor || ', credited ' || coalesce(c.credited, 0)
-        FROM topups x LEFT JOIN LATERAL (
-            SELECT -sum(p.amount_minor) AS credited
+               'amount ' || x.amount_minor || ', ' || lower(x.state) || ', credited ' || coalesce(c.amount, 0)
+               || ' by ' || coalesce(c.entries, 0) || ' entries'
+        FROM topups x LEFT JOIN (
+            SELECT e.org_id, e.metadata ->> 'top_up' AS topup_id, p.account_id,
+                   -sum(p.amount_minor) AS amount, count(*) AS entries, min(e.entry_id::text)::uuid AS entry_id
             FROM ledger_entries e
             JOIN ledger_postings p ON p.org_id = e.org_id AND p.entry_seq = e.entry_seq
-            WHERE e.org_id = x.org_id AND e.entry_id = x.entry_id AND p.account_id = x.account_id
-        ) c ON true
-        WHERE {x} AND coalesce(c.credited, 0) <> CASE WHEN x.state = 'SUCCEEDED' THEN x.amount_minor ELSE 0 END
+            WHERE e.metadata ->> 'purpose' = 'top_up'
+            GROUP BY 1, 2, 3
+        ) c ON c.org_id = x.org_id AND c.topup_id = x.topup_id::text AND c.account_id = x.account_id
+        WHERE {x} AND CASE WHEN x.state = 'SUCCEEDED'
+            THEN (c.amount = x.amount_minor AND c.entries = 1 AND c.entry_id = x.entry_id) IS NOT TRUE
+            ELSE c.entries IS NOT NULL END
         ORDER BY 1, 2 LIMIT 1
     """,
 }

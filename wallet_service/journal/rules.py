@@ -94,6 +94,6 @@ def ledger_key(operation: str, key: str) -> str:
 
 
 def check_currency(currency: str, *, wallet_currency: str, field: str) -> None:
-    """An empty currency is the wallet's. Raises CURRENCY_MISMATCH for another one."""
-    if currency and currency != wallet_currency:
+    """An empty currency is the wallet's, and the case does not matter. Raises CURRENCY_MISMATCH for another one."""
+    if currency and currency.upper() != wallet_currency:
         raise invalid_field(field, f"the wallet's currency is {wallet_currency}", reason=Reason.CURRENCY_MISMATCH)

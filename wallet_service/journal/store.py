@@ -106,5 +106,5 @@ async def counts(conn: AsyncConnection, org_id: UUID | None) -> tuple[int, int]:
     query = select(func.count(), func.coalesce(func.sum(books.c.entry_seq), 0)).select_from(books)
     if org_id is not None:
         query = query.where(books.c.org_id == org_id)
-    organization_count, entry_count = (await conn.execute(query)).tuples().one()
+    organization_count, entry_count = (await conn.execute(query)).one()
     return int(organization_count), int(entry_count)

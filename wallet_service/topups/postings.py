@@ -16,6 +16,7 @@ from ledger.model import (
     Transfer,
 )
 from ledger.money import Money
+from wallet_service.journal.rules import PURPOSE, Purpose
 from wallet_service.topups.model import ReversalKind, TakenBack, TopUp
 from wallet_service.topups.rules import Claim
 
@@ -28,6 +29,8 @@ _RETURNED: Final = {
     ReversalKind.DISPUTE: "Disputed top-up reinstated",
 }
 
+_PURPOSES: Final = {ReversalKind.REFUND: Purpose.REFUND, ReversalKind.DISPUTE: Purpose.DISPUTE}
+
 
 class PostingRefused(Exception):
     """The ledger refused what can only be refused by a defect of ours; the transaction must roll back."""
@@ -39,7 +42,7 @@ def credit(topup: TopUp) -> Transfer:
         org_id=topup.org_id,
         key=f"topup:{topup.topup_id}",
         description="Top-up by card" if topup.provider == "stripe" else "Top-up",
-        metadata=_about(topup),
+        metadata=_about(topup, Purpose.TOP_UP),
         debit_account=_chart(topup, AccountKind.PROVIDER_CLEARING),
         credit_account=topup.account_id,
         amount_minor=topup.amount_minor,
@@ -71,7 +74,7 @@ def take(topup: TopUp, claim: Claim, *, turn: int) -> tuple[Request, Request]:
         org_id=topup.org_id,
         key=f"{claim.kind}:{claim.reference}:{turn}",
         description=_TAKEN[claim.kind],
-        metadata={**_about(topup), claim.kind.value: claim.reference},
+        metadata={**_about(topup, _PURPOSES[claim.kind]), claim.kind.value: claim.reference},
         sources=(topup.account_id, receivable),
         destination=_chart(topup, AccountKind.PROVIDER_CLEARING),
         amount_minor=claim.amount.amount_minor,
@@ -86,7 +89,7 @@ def give_back(topup: TopUp, taken: TakenBack, *, turn: int) -> tuple[Request, Re
     """
     assert taken.entry_id is not None, "only what was taken comes back"
     key = f"{taken.kind}:{taken.provider_reference}:{turn}"
-    metadata = {**_about(topup), taken.kind.value: taken.provider_reference}
+    metadata = {**_about(topup, _PURPOSES[taken.kind]), taken.kind.value: taken.provider_reference}
     reversal = Reversal(
         org_id=topup.org_id,
         key=key,
@@ -123,16 +126,16 @@ def _fee(topup: TopUp, fee: Money, *, key: str, description: str) -> Transfer:
         org_id=topup.org_id,
         key=key,
         description=description,
-        metadata=_about(topup),
+        metadata=_about(topup, Purpose.FEE),
         debit_account=fees if charged else clearing,
         credit_account=clearing if charged else fees,
         amount_minor=abs(fee.amount_minor),
     )
 
 
-def _about(topup: TopUp) -> dict[str, str]:
+def _about(topup: TopUp, purpose: Purpose) -> dict[str, str]:
     external = {"external_id": topup.external_id} if topup.external_id else {}
-    return {"top_up": str(topup.topup_id), "provider": topup.provider, **external}
+    return {PURPOSE: purpose.value, "top_up": str(topup.topup_id), "provider": topup.provider, **external}
 
 
 def _chart(topup: TopUp, kind: AccountKind) -> UUID:
