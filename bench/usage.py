@@ -46,7 +46,8 @@ async def run(instance: Instance) -> None:
     """Measure against a running service and print a JSON line for each figure."""
     org_id, slug = await _prepare(instance, "bench-usage")
     for batch, callers in CALLERS.items():
-        ours, bare = [], []
+        ours: list[float] = []
+        bare: list[float] = []
         for _ in range(PASSES):
             bare.append(await _bare_pass(instance, org_id, batch, callers))
             ours.append(await _api_pass(instance, slug, batch, callers))

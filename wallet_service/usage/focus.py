@@ -14,7 +14,7 @@ its name on every later import, because the choice looks at the catalog first.
 import hashlib
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal, InvalidOperation
 from typing import Final, NamedTuple
@@ -92,7 +92,7 @@ class FocusPlan:
     meters: Mapping[tuple[Sku, datetime, Variant], str]
 
     def event_of(self, row: FocusRow) -> NewEvent:
-        return replace(row.event, meter=self.meters[row.sku, row.month, row.variant])
+        return row.event._replace(meter=self.meters[row.sku, row.month, row.variant])
 
 
 def is_usage(columns: Mapping[str, str]) -> bool:

@@ -173,6 +173,7 @@ class UsageRecorder:
                     meters.add(event.wanted.meter)
                     keys.add((call.org_id, event.key_hash))
         raw = await driver(conn)
+        await store.begin_reading(raw)
         return Knowledge(
             scopes=await store.read_scopes(raw, asked, usage_age_max=self._usage_age_max),
             tariffs=await read_tariffs(conn, meters),
@@ -186,6 +187,7 @@ class UsageRecorder:
             by_org.setdefault(event.org_id, []).append(event)
         batch_ids = {org_id: new_id(now) for org_id in by_org}
         raw = await driver(conn)
+        await store.begin_writing(raw)
         if await store.write_events(raw, rated, batch_ids=batch_ids, recorded_at=now) != len(rated):
             raise _Overtaken
         costs = {org_id: total(event.cost_minor for event in events) for org_id, events in by_org.items()}

@@ -1,7 +1,6 @@
 """SQL of the write path: what a batch has to know, and what it writes. Hot, so it speaks to the driver directly.
 
-Every function joins the transaction of `raw`. Lookups go through LATERAL, so that a plan made while a table was empty still
-uses the index when the table is large.
+Every function joins the transaction of `raw`, in which `begin_reading` comes first, and `begin_writing` before it writes.
 """
 
 import json
@@ -18,6 +17,9 @@ if TYPE_CHECKING:
     Driver: TypeAlias = asyncpg.Connection[asyncpg.Record]
 else:
     Driver = asyncpg.Connection
+
+_PLANNED_EACH_TIME: Final = "SET LOCAL plan_cache_mode = force_custom_plan"
+_PLANNED_ONCE: Final = "SET LOCAL plan_cache_mode = auto"
 
 _SCOPES: Final = """
     SELECT o.org_id, o.usage_age_max_seconds, COALESCE(w.currency, o.currency) AS currency, w.account_id
@@ -59,8 +61,9 @@ WRITE_EVENTS: Final = """
             $17, u.currency, u.unit_price_minor, u.cost_minor, u.key_hash, u.content_hash, u.idempotency_key,
             u.metadata::jsonb
         FROM unnest(
-            $1::uuid[], $2::uuid[], $3::uuid[], $4::uuid[], $5::text[], $6::text[], $7::text[], $8::numeric[],
-            $9::timestamptz[], $10::text[], $11::numeric[], $12::numeric[], $13::bytea[], $14::bytea[], $15::text[],
+            $1::uuid[], $2::uuid[], $3::uuid[], $4::uuid[], $5::text[], $6::text[], $7::text[],
+            string_to_array($8, ',')::numeric[], $9::timestamptz[], $10::text[], string_to_array($11, ',')::numeric[],
+            string_to_array($12, ',')::numeric[], $13::bytea[], $14::bytea[], $15::text[],
             $16::text[]
         ) AS u(
             org_id, event_id, batch_id, project_id, meter, resource, datacenter, quantity, event_time, currency,
@@ -90,6 +93,17 @@ _BATCHES: Final = """
     FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::int[], $5::numeric[], $6::uuid[])
         AS u(org_id, batch_id, currency, event_count, cost_minor, journal_entry_id)
 """
+
+
+async def begin_reading(raw: Driver) -> None:
+    """Plan every statement for the tables as they are now. A plan that was made while they were empty is kept for as long as
+    the connection lives, and takes an index that has to walk over all events of the organization."""
+    await raw.execute(_PLANNED_EACH_TIME)
+
+
+async def begin_writing(raw: Driver) -> None:
+    """Use kept plans again: the writing statements have no choice of an index."""
+    await raw.execute(_PLANNED_ONCE)
 
 
 async def read_scopes(
@@ -135,8 +149,11 @@ async def write_events(
 ) -> int:
     """Insert events and add them to the roll-up, in one statement; returns how many were inserted.
 
-    Fewer than `events` means that another transaction has used a key since `read_known`: the caller rolls back.
+    Fewer than `events` means that another transaction has used a key since `read_known`: the caller rolls back. Numbers
+    travel as one text for each column, which the driver takes ten times faster than an array of Decimal.
     """
+    # In the order of keys, so that two transactions with the same keys wait for each other instead of deadlocking.
+    events = sorted(events, key=lambda event: (event.org_id, event.read.key_hash))
     reads = [event.read for event in events]
     wanted = [read.wanted for read in reads]
     count = await raw.fetchval(
@@ -148,11 +165,11 @@ async def write_events(
         [new.meter for new in wanted],
         [new.resource for new in wanted],
         [new.datacenter for new in wanted],
-        [read.quantity for read in reads],
+        ",".join([str(read.quantity) for read in reads]),
         [event.event_time for event in events],
         [event.currency for event in events],
-        [event.unit_price_minor for event in events],
-        [event.cost_minor for event in events],
+        ",".join([str(event.unit_price_minor) for event in events]),
+        ",".join([str(event.cost_minor) for event in events]),
         [read.key_hash for read in reads],
         [read.content_hash for read in reads],
         [new.key for new in wanted],
