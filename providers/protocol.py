@@ -213,7 +213,11 @@ class ProviderEvent:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TopUpRequest:
-    """A customer pays, present at a screen. With `payment_method_id` the provider is asked to charge at once."""
+    """A customer pays, present at a screen. With `payment_method_id` the provider is asked to charge at once.
+
+    `expires_at` ends an offer that nobody has paid, where the provider has such a thing. It is part of what is sent, so
+    a request that is sent again with its key must carry the same instant.
+    """
 
     org_id: str
     top_up_id: str
@@ -223,6 +227,7 @@ class TopUpRequest:
     payment_method_id: str | None = None
     save_method: bool = False
     description: str | None = None
+    expires_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -294,7 +299,7 @@ class PaymentProvider(Protocol):
 
     @property
     def name(self) -> str:
-        """Short stable name, part of stored keys: 'stripe'."""
+        """Short stable name, part of stored keys: 'stripe', 'coinbase'."""
         ...
 
     def minimum(self, currency: str) -> Money | None:
