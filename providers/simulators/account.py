@@ -96,7 +96,10 @@ class Account(Generic[SettingsT]):
 
     def later(self, action: str, object_id: str, **arguments: Any) -> None:
         """Have this done after the configured delay."""
-        due = self.now() + self.settings.followup_delay
+        self.at(self.now() + self.settings.followup_delay, action, object_id, **arguments)
+
+    def at(self, due: int, action: str, object_id: str, **arguments: Any) -> None:
+        """Have this done at `due`, in Unix seconds."""
         self.followups.append({"due": due, "action": action, "id": object_id, "arguments": arguments})
         self.wake()
 
@@ -127,12 +130,12 @@ class Account(Generic[SettingsT]):
         self.wake()
 
     def clear(self) -> None:
-        """Forget everything but the webhook endpoints."""
+        """Forget everything but the webhook endpoints and their secrets."""
         for kind, rows in self.tables.items():
             if kind != ENDPOINTS:
                 rows.clear()
+        self.facts = {key: fact for key, fact in self.facts.items() if key in self.tables[ENDPOINTS]}
         for store in (
-            self.facts,
             self.followups,
             self.deliveries,
             self.idempotency,
