@@ -1,59 +1,46 @@
-"""Where the contract suite runs: a provider module together with what can be done on the payer's and the bank's side.
+"""Where the contract suite runs: a provider module together with what can be done on the payer's and the vendor's side.
 
-`Lab` is what any vendor's account in test mode can do. `SimulatedLab` adds what only a simulator can: finishing
-challenges, disputes, deliveries and faults. A second vendor joins by another implementation of these two.
+`Lab` is what any vendor's account in test mode can do, `CardLab` one that takes cards. `SimulatedLab` adds what only a
+simulator can: deliveries, faults, and knowing what happened. The vendors' own labs are in `stripe_lab` and `coinbase_lab`.
 """
 
-import dataclasses
-import uuid
-from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
-from datetime import UTC, datetime, timedelta
+from collections.abc import Mapping
+from datetime import datetime, timedelta
 from itertools import count
 from typing import Any, Protocol
 
 import httpx
 
 from ledger.money import Money
-from providers.protocol import CustomerRequest, PaymentListing, PaymentProvider, ProviderEvent, SavedMethods
-from providers.simulators.stripe.server import StripeSimulator, running
-from providers.simulators.stripe.world import Settings
-from providers.stripe import StripeProvider, StripeSettings
-from tests.contract.receiver import Receiver, receiving
-from tests.contract.stripe_conformance import Conformance
-from wallet_service.clock import ManualClock, SystemClock
-
-SECRET = "whsec_contract"
-START = datetime(2026, 11, 2, 9, 30, tzinfo=UTC)
-CARDS = {
-    "good": "pm_card_visa",
-    "declined": "pm_card_visa_chargeDeclined",
-    "no_funds": "pm_card_visa_chargeDeclinedInsufficientFunds",
-    "stolen": "pm_card_visa_chargeDeclinedStolenCard",
-    "expired": "pm_card_chargeDeclinedExpiredCard",
-    "declined_after_saving": "pm_card_chargeCustomerFail",
-    "always_authenticate": "pm_card_authenticationRequired",
-    "authenticate_once": "pm_card_authenticationRequiredOnSetup",
-    "disputed": "pm_card_createDispute",
-    "inquired": "pm_card_createDisputeInquiry",
-    "reported": "pm_card_createIssuerFraudRecord",
-    "refund_fails": "pm_card_refundFail",
-    "refund_pending": "pm_card_pendingRefund",
-}
+from providers.protocol import (
+    CustomerRequest,
+    PaymentListing,
+    PaymentProvider,
+    ProviderEvent,
+    SavedMethods,
+    TopUpRequest,
+)
+from providers.simulators.account import Account
+from tests.contract.receiver import Receiver
+from wallet_service.clock import ManualClock
 
 
-class Cards(PaymentProvider, SavedMethods, PaymentListing, Protocol):
-    """A provider with both optional capabilities that the suite needs."""
+class Listed(PaymentProvider, PaymentListing, Protocol):
+    """A provider whose payments can be walked."""
+
+
+class Cards(Listed, SavedMethods, Protocol):
+    """A provider that also keeps cards."""
 
 
 class Lab(Protocol):
     """An account in test mode."""
 
-    provider: Cards
+    unknown_id: str
+    """An id in the vendor's form that no payment has."""
 
-    def card(self, behaviour: str) -> str:
-        """The vendor's test card of that behaviour."""
-        ...
+    @property
+    def provider(self) -> Listed: ...
 
     def now(self) -> datetime: ...
 
@@ -62,73 +49,95 @@ class Lab(Protocol):
         ...
 
     async def pay(self, external_id: str, behaviour: str) -> None:
-        """The payer pays with this card, whatever comes of it."""
+        """The payer pays: `good`, or with something whose `refund_fails` or is `refund_pending` for a while."""
         ...
 
 
-async def new_customer(lab: Lab) -> str:
-    return await lab.provider.ensure_customer(
-        CustomerRequest(org_id="org-1", billing_account_id="ba-1", idempotency_key=lab.key(), name="Contract test")
-    )
+class CardLab(Lab, Protocol):
+    """An account that takes cards; `pay` knows the behaviours of its test cards."""
 
-
-async def saved_card(lab: Lab, customer_id: str, behaviour: str) -> str:
-    """A method of this behaviour, attached to the customer."""
-    attached = await lab.provider.attach(
-        customer_id=customer_id, method_id=lab.card(behaviour), idempotency_key=lab.key()
-    )
-    return attached.method_id
-
-
-def usd(amount_minor: int) -> Money:
-    return Money(amount_minor, "USD")
-
-
-class StripeTestModeLab:
-    """Stripe itself, with a key for its test mode. Run only when `STRIPE_TEST_KEY` is set."""
-
-    def __init__(self, api_key: str) -> None:
-        self._settings = StripeSettings(api_key=api_key)
-        self._run = f"contract-{uuid.uuid4()}"
-        self._count = count()
-        self.provider = StripeProvider(self._settings, self.now)
-        self._http = httpx.AsyncClient(base_url=self._settings.api_base, auth=(api_key, ""))
+    @property
+    def provider(self) -> Cards: ...
 
     def card(self, behaviour: str) -> str:
-        return CARDS[behaviour]
-
-    def now(self) -> datetime:
-        return SystemClock().now()
-
-    def key(self) -> str:
-        return f"{self._run}-{next(self._count)}"
-
-    async def pay(self, external_id: str, behaviour: str) -> None:
-        form = {"payment_method": self.card(behaviour), "return_url": "https://example.com/"}
-        answer = await self._http.post(f"/v1/payment_intents/{external_id}/confirm", data=form)
-        assert answer.status_code in (200, 402), answer.text
-
-    async def aclose(self) -> None:
-        await self.provider.aclose()
-        await self._http.aclose()
+        """The vendor's test card of that behaviour."""
+        ...
 
 
-class StripeSimulatorLab:
-    """The simulator on a real socket, driven through the real module; every exchange is checked for conformance."""
+class SimulatedLab(Lab, Protocol):
+    """An account of a simulator on a real socket."""
 
-    def __init__(
-        self, simulator: StripeSimulator, clock: ManualClock, receiver: Receiver, settings: StripeSettings
-    ) -> None:
-        self.simulator = simulator
+    clock: ManualClock
+    receiver: Receiver
+
+    @property
+    def account(self) -> Account[Any]: ...
+
+    def refund_path(self, external_id: str) -> str:
+        """The address at which this payment is refunded, for `fault`."""
+        ...
+
+    async def fault(self, kind: str, path: str | None = None, **options: Any) -> None:
+        """The next matching requests go wrong; without a path those that start a payment."""
+        ...
+
+    async def deliver(self, mode: str, delay: int = 0) -> None: ...
+
+    async def flush(self) -> dict[str, int]:
+        """Everything due now or later happens now."""
+        ...
+
+    async def resend(self, event_id: str) -> None: ...
+
+    async def control(self, target: str, /, **body: Any) -> httpx.Response:
+        """An out-of-band call to the simulator."""
+        ...
+
+    def events(self) -> list[ProviderEvent]:
+        """The deliveries so far, verified by the module."""
+        ...
+
+    def event_ids(self) -> list[str]:
+        """What has happened so far, in order, delivered or not."""
+        ...
+
+    def payment_count(self) -> int: ...
+
+    def other_provider(self, **changes: Any) -> Listed:
+        """A second module on the same account, with other settings. The caller closes it."""
+        ...
+
+    def stranger(self) -> Listed:
+        """A module whose credential the account does not know. The caller closes it."""
+        ...
+
+    def event_body(self) -> bytes:
+        """The body of some delivery, with the event id `evt_1` where the vendor puts it into the body."""
+        ...
+
+    def signed(self, body: bytes, *, secret: str | None = None, age: timedelta = timedelta()) -> dict[str, str]:
+        """The headers of a delivery of the event `evt_1`."""
+        ...
+
+    def unproven(self, body: bytes) -> Mapping[str, dict[str, str]]:
+        """Headers that do not prove where this body comes from, by what is wrong with them."""
+        ...
+
+    def nonsense(self) -> Mapping[str, bytes]:
+        """Bodies that are no events, by what is wrong with them."""
+        ...
+
+
+class SimulatorLab:
+    """What the labs of all simulators do in the same way."""
+
+    start_path = ""
+
+    def __init__(self, url: str, clock: ManualClock, receiver: Receiver) -> None:
         self.clock = clock
         self.receiver = receiver
-        self.settings = settings
-        self.provider = StripeProvider(settings, clock.now)
-        self.http = httpx.AsyncClient(base_url=simulator.url, trust_env=False)
+        self.http = httpx.AsyncClient(base_url=url, trust_env=False)
         self._keys = count()
-
-    def card(self, behaviour: str) -> str:
-        return CARDS[behaviour]
 
     def now(self) -> datetime:
         return self.clock.now()
@@ -136,95 +145,49 @@ class StripeSimulatorLab:
     def key(self) -> str:
         return f"key-{next(self._keys)}"
 
-    async def pay(self, external_id: str, behaviour: str) -> None:
-        answer = await self._control("POST", f"payment_intents/{external_id}/pay", payment_method=self.card(behaviour))
-        assert answer.status_code in (200, 402), answer.text
-
-    async def save(self, setup_id: str, behaviour: str) -> None:
-        """The payer saves this card, whatever comes of it."""
-        answer = await self._control("POST", f"setup_intents/{setup_id}/pay", payment_method=self.card(behaviour))
-        assert answer.status_code in (200, 402), answer.text
-
-    async def authenticate(self, kind: str, object_id: str, *, passed: bool) -> None:
-        """The payer finishes 3-D Secure; `kind` is payment_intents or setup_intents."""
-        outcome = "succeed" if passed else "fail"
-        answer = await self._control("POST", f"{kind}/{object_id}/authenticate", outcome=outcome)
-        assert answer.status_code in (200, 402), answer.text
-
-    async def dispute(self, external_id: str, **options: Any) -> str:
-        answer = await self._control("POST", "disputes", payment_intent=external_id, **options)
-        assert answer.status_code == 200, answer.text
-        return answer.json()["id"]
-
-    async def resolve(self, dispute_id: str, outcome: str) -> None:
-        answer = await self._control("POST", f"disputes/{dispute_id}/resolve", outcome=outcome)
-        assert answer.status_code == 200, answer.text
-
-    async def warn(self, external_id: str) -> None:
-        await self._control("POST", "fraud_warnings", payment_intent=external_id)
-
     async def deliver(self, mode: str, delay: int = 0) -> None:
-        assert (await self._control("POST", "delivery", mode=mode, delay=delay)).status_code == 200
+        assert (await self.control("delivery", mode=mode, delay=delay)).status_code == 200
 
-    async def fault(self, kind: str, path: str = "/v1/payment_intents", **options: Any) -> None:
-        assert (await self._control("POST", "faults", kind=kind, path=path, **options)).status_code == 200
+    async def fault(self, kind: str, path: str | None = None, **options: Any) -> None:
+        answer = await self.control("faults", kind=kind, path=path or self.start_path, **options)
+        assert answer.status_code == 200, answer.text
 
     async def flush(self) -> dict[str, int]:
-        """Everything due now or later happens now."""
-        return (await self._control("POST", "flush")).json()
+        return (await self.control("flush")).json()
 
     async def resend(self, event_id: str) -> None:
-        assert (await self._control("POST", "deliveries/resend", event=event_id)).status_code == 200
+        assert (await self.control("deliveries/resend", event=event_id)).status_code == 200
 
-    def events(self) -> list[ProviderEvent]:
-        """The deliveries so far, verified by the module."""
-        return [
-            event
-            for delivery in self.receiver.received
-            for event in self.provider.verify_webhook(delivery.raw, delivery.headers)
-        ]
-
-    def other_provider(self, **changes: Any) -> StripeProvider:
-        """A second module on the same account, with other settings. The caller closes it."""
-        return StripeProvider(dataclasses.replace(self.settings, **changes), self.clock.now)
-
-    async def aclose(self) -> None:
-        await self.provider.aclose()
-        await self.http.aclose()
-
-    async def _control(self, method: str, target: str, /, **body: Any) -> httpx.Response:
-        return await self.http.request(method, f"/_sim/{target}", json=body)
+    async def control(self, target: str, /, **body: Any) -> httpx.Response:
+        """An out-of-band call."""
+        return await self.http.post(f"/_sim/{target}", json=body)
 
 
-@asynccontextmanager
-async def stripe_simulator_lab(conformance: Conformance) -> AsyncGenerator[StripeSimulatorLab, None]:
-    """A fresh account. At the end every exchange and event must have had its published shape."""
-    clock, numbers = ManualClock(START), count(1)
-    async with receiving() as receiver:
-        settings = Settings(webhook_url=receiver.url, webhook_secret=SECRET, followup_delay=3600)
-        async with running(
-            settings,
-            clock=clock.now,
-            ids=lambda prefix: f"{prefix}_{next(numbers):016d}",
-            on_exchange=conformance.on_exchange,
-        ) as simulator:
-            lab = StripeSimulatorLab(
-                simulator,
-                clock,
-                receiver,
-                StripeSettings(
-                    api_key="sk_test_contract",
-                    webhook_secrets=(SECRET,),
-                    api_base=simulator.url,
-                    attempt_timeout=timedelta(seconds=5),
-                    network_retries_max=0,
-                ),
-            )
-            try:
-                yield lab
-                await lab.flush()
-            finally:
-                await lab.aclose()
-            for event in simulator.world.tables["event"].values():
-                conformance.on_event(event)
-    assert not conformance.problems, "\n".join(conformance.problems)
+def usd(amount_minor: int) -> Money:
+    return Money(amount_minor, "USD")
+
+
+def top_up(lab: Lab, **changes: Any) -> TopUpRequest:
+    fields = {"org_id": "org-1", "top_up_id": "top-1", "amount": usd(5000), "idempotency_key": lab.key()}
+    return TopUpRequest(**{**fields, **changes})
+
+
+async def paid_top_up(lab: Lab, behaviour: str = "good") -> str:
+    """The id of a payment of 50 dollars that the payer has made."""
+    made = await lab.provider.create_topup(top_up(lab))
+    await lab.pay(made.external_id, behaviour)
+    return made.external_id
+
+
+async def new_customer(lab: CardLab) -> str:
+    return await lab.provider.ensure_customer(
+        CustomerRequest(org_id="org-1", billing_account_id="ba-1", idempotency_key=lab.key(), name="Contract test")
+    )
+
+
+async def saved_card(lab: CardLab, customer_id: str, behaviour: str) -> str:
+    """A method of this behaviour, attached to the customer."""
+    attached = await lab.provider.attach(
+        customer_id=customer_id, method_id=lab.card(behaviour), idempotency_key=lab.key()
+    )
+    return attached.method_id

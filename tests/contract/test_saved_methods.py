@@ -10,11 +10,13 @@ from providers.protocol import (
     InvalidRequest,
     PaymentState,
 )
-from tests.contract.labs import Lab, StripeSimulatorLab, new_customer, saved_card, usd
-from tests.contract.test_payments import charge, top_up
+from tests.contract.labs import CardLab, new_customer, saved_card, top_up, usd
+from tests.contract.stripe_lab import StripeSimulatorLab
+from tests.contract.test_card_payments import charge
 
 
-async def test_ensure_customer_reuses_what_exists(lab: Lab) -> None:
+async def test_ensure_customer_reuses_what_exists(card_lab: CardLab) -> None:
+    lab = card_lab
     request = CustomerRequest(
         org_id="org-1", billing_account_id="ba-1", idempotency_key=lab.key(), name="A", email="a@example.com"
     )
@@ -26,7 +28,8 @@ async def test_ensure_customer_reuses_what_exists(lab: Lab) -> None:
     assert await lab.provider.ensure_customer(known) == first
 
 
-async def test_ensure_customer_replaces_one_that_is_gone(lab: Lab) -> None:
+async def test_ensure_customer_replaces_one_that_is_gone(card_lab: CardLab) -> None:
+    lab = card_lab
     made = await lab.provider.ensure_customer(
         CustomerRequest(
             org_id="org-1", billing_account_id="ba-1", idempotency_key=lab.key(), known_customer_id="cus_gone"
@@ -35,8 +38,8 @@ async def test_ensure_customer_replaces_one_that_is_gone(lab: Lab) -> None:
     assert made != "cus_gone"
 
 
-async def test_ensure_customer_replaces_a_deleted_one(simulated: StripeSimulatorLab) -> None:
-    lab = simulated
+async def test_ensure_customer_replaces_a_deleted_one(stripe_lab: StripeSimulatorLab) -> None:
+    lab = stripe_lab
     first = await new_customer(lab)
     await lab.http.delete(f"/v1/customers/{first}", headers={"Authorization": "Bearer sk_test_contract"})
     request = CustomerRequest(
@@ -45,7 +48,8 @@ async def test_ensure_customer_replaces_a_deleted_one(simulated: StripeSimulator
     assert await lab.provider.ensure_customer(request) != first
 
 
-async def test_setup_then_attach_list_and_detach(lab: Lab) -> None:
+async def test_setup_then_attach_list_and_detach(card_lab: CardLab) -> None:
+    lab = card_lab
     customer_id = await new_customer(lab)
     setup = await lab.provider.create_setup(customer_id=customer_id, org_id="org-1", idempotency_key=lab.key())
     assert setup.state is PaymentState.AWAITING_PAYER
@@ -67,7 +71,8 @@ async def test_setup_then_attach_list_and_detach(lab: Lab) -> None:
         await lab.provider.attach(customer_id=customer_id, method_id=attached.method_id, idempotency_key=lab.key())
 
 
-async def test_another_customers_method_cannot_be_attached_or_charged(lab: Lab) -> None:
+async def test_another_customers_method_cannot_be_attached_or_charged(card_lab: CardLab) -> None:
+    lab = card_lab
     owner, other = await new_customer(lab), await new_customer(lab)
     method_id = await saved_card(lab, owner, "good")
     with pytest.raises(InvalidRequest):
@@ -76,8 +81,8 @@ async def test_another_customers_method_cannot_be_attached_or_charged(lab: Lab) 
         await lab.provider.charge_off_session(charge(lab, other, method_id, usd(500)))
 
 
-async def test_a_finished_setup_has_attached_its_card(simulated: StripeSimulatorLab) -> None:
-    lab = simulated
+async def test_a_finished_setup_has_attached_its_card(stripe_lab: StripeSimulatorLab) -> None:
+    lab = stripe_lab
     customer_id = await new_customer(lab)
     setup = await lab.provider.create_setup(customer_id=customer_id, org_id="org-1", idempotency_key=lab.key())
     await lab.save(setup.setup_id, "good")
@@ -88,8 +93,8 @@ async def test_a_finished_setup_has_attached_its_card(simulated: StripeSimulator
     assert kept.customer_id == customer_id
 
 
-async def test_setup_with_authentication_then_charges_without(simulated: StripeSimulatorLab) -> None:
-    lab = simulated
+async def test_setup_with_authentication_then_charges_without(stripe_lab: StripeSimulatorLab) -> None:
+    lab = stripe_lab
     customer_id = await new_customer(lab)
     setup = await lab.provider.create_setup(customer_id=customer_id, org_id="org-1", idempotency_key=lab.key())
     await lab.save(setup.setup_id, "authenticate_once")
@@ -101,16 +106,16 @@ async def test_setup_with_authentication_then_charges_without(simulated: StripeS
     assert paid.state is PaymentState.SUCCEEDED
 
 
-async def test_the_same_card_attached_without_setup_needs_the_payer(simulated: StripeSimulatorLab) -> None:
-    lab = simulated
+async def test_the_same_card_attached_without_setup_needs_the_payer(stripe_lab: StripeSimulatorLab) -> None:
+    lab = stripe_lab
     customer_id = await new_customer(lab)
     method_id = await saved_card(lab, customer_id, "authenticate_once")
     with pytest.raises(AuthenticationRequired):
         await lab.provider.charge_off_session(charge(lab, customer_id, method_id, usd(500)))
 
 
-async def test_failed_setups_say_why(simulated: StripeSimulatorLab) -> None:
-    lab = simulated
+async def test_failed_setups_say_why(stripe_lab: StripeSimulatorLab) -> None:
+    lab = stripe_lab
     customer_id = await new_customer(lab)
     setup = await lab.provider.create_setup(customer_id=customer_id, org_id="org-1", idempotency_key=lab.key())
     await lab.save(setup.setup_id, "declined")
@@ -125,14 +130,15 @@ async def test_failed_setups_say_why(simulated: StripeSimulatorLab) -> None:
     assert list(await lab.provider.list_methods(customer_id)) == []
 
 
-async def test_a_card_that_its_bank_refuses_cannot_be_attached(lab: Lab) -> None:
+async def test_a_card_that_its_bank_refuses_cannot_be_attached(card_lab: CardLab) -> None:
+    lab = card_lab
     customer_id = await new_customer(lab)
     with pytest.raises(Declined):
         await saved_card(lab, customer_id, "declined")
 
 
-async def test_a_detached_method_cannot_pay(simulated: StripeSimulatorLab) -> None:
-    lab = simulated
+async def test_a_detached_method_cannot_pay(stripe_lab: StripeSimulatorLab) -> None:
+    lab = stripe_lab
     customer_id = await new_customer(lab)
     method_id = await saved_card(lab, customer_id, "good")
     await lab.provider.detach(method_id, idempotency_key=lab.key())

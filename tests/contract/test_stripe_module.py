@@ -11,8 +11,8 @@ from providers.protocol import FailureKind, InvalidRequest, PaymentListing, Save
 from providers.stripe import API_VERSION
 from providers.stripe.amounts import AMOUNT_MAX, THREE_DECIMAL, ZERO_DECIMAL, from_stripe, to_stripe
 from providers.stripe.failures import card_failure
-from tests.contract.labs import StripeSimulatorLab
-from tests.contract.test_payments import top_up
+from tests.contract.labs import top_up
+from tests.contract.stripe_lab import StripeSimulatorLab
 
 
 @pytest.mark.parametrize(
@@ -96,7 +96,7 @@ def test_the_pinned_version_is_the_librarys() -> None:
 
 
 async def test_requests_carry_the_pinned_version_and_no_telemetry(
-    simulated: StripeSimulatorLab, monkeypatch: pytest.MonkeyPatch
+    stripe_lab: StripeSimulatorLab, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sent: list[httpx.Request] = []
     send = httpx.AsyncClient.send
@@ -106,20 +106,20 @@ async def test_requests_carry_the_pinned_version_and_no_telemetry(
         return await send(self, request, **options)
 
     monkeypatch.setattr(httpx.AsyncClient, "send", recording)
-    request = top_up(simulated)
-    await simulated.provider.create_topup(request)
+    request = top_up(stripe_lab)
+    await stripe_lab.provider.create_topup(request)
     assert sent[0].headers["stripe-version"] == API_VERSION
     assert sent[0].headers["idempotency-key"] == request.idempotency_key
     assert "telemetry" not in str(sent[0].headers)
 
 
-async def test_capabilities_are_visible(simulated: StripeSimulatorLab) -> None:
-    assert isinstance(simulated.provider, SavedMethods)
-    assert isinstance(simulated.provider, PaymentListing)
-    assert simulated.provider.name == "stripe"
+async def test_capabilities_are_visible(stripe_lab: StripeSimulatorLab) -> None:
+    assert isinstance(stripe_lab.provider, SavedMethods)
+    assert isinstance(stripe_lab.provider, PaymentListing)
+    assert stripe_lab.provider.name == "stripe"
 
 
-async def test_secrets_stay_out_of_sight(simulated: StripeSimulatorLab) -> None:
-    shown = repr(simulated.settings)
+async def test_secrets_stay_out_of_sight(stripe_lab: StripeSimulatorLab) -> None:
+    shown = repr(stripe_lab.settings)
     assert "sk_test" not in shown
     assert "whsec" not in shown

@@ -6,8 +6,8 @@ from html import unescape
 import httpx
 
 from providers.protocol import PaymentState
-from tests.contract.labs import StripeSimulatorLab, new_customer
-from tests.contract.test_payments import top_up
+from tests.contract.labs import new_customer, top_up
+from tests.contract.stripe_lab import StripeSimulatorLab
 
 
 async def submit(lab: StripeSimulatorLab, page: httpx.Response, **choices: str) -> httpx.Response:
@@ -24,8 +24,8 @@ async def open_page(lab: StripeSimulatorLab, client_secret: str | None) -> httpx
     return await lab.http.get("/_sim/pay", params={"client_secret": client_secret})
 
 
-async def test_pay_with_a_declined_then_a_good_card(simulated: StripeSimulatorLab) -> None:
-    lab = simulated
+async def test_pay_with_a_declined_then_a_good_card(stripe_lab: StripeSimulatorLab) -> None:
+    lab = stripe_lab
     made = await lab.provider.create_topup(top_up(lab))
     page = await open_page(lab, made.client_secret)
     assert page.status_code == 200
@@ -41,8 +41,8 @@ async def test_pay_with_a_declined_then_a_good_card(simulated: StripeSimulatorLa
     assert made.external_id in home.text
 
 
-async def test_pass_and_fail_3d_secure(simulated: StripeSimulatorLab) -> None:
-    lab = simulated
+async def test_pass_and_fail_3d_secure(stripe_lab: StripeSimulatorLab) -> None:
+    lab = stripe_lab
     for outcome, state in (("fail", PaymentState.AWAITING_PAYER), ("succeed", PaymentState.SUCCEEDED)):
         made = await lab.provider.create_topup(top_up(lab, top_up_id=outcome))
         challenge = await submit(lab, await open_page(lab, made.client_secret), card="pm_card_authenticationRequired")
@@ -51,8 +51,8 @@ async def test_pass_and_fail_3d_secure(simulated: StripeSimulatorLab) -> None:
         assert (await lab.provider.sync(made.external_id)).state is state
 
 
-async def test_save_a_card(simulated: StripeSimulatorLab) -> None:
-    lab = simulated
+async def test_save_a_card(stripe_lab: StripeSimulatorLab) -> None:
+    lab = stripe_lab
     customer_id = await new_customer(lab)
     setup = await lab.provider.create_setup(customer_id=customer_id, org_id="org-1", idempotency_key=lab.key())
     refused = await submit(lab, await open_page(lab, setup.client_secret), card="pm_card_chargeDeclined")
@@ -63,8 +63,8 @@ async def test_save_a_card(simulated: StripeSimulatorLab) -> None:
     assert len(await lab.provider.list_methods(customer_id)) == 1
 
 
-async def test_a_wrong_secret_opens_nothing(simulated: StripeSimulatorLab) -> None:
-    lab = simulated
+async def test_a_wrong_secret_opens_nothing(stripe_lab: StripeSimulatorLab) -> None:
+    lab = stripe_lab
     made = await lab.provider.create_topup(top_up(lab))
     for secret in (f"{made.external_id}_secret_guess", "<script>alert(1)</script>", ""):
         page = await open_page(lab, secret)
@@ -72,8 +72,8 @@ async def test_a_wrong_secret_opens_nothing(simulated: StripeSimulatorLab) -> No
         assert "<script" not in page.text
 
 
-async def test_amounts_without_decimals_and_foreign_text_are_shown_safely(simulated: StripeSimulatorLab) -> None:
-    lab = simulated
+async def test_amounts_without_decimals_and_foreign_text_are_shown_safely(stripe_lab: StripeSimulatorLab) -> None:
+    lab = stripe_lab
     form = {"amount": "500", "currency": "jpy", "allowed_payment_method_types[0]": "card"}
     made = await lab.http.post("/v1/payment_intents", data=form, headers={"Authorization": "Bearer sk_test_contract"})
     page = await open_page(lab, made.json()["client_secret"])

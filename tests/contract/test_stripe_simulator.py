@@ -7,8 +7,8 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.contract.labs import StripeSimulatorLab, stripe_simulator_lab
 from tests.contract.stripe_conformance import SIMULATED, Conformance
+from tests.contract.stripe_lab import StripeSimulatorLab, stripe_simulator_lab
 
 KEY = {"Authorization": "Bearer sk_test_contract"}
 CARD_INTENT = {"amount": "5000", "currency": "usd", "allowed_payment_method_types[0]": "card"}
