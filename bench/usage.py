@@ -132,10 +132,9 @@ def _bare(connection: "asyncpg.Connection[asyncpg.Record]", org_id: UUID, batch:
     now = _now()
     numbers = range(batch)
     meters, resources = [METERS[n % len(METERS)] for n in numbers], [f"vm-{n % 50}" for n in numbers]
-    same: list[list[Any]] = [
-        [value] * batch for value in (org_id, "eu-1", QUANTITY, now, "USD", PRICE, QUANTITY * PRICE)
-    ]
-    orgs, datacenters, quantities, times, currencies, prices, costs = same
+    same: list[list[Any]] = [[value] * batch for value in (org_id, "eu-1", now, "USD")]
+    orgs, datacenters, times, currencies = same
+    quantities, prices, costs = (",".join([str(value)] * batch) for value in (QUANTITY, PRICE, QUANTITY * PRICE))
 
     async def work() -> None:
         hashes = [os.urandom(16) for _ in numbers]
