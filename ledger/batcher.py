@@ -1,9 +1,14 @@
-"""The lanes: gather what arrived while the last batch committed, lock, decide, write, commit, resolve.
+"""The lanes: gather what arrived while the last batch was at work, decide, lock, write, commit, resolve.
 
-There is no timer: a batch is what waits when the one before it is done. A lane works one batch at a time, and `lane_of`
-puts all requests of one organization in one lane, so requests with one key are decided one after the other: in one batch
-by `decide`, in two by the key that the first one committed. Any number of processes may do so at once: the
-organization's book is locked by one of them at a time.
+There is no timer: a batch is what waits when its turn comes. Two batches of a lane are at work at most: while the first
+is written and committed, the second is read and decided on what the first leaves (its `Tip`). Only then it takes the
+lock, which it gets when the first has committed, and compares the books' marks: every transaction that changes a ledger
+draws a new mark, so equal marks mean that what was decided on is what is there. Otherwise it reads and decides again
+under the lock. So Python and PostgreSQL work at the same time, and no answer depends on a guess.
+
+`lane_of` puts all requests of one organization in one lane. Requests with one key are decided one after the other: in one
+batch by `decide`, in two by the key that the first leaves. Any number of processes may do so at once: the book of an
+organization is locked by one of them at a time.
 
 What can go wrong, and what the callers see:
 - 40001, 40P01, 55P03, XX000, or a connection lost before the commit was sent: nothing was posted, the batch runs again,
@@ -17,12 +22,10 @@ import random
 from collections import deque
 from collections.abc import Callable, Sequence
 from datetime import datetime
-from typing import Final, Protocol, cast
+from typing import Final, Protocol
 from uuid import UUID
 
-import asyncpg
 from sqlalchemy import text
-from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from ledger import store
@@ -34,17 +37,20 @@ from ledger.errors import (
     PostFailed,
     QueueFull,
 )
+from ledger.ids import new_mark
+from ledger.link import Link, driver_connection, sqlstate_of
 from ledger.model import Outcome, Request
-from ledger.posting import decide
+from ledger.posting import Decision, decide
+from ledger.state import State, Tip
 from ledger.store import Connection, Directory
 
 BATCH_MAX: Final = 1000
 QUEUE_MAX: Final = 20_000
 LANES_MAX: Final = 64
 ATTEMPTS_MAX: Final = 8
-LOCK_TIMEOUT_MS: Final = 10_000
-STATEMENT_TIMEOUT_MS: Final = 30_000
 COMMIT_TIMEOUT_SECONDS: Final = 60
+SPLIT_MIN: Final = 8
+"""So many waiting requests are cut in two batches when no batch is at work."""
 
 _RETRY_SECONDS_MAX: Final = 0.5
 _RETRIED_STATES: Final = frozenset({"40001", "40P01", "55P03", "XX000", "57014"})
@@ -73,7 +79,7 @@ class Ledger:
         batch_max: int = BATCH_MAX,
         queue_max: int = QUEUE_MAX,
     ) -> None:
-        """Each lane that is used keeps one connection of the engine's pool.
+        """Each lane that is used keeps two connections of the engine's pool.
 
         `lane_of` gives at most 64 different numbers. `queue_max` bounds the requests that wait in a lane.
         """
@@ -128,7 +134,7 @@ class Ledger:
         raw = await driver_connection(conn)
         await store.lock(raw, commands)
         state, _ = await store.read_state(raw, commands, self._directory)
-        decision = decide(commands, state, self._clock.now())
+        decision = decide(commands, state, self._clock.now(), mark=new_mark())
         await store.write(raw, decision.writes)
         for name in store.PLANNER_SETTINGS:
             await conn.execute(text(f"SET LOCAL {name} = on"))
@@ -148,12 +154,6 @@ class Ledger:
         return lane
 
 
-async def driver_connection(conn: AsyncConnection) -> Connection:
-    """The asyncpg connection under a SQLAlchemy one."""
-    raw = await conn.get_raw_connection()
-    return cast("Connection", raw.driver_connection)
-
-
 class _CommitLost(Exception):
     """The connection was lost while committing."""
 
@@ -162,7 +162,7 @@ _Waiting = tuple[Command, "asyncio.Future[Outcome]"]
 
 
 class _Lane:
-    """One queue, one task, one connection."""
+    """One queue, one task that cuts it into batches, and two batches at work at most, each on a link of its own."""
 
     def __init__(
         self,
@@ -173,7 +173,6 @@ class _Lane:
         batch_max: int,
         queue_max: int,
     ) -> None:
-        self._engine = engine
         self._clock = clock
         self._directory = directory
         self._batch_max = batch_max
@@ -181,8 +180,8 @@ class _Lane:
         self._queue: deque[_Waiting] = deque()
         self._wake = asyncio.Event()
         self._draining = False
-        self._conn: AsyncConnection | None = None
-        self._raw: Connection | None = None
+        self._tip: Tip | None = None
+        self._links = (Link(engine), Link(engine))
         self._loop = asyncio.get_running_loop()
         self._task = asyncio.create_task(self._run(), name="ledger-lane")
 
@@ -202,14 +201,26 @@ class _Lane:
         await self._task
 
     async def _run(self) -> None:
+        jobs: list[asyncio.Task[None] | None] = [None, None]
+        turn = 0
         try:
             while await self._wait():
-                size = min(len(self._queue), self._batch_max)
-                await self._settle([self._queue.popleft() for _ in range(size)])
+                job = jobs[turn]
+                if job is not None:
+                    await job
+                written = asyncio.Event()
+                batch = self._cut(alone=all(job is None or job.done() for job in jobs))
+                jobs[turn] = asyncio.create_task(self._work(self._links[turn], batch, written))
+                await written.wait()
+                turn = 1 - turn
         finally:
+            for job in jobs:
+                if job is not None:
+                    await job
             for _, future in self._queue:
                 _fail(future, LedgerClosed("the ledger was stopped"))
-            await self._disconnect()
+            for link in self._links:
+                await link.close()
 
     async def _wait(self) -> bool:
         """Wait for work; False when there will be none."""
@@ -220,10 +231,25 @@ class _Lane:
             await self._wake.wait()
         return True
 
-    async def _settle(self, waiting: list[_Waiting]) -> None:
-        """Give every caller an outcome or an error."""
+    def _cut(self, *, alone: bool) -> list[_Waiting]:
+        """The next batch: what waits, but only half of many while no other batch is at work, so that the two then
+        alternate.
+        """
+        size = len(self._queue)
+        if alone and size >= SPLIT_MIN:
+            size = (size + 1) // 2
+        return [self._queue.popleft() for _ in range(min(size, self._batch_max))]
+
+    async def _work(self, link: Link, waiting: list[_Waiting], written: asyncio.Event) -> None:
         try:
-            outcomes = await self._post([command for command, _ in waiting])
+            await self._settle(link, waiting, written)
+        finally:
+            written.set()
+
+    async def _settle(self, link: Link, waiting: list[_Waiting], written: asyncio.Event | None) -> None:
+        """Give every caller an outcome or an error. `written` is set once the batch after this one may start."""
+        try:
+            outcomes = await self._post(link, [command for command, _ in waiting], written)
         except _CommitLost as error:
             for _, future in waiting:
                 _fail(future, OutcomeUnknown("lost while committing"), error.__cause__)
@@ -235,8 +261,8 @@ class _Lane:
                 _fail(waiting[0][1], PostFailed("the request was refused"), error)
                 return
             middle = len(waiting) // 2
-            await self._settle(waiting[:middle])
-            await self._settle(waiting[middle:])
+            await self._settle(link, waiting[:middle], None)
+            await self._settle(link, waiting[middle:], None)
         except BaseException:
             for _, future in waiting:
                 _fail(future, OutcomeUnknown("the ledger was stopped while posting"))
@@ -246,7 +272,7 @@ class _Lane:
                 if not future.done():
                     future.set_result(outcome)
 
-    async def _post(self, commands: list[Command]) -> list[Outcome]:
+    async def _post(self, link: Link, commands: list[Command], written: asyncio.Event | None) -> list[Outcome]:
         """One batch, again as long as the database says to try again."""
         failure: Exception | None = None
         for attempt in range(ATTEMPTS_MAX):
@@ -254,87 +280,68 @@ class _Lane:
                 limit = min(_RETRY_SECONDS_MAX, 0.005 * 2**attempt)
                 await asyncio.sleep(random.uniform(0, limit))
             try:
-                raw = self._raw or await self._connect()
-                return await self._post_once(raw, commands)
+                raw = await link.connection()
+                return await self._post_once(link, raw, commands, None if attempt else written)
             except _CommitLost:
-                await self._disconnect()
+                await link.close()
                 raise
             except Exception as error:
-                if self._raw is None or self._raw.is_closed() or _is_lost(error):
-                    await self._disconnect()
-                elif _sqlstate(error) not in _RETRIED_STATES:
+                if link.is_lost(error):
+                    await link.close()
+                elif sqlstate_of(error) not in _RETRIED_STATES:
                     raise
                 failure = error
         raise LedgerUnavailable(f"gave up after {ATTEMPTS_MAX} attempts: {failure}") from failure
 
-    async def _post_once(self, raw: Connection, commands: list[Command]) -> list[Outcome]:
+    async def _post_once(
+        self, link: Link, raw: Connection, commands: list[Command], written: asyncio.Event | None
+    ) -> list[Outcome]:
         try:
-            await store.begin(raw, commands)
-            state, fresh = await store.read_state(raw, commands, self._directory)
-            decision = decide(commands, state, self._clock.now())
+            decision: Decision | None = None
+            if written is not None and store.reads_at_once(commands):
+                decision = await self._decide_ahead(raw, commands)
+            else:
+                await store.begin(raw, commands, None)
+            if decision is None:
+                decision = self._decide(commands, await self._read(raw, commands))
+            if written is not None:
+                self._tip = decision.tip
+                written.set()
             await store.write(raw, decision.writes)
         except Exception:
-            await self._roll_back(raw)
+            await link.roll_back()
             raise
         try:
             async with asyncio.timeout(COMMIT_TIMEOUT_SECONDS):
                 await raw.execute("COMMIT")
         except Exception as error:
-            if raw.is_closed() or _is_lost(error) or isinstance(error, TimeoutError):
+            if link.is_lost(error) or isinstance(error, TimeoutError):
                 raise _CommitLost from error
             raise
-        if fresh:
-            self._directory.add(fresh)
         return decision.outcomes
 
-    async def _roll_back(self, raw: Connection) -> None:
-        """End the transaction; a connection that cannot even do that is given up, which ends it too."""
-        try:
-            await raw.execute("ROLLBACK")
-        except Exception:
-            await self._disconnect()
+    async def _decide_ahead(self, raw: Connection, commands: list[Command]) -> Decision | None:
+        """Decide while the batch before commits, on what it leaves; then take the lock.
 
-    async def _connect(self) -> Connection:
-        conn = self._conn = await self._engine.connect()
-        raw = await driver_connection(conn)
-        await raw.execute(
-            f"SET lock_timeout = {LOCK_TIMEOUT_MS}; SET statement_timeout = {STATEMENT_TIMEOUT_MS};"
-            "SET plan_cache_mode = force_generic_plan;"
-            + "".join(f"SET {name} = off;" for name in store.PLANNER_SETTINGS)
-            + store.PREPARE_LOCK
-        )
-        self._raw = raw
-        return raw
+        None if the state under the lock turns out to be another: that batch failed, or another process was here.
+        """
+        state = await self._read(raw, commands)
+        if self._tip is not None:
+            state = self._tip.over(state)
+        decision = self._decide(commands, state)
+        return decision if await store.begin(raw, commands, state.books) else None
 
-    async def _disconnect(self) -> None:
-        """Close the connection instead of giving it back: its session settings are this lane's own."""
-        conn, self._conn, self._raw = self._conn, None, None
-        if conn is not None:
-            await conn.invalidate()
-            await conn.close()
+    async def _read(self, raw: Connection, commands: list[Command]) -> State:
+        state, fresh = await store.read_state(raw, commands, self._directory)
+        # Whether before the lock or under it, nothing is read here that is not committed.
+        self._directory.add(fresh)
+        return state
+
+    def _decide(self, commands: list[Command], state: State) -> Decision:
+        return decide(commands, state, self._clock.now(), mark=new_mark())
 
 
-def _fail(
-    future: "asyncio.Future[Outcome]",
-    error: Exception,
-    cause: BaseException | None = None,
-) -> None:
+def _fail(future: "asyncio.Future[Outcome]", error: Exception, cause: BaseException | None = None) -> None:
     error.__cause__ = cause
     if not future.done():
         future.set_exception(error)
-
-
-def _sqlstate(error: BaseException) -> str | None:
-    origin = error.orig if isinstance(error, DBAPIError) else error
-    state: object = getattr(origin, "sqlstate", None)
-    return state if isinstance(state, str) else None
-
-
-def _is_lost(error: BaseException) -> bool:
-    """Whether the connection is of no more use: closed, reset, or the server is shutting down."""
-    if isinstance(error, DBAPIError) and error.connection_invalidated:
-        return True
-    if isinstance(error, asyncpg.InterfaceError | OSError):
-        return True
-    state = _sqlstate(error) or ""
-    return state.startswith(("08", "57P"))

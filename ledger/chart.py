@@ -16,7 +16,7 @@ from ledger.accounts import (
     holds_account_id,
 )
 from ledger.chain import genesis
-from ledger.ids import new_id
+from ledger.ids import new_id, new_mark
 from ledger.money import minor_exponent
 from ledger.tables import accounts, books, wallets
 
@@ -48,7 +48,7 @@ async def ensure_chart(conn: AsyncConnection, org_id: UUID, currency: str, *, no
     ids = {kind: chart_account_id(org_id, currency, kind) for kind in CHART_KINDS}
     await conn.execute(
         insert(books)
-        .values(org_id=org_id, entry_seq=0, chain_hash=genesis(org_id), recorded_at=now)
+        .values(org_id=org_id, entry_seq=0, chain_hash=genesis(org_id), mark=0, recorded_at=now)
         .on_conflict_do_nothing()
     )
     rows = [(account_id, kind, None) for kind, account_id in ids.items()]
@@ -109,6 +109,7 @@ async def close_account(
         return NotEmpty(row.available_minor, row.held_minor)
     if row.closed_at is None:
         await conn.execute(update(wallets).where(mine).values(closed_at=now))
+        await conn.execute(update(books).where(books.c.org_id == org_id).values(mark=new_mark()))
     return Closed()
 
 

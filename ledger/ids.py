@@ -35,6 +35,11 @@ def ordered_id(unix_ms: int, sequence: int, salt: bytes) -> bytes:
     )
 
 
+def new_mark() -> int:
+    """63 random bits: a mark that no other change of a book has."""
+    return random.getrandbits(63)
+
+
 def from_bytes(data: bytes) -> UUID:
     """The id of 16 bytes, as the driver's own UUID (a `uuid.UUID`): made, hashed and sent without conversion."""
     return DriverUUID(data)

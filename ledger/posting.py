@@ -38,28 +38,32 @@ from ledger.model import (
     UnpostableAccount,
 )
 from ledger.money import EXACT, floor_split
-from ledger.state import KnownKey, State, Writes
+from ledger.state import State, Tip, Writes
 from ledger.working import Batch, PartyLeg, wallet_change
 
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """One outcome for each request, in order, and the rows to write for those that were posted."""
+    """One outcome for each request, in order, the rows to write for those that were posted, and the state after them."""
 
     outcomes: list[Outcome]
     writes: Writes
+    tip: Tip
 
 
-def decide(commands: Sequence[Command], state: State, now: datetime) -> Decision:
-    """Decide the commands in order on what was read under the lock. Does not change its arguments."""
-    batch = Batch(state, now)
+def decide(commands: Sequence[Command], state: State, now: datetime, *, mark: int) -> Decision:
+    """Decide the commands in order on the state of their organizations. Does not change its arguments.
+
+    `mark` tells the state of the books that this leaves from any other: see `ids.new_mark`.
+    """
+    batch = Batch(state, now, mark)
     outcomes = [_decide_one(batch, command) for command in commands]
-    return Decision(outcomes, batch.finish())
+    return Decision(outcomes, batch.finish(), batch.tip())
 
 
 def _decide_one(batch: Batch, command: Command) -> Outcome:
     request = command.request
-    known = batch.keys.get(command.scoped_key)
+    known = batch.key(command.scoped_key)
     if known is not None:
         if known.content_hash != command.content_hash:
             return ReusedKey()
@@ -68,17 +72,7 @@ def _decide_one(batch: Batch, command: Command) -> Outcome:
         return Duplicate(known.entry_id, known.entry_seq, hold_id)
     outcome = _DECIDERS[type(request)](batch, command, request)
     if isinstance(outcome, Posted):
-        batch.keys[command.scoped_key] = KnownKey(
-            command.content_hash, outcome.entry_id, outcome.entry_seq, outcome.hold_id
-        )
-        batch.writes.keys.append(
-            (
-                command.org_id,
-                command.key_hash,
-                command.content_hash,
-                outcome.entry_seq,
-            )
-        )
+        batch.use_key(command, outcome)
     return outcome
 
 

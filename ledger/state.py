@@ -16,6 +16,7 @@ class BookRow:
 
     entry_seq: int
     chain_hash: bytes
+    mark: int
     recorded_at: datetime
 
 
@@ -87,6 +88,28 @@ class State:
     originals: Mapping[UUID, Original] = field(default_factory=dict[UUID, Original])
 
 
+@dataclass(frozen=True, slots=True)
+class Tip:
+    """What a batch leaves of the books, wallets and keys that it changed: the state after it, before it is committed."""
+
+    books: Mapping[UUID, BookRow]
+    wallets: Mapping[UUID, Wallet]
+    keys: Mapping[bytes, KnownKey]
+
+    def over(self, state: State) -> State:
+        """`state` as it will be once the batch is committed."""
+        if not self.books.keys() & state.books.keys():
+            return state
+        return State(
+            {org_id: self.books.get(org_id, row) for org_id, row in state.books.items()},
+            state.accounts,
+            {wallet_id: self.wallets.get(wallet_id, row) for wallet_id, row in state.wallets.items()},
+            {**state.keys, **self.keys},
+            state.holds,
+            state.originals,
+        )
+
+
 @dataclass(slots=True)
 class Book:
     """The head of a journal while the batch writes to it."""
@@ -94,7 +117,6 @@ class Book:
     org_id: UUID
     entry_seq: int
     chain_hash: bytes
-    moved: bool = False
 
 
 EntryColumns = tuple[
@@ -116,9 +138,13 @@ KeyColumns = tuple[UUID, bytes, bytes, int | None]
 
 @dataclass(slots=True)
 class Writes:
-    """Rows to write, as tuples in the order of the columns of their tables. All are recorded at one time."""
+    """Rows to write, as tuples in the order of the columns of their tables. All are recorded at one time.
+
+    mark: what every book that is changed gets, to be told apart from any other state of it.
+    """
 
     recorded_at: datetime
+    mark: int
     entries: list[EntryColumns] = field(default_factory=list[EntryColumns])
     postings: list[PostingColumns] = field(default_factory=list[PostingColumns])
     keys: list[KeyColumns] = field(default_factory=list[KeyColumns])

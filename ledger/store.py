@@ -5,7 +5,7 @@ joined to the tables by `unnest`, so that a batch of a thousand is a handful of 
 """
 
 from collections import ChainMap
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID
 
@@ -47,14 +47,24 @@ PLANNER_SETTINGS: Final = (
 """Switched off while these statements are planned: every one is a walk along an index, and a plan that is made while a
 table is empty and kept in the connection would otherwise scan the table for as long as the connection lives."""
 
+_READS_MORE: Final = (CaptureHold, ReleaseHold, ExpireHold, ExtendHold, Reversal)
+
 ACCOUNTS_CACHED_MAX: Final = 200_000
 
 _LOCK_BOOKS: Final = """
 SELECT 1 FROM ledger_books WHERE org_id = ANY($1::uuid[]) ORDER BY org_id FOR NO KEY UPDATE
 """
 
-PREPARE_LOCK: Final = f"PREPARE ledger_lock (uuid[]) AS {_LOCK_BOOKS}"
-"""Run once on a connection whose transactions `begin` shall open."""
+PREPARE_LOCK: Final = """
+PREPARE ledger_lock (uuid[], bigint[]) AS
+WITH locked AS (
+    SELECT org_id, mark FROM ledger_books WHERE org_id = ANY($1) ORDER BY org_id FOR NO KEY UPDATE
+)
+SELECT 1 FROM locked l JOIN unnest($1, $2) e (org_id, mark) ON e.org_id = l.org_id AND e.mark = l.mark
+"""
+"""Run once on a connection whose transactions `begin` shall open: locks books, returns those of the expected mark."""
+
+_NO_MARK: Final = -1
 
 _READ_ACCOUNTS: Final = """
 SELECT a.org_id, a.account_id, a.kind, a.currency, a.wallet_id
@@ -63,13 +73,13 @@ JOIN ledger_accounts a ON a.org_id = u.org_id AND a.account_id = u.account_id
 """
 
 _READ: Final = """
-SELECT 0, b.org_id, NULL::uuid, b.entry_seq, NULL::bigint, NULL::numeric, NULL::boolean, b.chain_hash, NULL::bytea,
+SELECT 0, b.org_id, NULL::uuid, b.entry_seq, b.mark, NULL::numeric, NULL::boolean, b.chain_hash, NULL::bytea,
        b.recorded_at, NULL::uuid
 FROM unnest($1::uuid[]) u (org_id)
 JOIN ledger_books b ON b.org_id = u.org_id
 UNION ALL
-SELECT 1, w.org_id, w.account_id, w.available_minor, w.held_minor, w.carry, w.closed_at IS NOT NULL, NULL, NULL, NULL, NULL
-FROM unnest($2::uuid[], $3::uuid[]) u (org_id, account_id)
+SELECT 1, w.org_id, w.account_id, w.available_minor, w.held_minor, w.carry, w.closed_at IS NOT NULL, NULL, NULL, NULL,
+NULL FROM unnest($2::uuid[], $3::uuid[]) u (org_id, account_id)
 JOIN ledger_wallets w ON w.org_id = u.org_id AND w.account_id = u.account_id
 UNION ALL
 SELECT 2, k.org_id, e.entry_id, k.entry_seq, NULL, NULL, NULL, k.content_hash, k.key_hash, NULL, e.hold_id
@@ -114,12 +124,12 @@ WITH entry AS (
     WHERE w.org_id = u.org_id AND w.account_id = u.account_id
 ), book AS (
     UPDATE ledger_books b
-    SET entry_seq = u.entry_seq, chain_hash = u.hash, recorded_at = $1
+    SET entry_seq = u.entry_seq, chain_hash = u.hash, mark = $26, recorded_at = $1
     FROM unnest($23::uuid[], $24::bigint[], $25::bytea[]) u (org_id, entry_seq, hash)
     WHERE b.org_id = u.org_id
 )
 INSERT INTO ledger_keys (org_id, key_hash, content_hash, entry_seq, recorded_at)
-SELECT *, $1::timestamptz FROM unnest($26::uuid[], $27::bytea[], $28::bytea[], $29::bigint[])
+SELECT *, $1::timestamptz FROM unnest($27::uuid[], $28::bytea[], $29::bytea[], $30::bigint[])
 ON CONFLICT DO NOTHING
 """
 
@@ -162,10 +172,19 @@ class Directory:
         self.accounts.update(accounts)
 
 
-async def begin(conn: Connection, commands: Sequence[Command]) -> None:
-    """Open a transaction and lock the books in one round trip, on a connection that has run `PREPARE_LOCK`."""
-    org_ids = ",".join({str(command.org_id) for command in commands})
-    await conn.execute(f"BEGIN; EXECUTE ledger_lock ('{{{org_ids}}}')")
+async def begin(conn: Connection, commands: Sequence[Command], expected: Mapping[UUID, BookRow] | None) -> bool:
+    """Open a transaction and lock the books in one round trip, on a connection that has run `PREPARE_LOCK`.
+
+    Whether every book of `expected` has the mark expected; False without an expectation.
+    """
+    if expected is None:
+        marks = {command.org_id: _NO_MARK for command in commands}
+    else:
+        marks = {org_id: book.mark for org_id, book in expected.items()}
+    org_ids = ",".join(map(str, marks))
+    numbers = ",".join(map(str, marks.values()))
+    status = await conn.execute(f"BEGIN; EXECUTE ledger_lock ('{{{org_ids}}}', '{{{numbers}}}')")
+    return status == f"SELECT {len(marks)}"
 
 
 async def lock(conn: Connection, commands: Sequence[Command]) -> None:
@@ -173,12 +192,19 @@ async def lock(conn: Connection, commands: Sequence[Command]) -> None:
     await conn.fetch(_LOCK_BOOKS, list({command.org_id for command in commands}))
 
 
+def reads_at_once(commands: Sequence[Command]) -> bool:
+    """Whether one statement reads all that can change, so that it is of one moment with the marks of the books."""
+    return not any(isinstance(command.request, _READS_MORE) for command in commands)
+
+
 async def read_state(
     conn: Connection, commands: Sequence[Command], directory: Directory
 ) -> tuple[State, dict[UUID, Account]]:
-    """Read all that deciding needs. The books are locked by an earlier statement, so this one sees their last state.
+    """Read all that deciding needs: under the lock of the books, taken by an earlier statement, or before it.
 
-    Also returns the accounts that the directory did not know: the caller adds them once they are known to be committed.
+    Before it, what was read still holds under the lock if the books' marks do, except for holds and originals, which are
+    read by statements of their own: see `reads_at_once`. Also returns the accounts that the directory did not know: the
+    caller adds them once they are known to be committed.
     """
     holds = await _read_holds(conn, commands)
     originals = await _read_originals(conn, commands)
@@ -209,7 +235,7 @@ async def read_state(
     for row in rows:
         what = row[0]
         if what == 0:
-            books[row[1]] = BookRow(row[3], row[7], row[9])
+            books[row[1]] = BookRow(row[3], row[7], row[4], row[9])
         elif what == 1:
             wallets[row[2]] = Wallet(row[1], row[2], row[3], row[4], row[5], row[6])
         else:
@@ -231,6 +257,7 @@ async def write(conn: Connection, writes: Writes) -> None:
         *_columns(writes.postings, 6),
         *_columns(moved, 4),
         *_columns(books, 3),
+        writes.mark,
         *_columns(writes.keys, 4),
     )
     if status != f"INSERT 0 {len(writes.keys)}":

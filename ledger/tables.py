@@ -87,14 +87,15 @@ books: Final = Table(
     Column("org_id", Uuid, nullable=False),
     Column("entry_seq", BigInteger, nullable=False),
     Column("chain_hash", LargeBinary, nullable=False),
+    Column("mark", BigInteger, nullable=False),
     Column("recorded_at", _TIME, nullable=False),
     PrimaryKeyConstraint("org_id"),
     info={"scope": "tenant"},
     postgresql_with={"fillfactor": 60},
 )
 """The head of an organization's journal: last number, last hash, last time. Its row is the lock of the whole ledger of
-it.
-"""
+it, and `mark` is a number that every transaction that changes anything of it draws anew: the same mark, the same
+state."""
 
 entries: Final = Table(
     "ledger_entries",

@@ -19,7 +19,7 @@ from ledger.model import (
     UnpostableAccount,
     WalletChange,
 )
-from ledger.state import Book, Hold, Original, State, Wallet, Writes
+from ledger.state import Book, BookRow, Hold, KnownKey, Original, State, Tip, Wallet, Writes
 
 
 @dataclass(slots=True, eq=False)
@@ -49,7 +49,7 @@ _HOLDS: Final = AccountKind.HOLDS
 class Batch:
     """What the requests of a batch, decided one after the other, have made of the state so far."""
 
-    def __init__(self, state: State, now: datetime) -> None:
+    def __init__(self, state: State, now: datetime, mark: int) -> None:
         """`now` is the time of the whole batch, unless a book is ahead of it: a journal's clock never runs backwards."""
         self.recorded_at = max((book.recorded_at for book in state.books.values()), default=now)
         if self.recorded_at < now:
@@ -62,8 +62,8 @@ class Batch:
         self._wallets: dict[UUID, Wallet] = {}
         self._holds: dict[UUID, Hold] = {}
         self._reversed: dict[UUID, int] = {}
-        self.keys = dict(state.keys)
-        self.writes = Writes(self.recorded_at)
+        self._new_keys: dict[bytes, KnownKey] = {}
+        self.writes = Writes(self.recorded_at, mark)
 
     def party(self, org_id: UUID, account_id: UUID) -> Party | None:
         """The organization's account, or None; a wallet counts only with its live row."""
@@ -159,6 +159,18 @@ class Batch:
         self._reversed[original.entry_id] = total
         self.writes.reversed_minor[original.org_id, original.entry_id] = total
 
+    def key(self, scoped_key: bytes) -> KnownKey | None:
+        """What became of a key, if it was used."""
+        return self._new_keys.get(scoped_key) or self._state.keys.get(scoped_key)
+
+    def use_key(self, command: Command, posted: Posted) -> None:
+        """Note that the command's key is used, which also makes its organization's book a changed one."""
+        self._new_keys[command.scoped_key] = KnownKey(
+            command.content_hash, posted.entry_id, posted.entry_seq, posted.hold_id
+        )
+        book = self._book(command.org_id)
+        self.writes.keys.append((book.org_id, command.key_hash, command.content_hash, posted.entry_seq))
+
     def post(
         self,
         command: Command,
@@ -230,6 +242,15 @@ class Batch:
             elif wallet.moved:
                 writes.wallets.append(wallet)
         return writes
+
+    def tip(self) -> Tip:
+        """The state after this batch, of what it changed."""
+        at, mark = self.recorded_at, self.writes.mark
+        return Tip(
+            {book.org_id: BookRow(book.entry_seq, book.chain_hash, mark, at) for book in self._books.values()},
+            self._wallets,
+            self._new_keys,
+        )
 
     def _party(self, account: Account) -> Party | None:
         wallet: Wallet | None = None

@@ -33,7 +33,7 @@ class PureLedger:
         self.reversed: dict[UUID, int] = {}
 
     def open_chart(self, org_id: UUID, currency: str) -> None:
-        self.books.setdefault(org_id, BookRow(0, genesis(org_id), self.now))
+        self.books.setdefault(org_id, BookRow(0, genesis(org_id), 0, self.now))
         for kind in CHART_KINDS:
             account_id = chart_account_id(org_id, currency, kind)
             self.accounts[account_id] = Account(org_id, account_id, kind, currency, None)
@@ -59,7 +59,7 @@ class PureLedger:
 
     def post(self, *requests: Request) -> list[Outcome]:
         """Decide the requests as one batch and keep what it writes."""
-        decision = decide([prepare(request) for request in requests], self.state(), self.now)
+        decision = decide([prepare(request) for request in requests], self.state(), self.now, mark=len(self.entries))
         self._apply(decision.writes)
         return decision.outcomes
 
@@ -89,7 +89,7 @@ class PureLedger:
         self.entries += writes.entries
         self.postings += writes.postings
         for book in writes.books:
-            self.books[book.org_id] = BookRow(book.entry_seq, book.chain_hash, writes.recorded_at)
+            self.books[book.org_id] = BookRow(book.entry_seq, book.chain_hash, writes.mark, writes.recorded_at)
         for wallet in writes.wallets + writes.accrued_wallets:
             self.accrued[wallet.account_id] += wallet.accrued_more or 0
             self.wallets[wallet.account_id] = Wallet(

@@ -24,9 +24,7 @@ def upgrade() -> None:
     _accounts()
     _journal()
     _holds_and_reversals()
-    grant_append_only(
-        "ledger_accounts", "ledger_entries", "ledger_postings", "ledger_keys"
-    )
+    grant_append_only("ledger_accounts", "ledger_entries", "ledger_postings", "ledger_keys")
     grant("ledger_wallets", "ledger_books", "ledger_holds", "ledger_reversals")
 
 
@@ -72,6 +70,7 @@ def _journal() -> None:
         sa.Column("org_id", sa.Uuid, nullable=False),
         sa.Column("entry_seq", sa.BigInteger, nullable=False),
         sa.Column("chain_hash", sa.LargeBinary, nullable=False),
+        sa.Column("mark", sa.BigInteger, nullable=False),
         sa.Column("recorded_at", _TIME, nullable=False),
         sa.PrimaryKeyConstraint("org_id", name="pk_ledger_books"),
         postgresql_with={"fillfactor": 60},
@@ -91,9 +90,7 @@ def _journal() -> None:
         sa.Column("metadata", JSONB(none_as_null=True)),
         sa.Column("hash", sa.LargeBinary, nullable=False),
         sa.PrimaryKeyConstraint("org_id", "entry_seq", name="pk_ledger_entries"),
-        sa.UniqueConstraint(
-            "org_id", "entry_id", name="uq_ledger_entries_org_id_entry_id"
-        ),
+        sa.UniqueConstraint("org_id", "entry_id", name="uq_ledger_entries_org_id_entry_id"),
     )
     op.create_table(
         "ledger_postings",
@@ -103,9 +100,7 @@ def _journal() -> None:
         sa.Column("account_id", sa.Uuid, nullable=False),
         sa.Column("amount_minor", sa.BigInteger, nullable=False),
         sa.Column("balance_after_minor", sa.BigInteger),
-        sa.PrimaryKeyConstraint(
-            "org_id", "entry_seq", "leg", name="pk_ledger_postings"
-        ),
+        sa.PrimaryKeyConstraint("org_id", "entry_seq", "leg", name="pk_ledger_postings"),
         sa.CheckConstraint("amount_minor <> 0", name="ck_ledger_postings_amount_minor"),
     )
     op.create_index(
@@ -146,13 +141,10 @@ def _holds_and_reversals() -> None:
         ),
         sa.CheckConstraint("amount_minor > 0", name="ck_ledger_holds_amount_minor"),
         sa.CheckConstraint(
-            "captured_minor >= 0 AND remaining_minor >= 0"
-            " AND captured_minor + remaining_minor <= amount_minor",
+            "captured_minor >= 0 AND remaining_minor >= 0 AND captured_minor + remaining_minor <= amount_minor",
             name="ck_ledger_holds_parts",
         ),
-        sa.CheckConstraint(
-            "(remaining_minor > 0) = (state = 'open')", name="ck_ledger_holds_state"
-        ),
+        sa.CheckConstraint("(remaining_minor > 0) = (state = 'open')", name="ck_ledger_holds_state"),
     )
     op.create_index(
         "ix_ledger_holds_org_id_account_id_hold_id",
@@ -176,7 +168,5 @@ def _holds_and_reversals() -> None:
             ["ledger_entries.org_id", "ledger_entries.entry_id"],
             name="fk_ledger_reversals_org_id_entry_id",
         ),
-        sa.CheckConstraint(
-            "reversed_minor > 0", name="ck_ledger_reversals_reversed_minor"
-        ),
+        sa.CheckConstraint("reversed_minor > 0", name="ck_ledger_reversals_reversed_minor"),
     )

@@ -1,0 +1,73 @@
+"""One driver connection of a lane: opened when needed, closed when it is of no more use."""
+
+from typing import Final, cast
+
+import asyncpg
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from ledger import store
+from ledger.store import Connection
+
+LOCK_TIMEOUT_MS: Final = 10_000
+STATEMENT_TIMEOUT_MS: Final = 30_000
+
+
+class Link:
+    """A connection of the engine's pool with session settings of its own, so it is never given back but closed."""
+
+    def __init__(self, engine: AsyncEngine) -> None:
+        self._engine = engine
+        self._conn: AsyncConnection | None = None
+        self._raw: Connection | None = None
+
+    async def connection(self) -> Connection:
+        """The connection, opened if there is none."""
+        if self._raw is not None:
+            return self._raw
+        conn = self._conn = await self._engine.connect()
+        raw = await driver_connection(conn)
+        await raw.execute(
+            f"SET lock_timeout = {LOCK_TIMEOUT_MS}; SET statement_timeout = {STATEMENT_TIMEOUT_MS};"
+            "SET plan_cache_mode = force_generic_plan;"
+            + "".join(f"SET {name} = off;" for name in store.PLANNER_SETTINGS)
+            + store.PREPARE_LOCK
+        )
+        self._raw = raw
+        return raw
+
+    async def roll_back(self) -> None:
+        """End the transaction; a connection that cannot even do that is closed, which ends it too."""
+        try:
+            if self._raw is not None:
+                await self._raw.execute("ROLLBACK")
+        except Exception:
+            await self.close()
+
+    async def close(self) -> None:
+        """Close the connection, if there is one."""
+        conn, self._conn, self._raw = self._conn, None, None
+        if conn is not None:
+            await conn.invalidate()
+            await conn.close()
+
+    def is_lost(self, error: BaseException) -> bool:
+        """Whether the connection was never there or is of no more use: closed, reset, or the server is shutting down."""
+        if self._raw is None or self._raw.is_closed():
+            return True
+        if isinstance(error, asyncpg.InterfaceError | OSError):
+            return True
+        return (sqlstate_of(error) or "").startswith(("08", "57P"))
+
+
+async def driver_connection(conn: AsyncConnection) -> Connection:
+    """The asyncpg connection under a SQLAlchemy one."""
+    raw = await conn.get_raw_connection()
+    return cast("Connection", raw.driver_connection)
+
+
+def sqlstate_of(error: BaseException) -> str | None:
+    """The SQLSTATE of a driver's error, SQLAlchemy's or our own."""
+    origin = error.orig if isinstance(error, DBAPIError) else error
+    state: object = getattr(origin, "sqlstate", None)
+    return state if isinstance(state, str) else None
