@@ -27,7 +27,7 @@ from wallet_service.catalog.rules import (
     is_storable,
 )
 from wallet_service.clock import Clock
-from wallet_service.db import Database
+from wallet_service.db import Database, driver
 from wallet_service.errors import Code, Reason, ServiceError, already_exists, invalid_field, not_found
 from wallet_service.pages import Page, decode_token, page_of, page_size, query_digest
 from wallet_service.rating.rules import RatePoint, plain_text
@@ -250,12 +250,13 @@ class CatalogOperations:
 
 async def read_tariffs(conn: AsyncConnection, meters: Collection[str]) -> dict[str, MeterTariff]:
     """Step: the unit and the rates of each meter of `meters` that exists."""
+    units: dict[str, str] = {}
     points: dict[str, dict[str, list[RatePoint]]] = {}
-    for rate in await store.read_rates(conn, meters):
-        by_currency = points.setdefault(rate.meter, {})
-        by_currency.setdefault(rate.currency, []).append(RatePoint(rate.effective_at, rate.unit_price_minor))
-    found = await store.read_meters(conn, meters)
-    return {name: MeterTariff(meter.unit, points.get(name, {})) for name, meter in found.items()}
+    for meter, unit, currency, point in await store.read_tariff_rows(await driver(conn), meters):
+        units[meter] = unit
+        if point is not None:
+            points.setdefault(meter, {}).setdefault(currency, []).append(point)
+    return {meter: MeterTariff(unit, points.get(meter, {})) for meter, unit in units.items()}
 
 
 async def _difference(conn: AsyncConnection, wanted: CatalogDocument) -> CatalogDiff:

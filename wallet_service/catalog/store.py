@@ -20,6 +20,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from wallet_service.catalog.rules import Meter, NewMeter, NewRate, PublicRate, Rate
 from wallet_service.catalog.tables import meters, rates
+from wallet_service.rating.rules import RatePoint
 
 AGGREGATION_SUM: Final = "sum"
 
@@ -30,6 +31,27 @@ _METER_COLUMNS: Final = (
     meters.c.category,
     meters.c.created_at,
 )
+
+
+_TARIFF_ROWS: Final = """
+    SELECT m.meter, m.unit, r.currency, r.effective_at, r.unit_price_minor
+    FROM meters m LEFT JOIN rates r ON r.meter = m.meter
+    WHERE m.meter = ANY($1::text[])
+    ORDER BY m.meter, r.currency, r.effective_at
+"""
+
+
+async def read_tariff_rows(
+    raw: "asyncpg.Connection[asyncpg.Record]", names: Collection[str]
+) -> list[tuple[str, str, str, RatePoint | None]]:
+    """Meter, unit, currency and rate, in order of effective time; a meter without rates has one row with None.
+
+    Asked for every batch of usage, so it speaks to the driver.
+    """
+    return [
+        (meter, unit, currency or "", None if price is None else RatePoint(effective_at, price))
+        for meter, unit, currency, effective_at, price in await raw.fetch(_TARIFF_ROWS, list(names))
+    ]
 
 
 async def insert_meters(conn: AsyncConnection, new: Sequence[NewMeter], *, created_at: datetime) -> frozenset[str]:

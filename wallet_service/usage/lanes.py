@@ -1,12 +1,9 @@
 """Lanes of usage: concurrent calls share transactions.
 
-There is no timer: a batch is what waits when a lane is free for it, whole calls up to a number of events. A lane works two
-batches at a time, the second is decided while the first is written; when both have an event with the same key, the database
-lets one of them pass and the other is decided again. `lane_of` puts all calls of one organization in one lane.
-
-A call that the database refuses does not take others with it: the batch is cut in two until that call is alone and fails
-alone. When the database is out of reach every caller of the batch learns so, and sends the same events again: their keys
-make that safe.
+There is no timer: a batch is what waits when the one before it has committed, whole calls up to a number of events.
+`lane_of` puts all calls of one organization in one lane. A call that the database refuses does not take others with it: the
+batch is cut in two until that call is alone and fails alone. When the database is out of reach every caller of the batch
+learns so, and sends the same events again: their keys make that safe.
 """
 
 import asyncio
@@ -23,8 +20,6 @@ from wallet_service.usage.model import Call, EventResult
 
 BATCH_EVENTS_MAX: Final = 2000
 QUEUE_EVENTS_MAX: Final = 50_000
-BATCHES_MAX: Final = 2
-"""Batches of a lane that are at work at the same time: one is decided while the database writes the other."""
 
 Commit = Callable[[Sequence[Call]], Awaitable[list[list[EventResult]]]]
 """Decides and writes calls in one transaction of its own; results call by call."""
@@ -75,18 +70,15 @@ class UsageLanes:
         lane = self._lanes.get(number)
         if lane is None:
             lane = self._lanes[number] = _Lane(
-                self._commit,
-                batches_max=BATCHES_MAX,
-                batch_events_max=self._batch_events_max,
-                queue_events_max=self._queue_events_max,
+                self._commit, batch_events_max=self._batch_events_max, queue_events_max=self._queue_events_max
             )
         return await lane.enqueue(call)
 
 
 class _Lane:
-    """One queue, and the batches at work."""
+    """One queue and one task."""
 
-    def __init__(self, commit: Commit, *, batches_max: int, batch_events_max: int, queue_events_max: int) -> None:
+    def __init__(self, commit: Commit, *, batch_events_max: int, queue_events_max: int) -> None:
         self._commit = commit
         self._batch_events_max = batch_events_max
         self._queue_events_max = queue_events_max
@@ -94,7 +86,6 @@ class _Lane:
         self._event_count = 0
         self._draining = False
         self._wake = asyncio.Event()
-        self._free = asyncio.Semaphore(batches_max)
         self._task = asyncio.create_task(self._run(), name="usage-lane")
 
     def enqueue(self, call: Call) -> "asyncio.Future[list[EventResult]]":
@@ -113,22 +104,14 @@ class _Lane:
         await self._task
 
     async def _run(self) -> None:
-        async with asyncio.TaskGroup() as batches:
-            while self._queue or not self._draining:
-                if not self._queue:
-                    self._wake.clear()
-                    await self._wake.wait()
-                    continue
-                await self._free.acquire()
-                batches.create_task(self._work(self._next_batch()), name="usage-batch")
-                # Let callers who were just answered queue their next call, so that they share the next batch.
-                await asyncio.sleep(0)
-
-    async def _work(self, batch: list[_Waiting]) -> None:
-        try:
-            await self._settle(batch)
-        finally:
-            self._free.release()
+        while self._queue or not self._draining:
+            if not self._queue:
+                self._wake.clear()
+                await self._wake.wait()
+                continue
+            await self._settle(self._next_batch())
+            # Let the callers that were just answered queue their next call, so that they share the next batch.
+            await asyncio.sleep(0)
 
     def _next_batch(self) -> list[_Waiting]:
         batch: list[_Waiting] = []
