@@ -68,40 +68,55 @@ _NO_MARK: Final = -1
 
 _READ_ACCOUNTS: Final = """
 SELECT a.org_id, a.account_id, a.kind, a.currency, a.wallet_id
-FROM unnest($1::uuid[], $2::uuid[]) u (org_id, account_id)
-JOIN ledger_accounts a ON a.org_id = u.org_id AND a.account_id = u.account_id
+FROM unnest($1::uuid[], $2::uuid[]) u (org_id, account_id), LATERAL (
+    SELECT * FROM ledger_accounts a WHERE a.org_id = u.org_id AND a.account_id = u.account_id OFFSET 0
+) a
 """
 
 _READ: Final = """
 SELECT 0, b.org_id, NULL::uuid, b.entry_seq, b.mark, NULL::numeric, NULL::boolean, b.chain_hash, NULL::bytea,
        b.recorded_at, NULL::uuid
-FROM unnest($1::uuid[]) u (org_id)
-JOIN ledger_books b ON b.org_id = u.org_id
+FROM unnest($1::uuid[]) u (org_id), LATERAL (
+    SELECT * FROM ledger_books b WHERE b.org_id = u.org_id OFFSET 0
+) b
 UNION ALL
-SELECT 1, w.org_id, w.account_id, w.available_minor, w.held_minor, w.carry, w.closed_at IS NOT NULL, NULL, NULL, NULL,
-NULL FROM unnest($2::uuid[], $3::uuid[]) u (org_id, account_id)
-JOIN ledger_wallets w ON w.org_id = u.org_id AND w.account_id = u.account_id
+SELECT 1, w.org_id, w.account_id, w.available_minor, w.held_minor, w.carry, w.closed_at IS NOT NULL, NULL, NULL, NULL, NULL
+FROM unnest($2::uuid[], $3::uuid[]) u (org_id, account_id), LATERAL (
+    SELECT * FROM ledger_wallets w WHERE w.org_id = u.org_id AND w.account_id = u.account_id OFFSET 0
+) w
 UNION ALL
-SELECT 2, k.org_id, e.entry_id, k.entry_seq, NULL, NULL, NULL, k.content_hash, k.key_hash, NULL, e.hold_id
-FROM unnest($4::uuid[], $5::bytea[]) u (org_id, key_hash)
-JOIN ledger_keys k ON k.org_id = u.org_id AND k.key_hash = u.key_hash
-LEFT JOIN ledger_entries e ON e.org_id = k.org_id AND e.entry_seq = k.entry_seq
+SELECT 2, k.org_id, k.entry_id, k.entry_seq, NULL, NULL, NULL, k.content_hash, k.key_hash, NULL, k.hold_id
+FROM unnest($4::uuid[], $5::bytea[]) u (org_id, key_hash), LATERAL (
+    SELECT k.*, e.entry_id, e.hold_id
+    FROM ledger_keys k
+    LEFT JOIN ledger_entries e ON e.org_id = k.org_id AND e.entry_seq = k.entry_seq
+    WHERE k.org_id = u.org_id AND k.key_hash = u.key_hash OFFSET 0
+) k
 """
-"""Books, wallets and used keys in one go, told apart by the first column."""
+"""Books, wallets and used keys in one go, told apart by the first column.
+
+OFFSET 0 keeps the planner from turning a lookup around, which it would do for a table that is empty when the plan is made:
+walk the whole of it once and compare. The plan is kept, and the table grows.
+"""
 
 _READ_HOLDS: Final = """
 SELECT h.org_id, h.hold_id, h.account_id, h.amount_minor, h.captured_minor, h.remaining_minor, h.state, h.expires_at,
        h.description, h.created_at, h.updated_at
-FROM unnest($1::uuid[], $2::uuid[]) u (org_id, hold_id)
-JOIN ledger_holds h ON h.org_id = u.org_id AND h.hold_id = u.hold_id
+FROM unnest($1::uuid[], $2::uuid[]) u (org_id, hold_id), LATERAL (
+    SELECT * FROM ledger_holds h WHERE h.org_id = u.org_id AND h.hold_id = u.hold_id OFFSET 0
+) h
 """
 
 _READ_ORIGINALS: Final = """
 SELECT e.org_id, e.entry_id, e.currency, p.account_id, p.amount_minor, coalesce(r.reversed_minor, 0)
-FROM (SELECT DISTINCT * FROM unnest($1::uuid[], $2::uuid[])) u (org_id, entry_id)
-JOIN ledger_entries e ON e.org_id = u.org_id AND e.entry_id = u.entry_id
-JOIN ledger_postings p ON p.org_id = e.org_id AND p.entry_seq = e.entry_seq
-LEFT JOIN ledger_reversals r ON r.org_id = e.org_id AND r.entry_id = e.entry_id
+FROM (SELECT DISTINCT * FROM unnest($1::uuid[], $2::uuid[])) u (org_id, entry_id), LATERAL (
+    SELECT * FROM ledger_entries e WHERE e.org_id = u.org_id AND e.entry_id = u.entry_id OFFSET 0
+) e, LATERAL (
+    SELECT * FROM ledger_postings p WHERE p.org_id = e.org_id AND p.entry_seq = e.entry_seq OFFSET 0
+) p
+LEFT JOIN LATERAL (
+    SELECT * FROM ledger_reversals r WHERE r.org_id = e.org_id AND r.entry_id = e.entry_id OFFSET 0
+) r ON true
 ORDER BY e.org_id, e.entry_seq, p.leg
 """
 
