@@ -8,6 +8,7 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from itertools import count
+from pathlib import Path
 from typing import Any
 
 from providers.coinbase import CoinbaseProvider, CoinbaseSettings
@@ -20,6 +21,8 @@ from tests.contract.labs import SimulatorLab
 from tests.contract.receiver import Receiver, receiving
 from wallet_service.clock import ManualClock
 
+DOCUMENTED: dict[str, Any] = json.loads((Path(__file__).parent / "coinbase_documented.json").read_text())
+"""The shapes of the examples in the vendor's documentation; the file says where they are from."""
 SECRET = "hook0-contract"
 START = datetime(2026, 11, 2, 9, 30, tzinfo=UTC)
 PAYING: dict[str, dict[str, Any]] = {

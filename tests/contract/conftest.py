@@ -7,7 +7,9 @@ Without it they are not collected for it: nothing is skipped.
 import os
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 
+import httpx
 import pytest
 
 from tests.contract.coinbase_lab import CoinbaseSimulatorLab, coinbase_simulator_lab
@@ -69,3 +71,17 @@ async def lab(request: pytest.FixtureRequest) -> AsyncIterator[Lab]:
     else:
         async with stripe_simulator_lab(Conformance()) as account:
             yield account
+
+
+@pytest.fixture
+def sent(monkeypatch: pytest.MonkeyPatch) -> list[httpx.Request]:
+    """Every request that leaves an httpx client from now on."""
+    requests: list[httpx.Request] = []
+    send = httpx.AsyncClient.send
+
+    async def recording(self: httpx.AsyncClient, request: httpx.Request, **options: Any) -> httpx.Response:
+        requests.append(request)
+        return await send(self, request, **options)
+
+    monkeypatch.setattr(httpx.AsyncClient, "send", recording)
+    return requests
