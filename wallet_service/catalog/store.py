@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
+import asyncpg
 from sqlalchemy import (
     ColumnElement,
     Select,

@@ -35,7 +35,7 @@ def apply(
     found = with_service(work)
     console = Console()
     for line in diff_lines(found):
-        console.print(line)
+        console.print(line, soft_wrap=True)
     if found.conflicts:
         console.print("nothing was changed")
         raise typer.Exit(1)

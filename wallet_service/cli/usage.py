@@ -49,7 +49,7 @@ def import_file(
     report = with_service(work)
     console = Console()
     for line in report_lines(report):
-        console.print(line)
+        console.print(line, soft_wrap=True)
     if report.refused_count:
         raise typer.Exit(1)
 
