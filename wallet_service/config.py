@@ -57,8 +57,8 @@ class Settings(BaseSettings):
     usage_age_max_days: int = Field(default=35, ge=1)
     """Default of an organization; older events are refused unless an operator imports them."""
     usage_ahead_max_seconds: int = Field(default=300, ge=0)
-    egress_free_gib: int = Field(default=10_240, ge=0)
-    """Free Data Transfer allowance of a project and month, as QueryUsage shows it."""
+    egress_free_gib: int = Field(default=0, ge=0)
+    """Free Data Transfer of a project and month, as QueryUsage shows it. Rating bills every GiB, so the default promises none."""
 
     # Stripe
     stripe_api_key: SecretStr | None = None
@@ -68,6 +68,8 @@ class Settings(BaseSettings):
     stripe_timeout_seconds: int = Field(default=20, ge=1, le=80)
     stripe_simulator_port: int = Field(default=8081, ge=0, le=65535)
     """Loopback port of the simulator in development; 0 takes a free one."""
+    coinbase_simulator_port: int = Field(default=8082, ge=0, le=65535)
+    """The same for the simulator of Coinbase."""
     topup_amount_max_minor: int = Field(default=100_000_000, ge=1)
     reconcile_after_seconds: int = Field(default=300, ge=1)
     """Age at which a PENDING top-up is asked for at the provider."""

@@ -2002,7 +2002,7 @@ type CreateStripeTopUpIntentResponse struct {
 	// The top-up. Always set.
 	TopUp *TopUp `protobuf:"bytes,1,opt,name=top_up,json=topUp,proto3" json:"top_up,omitempty"`
 	// Secret with which the client finishes the payment in Stripe.js. Empty when the saved card was charged and nothing
-	// is left to do, or when the provider has not answered yet: then a retry with the same key tells it.
+	// is left to do. When the provider has not answered the call fails with OUTCOME_UNKNOWN: a retry with the same key tells.
 	ClientSecret  string `protobuf:"bytes,2,opt,name=client_secret,json=clientSecret,proto3" json:"client_secret,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -2514,7 +2514,7 @@ type QueryUsageRequest struct {
 	MeterPrefix string `protobuf:"bytes,3,opt,name=meter_prefix,json=meterPrefix,proto3" json:"meter_prefix,omitempty"`
 	// Start of the range, inclusive, in Unix seconds. 0 (unset) means no lower bound.
 	StartTimeUnix int64 `protobuf:"varint,4,opt,name=start_time_unix,json=startTimeUnix,proto3" json:"start_time_unix,omitempty"`
-	// End of the range, exclusive, in Unix seconds, not before the start. 0 (unset) means now.
+	// End of the range, exclusive, in Unix seconds, not before the start. 0 (unset) means no upper bound.
 	EndTimeUnix int64 `protobuf:"varint,5,opt,name=end_time_unix,json=endTimeUnix,proto3" json:"end_time_unix,omitempty"`
 	// Width of a bucket in UTC: `hour`, `day` or `month`. Unset means `day`.
 	Bucket string `protobuf:"bytes,6,opt,name=bucket,proto3" json:"bucket,omitempty"`

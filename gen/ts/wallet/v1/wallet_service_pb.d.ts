@@ -1018,7 +1018,7 @@ export declare type CreateStripeTopUpIntentResponse = Message<"wallet.v1.CreateS
 
   /**
    * Secret with which the client finishes the payment in Stripe.js. Empty when the saved card was charged and nothing
-   * is left to do, or when the provider has not answered yet: then a retry with the same key tells it.
+   * is left to do. When the provider has not answered the call fails with OUTCOME_UNKNOWN: a retry with the same key tells.
    *
    * @generated from field: string client_secret = 2;
    */
@@ -1291,7 +1291,7 @@ export declare type QueryUsageRequest = Message<"wallet.v1.QueryUsageRequest"> &
   startTimeUnix: bigint;
 
   /**
-   * End of the range, exclusive, in Unix seconds, not before the start. 0 (unset) means now.
+   * End of the range, exclusive, in Unix seconds, not before the start. 0 (unset) means no upper bound.
    *
    * @generated from field: int64 end_time_unix = 5;
    */

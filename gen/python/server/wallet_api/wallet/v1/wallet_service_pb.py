@@ -1489,7 +1489,7 @@ class CreateStripeTopUpIntentResponse(Message[_CreateStripeTopUpIntentResponseFi
             ```
         client_secret:
             Secret with which the client finishes the payment in Stripe.js. Empty when the saved card was charged and nothing
-            is left to do, or when the provider has not answered yet: then a retry with the same key tells it.
+            is left to do. When the provider has not answered the call fails with OUTCOME_UNKNOWN: a retry with the same key tells.
 
             ```proto
             string client_secret = 2;
@@ -1877,7 +1877,7 @@ class QueryUsageRequest(Message[_QueryUsageRequestFields]):
             int64 start_time_unix = 4;
             ```
         end_time_unix:
-            End of the range, exclusive, in Unix seconds, not before the start. 0 (unset) means now.
+            End of the range, exclusive, in Unix seconds, not before the start. 0 (unset) means no upper bound.
 
             ```proto
             int64 end_time_unix = 5;
