@@ -26,6 +26,7 @@ def main() -> None:
                 "database_url": None,
                 "listen": "127.0.0.1:0",
                 "stripe_simulator_port": 0,
+                "coinbase_simulator_port": 0,
                 "log_level": "error",
             }
         )

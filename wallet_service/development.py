@@ -7,14 +7,16 @@ import asyncio
 import errno
 import os
 from collections.abc import AsyncGenerator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 from uuid import UUID
 
 from pydantic import SecretStr
 
+from providers.simulators.coinbase import server as coinbase_server
+from providers.simulators.coinbase.world import Settings as CoinbaseSimulation
 from providers.simulators.stripe import events as stripe_events
 from providers.simulators.stripe import server as stripe_server
 from providers.simulators.stripe.world import WEBHOOK_SECRET
@@ -41,6 +43,8 @@ _STRIPE_KEY: Final = "sk_test_development"
 _SIMULATED_FEE_SECONDS: Final = 1
 _WATCH_SECONDS: Final = 0.2
 
+SimulatorT = TypeVar("SimulatorT")
+
 
 @dataclass(frozen=True, slots=True)
 class Instance:
@@ -50,6 +54,7 @@ class Instance:
     api_key: str
     operator_key: str
     stripe_url: str
+    coinbase_url: str
     settings: Settings
     service: Service
 
@@ -63,10 +68,8 @@ async def running(settings: Settings, catalog: CatalogDocument) -> AsyncGenerato
     async with AsyncExitStack() as stack:
         settings = await with_database(settings, stack)
         await upgrade(settings.required_database_url)
-        simulation = StripeSimulation(
-            state_file=settings.data_dir / "stripe-simulator.json", followup_delay=_SIMULATED_FEE_SECONDS
-        )
-        stripe = await _simulator(simulation, settings.stripe_simulator_port, stack)
+        stripe = await _stripe(settings, stack)
+        coinbase = await _coinbase(settings, stack)
         settings = _simulated(settings, stripe.url)
         service = await stack.enter_async_context(Service(settings))
         admin, operator = await _seed(service, settings.data_dir, catalog)
@@ -74,7 +77,7 @@ async def running(settings: Settings, catalog: CatalogDocument) -> AsyncGenerato
         url = await stack.enter_async_context(_api(settings))
         stripe.world.tables["webhook_endpoint"].clear()
         stripe_events.add_endpoint(stripe.world, f"{url}/webhooks/stripe", WEBHOOK_SECRET, ["*"])
-        yield Instance(url, admin, operator, stripe.url, settings, service)
+        yield Instance(url, admin, operator, stripe.url, coinbase.url, settings, service)
 
 
 async def with_database(settings: Settings, stack: AsyncExitStack) -> Settings:
@@ -109,16 +112,35 @@ async def _watched(server: EmbeddedPostgres, folder: Path) -> AsyncGenerator[Non
         yield
 
 
-async def _simulator(simulation: StripeSimulation, port: int, stack: AsyncExitStack) -> stripe_server.StripeSimulator:
+async def _stripe(settings: Settings, stack: AsyncExitStack) -> stripe_server.StripeSimulator:
+    simulation = StripeSimulation(
+        state_file=settings.data_dir / "stripe-simulator.json", followup_delay=_SIMULATED_FEE_SECONDS
+    )
+    port = settings.stripe_simulator_port
     simulator = stripe_server.running(simulation, clock=Service.clock.now, port=port)
+    return await _simulator("Stripe", port, simulator, stack)
+
+
+async def _coinbase(settings: Settings, stack: AsyncExitStack) -> coinbase_server.CoinbaseSimulator:
+    simulation = CoinbaseSimulation(
+        state_file=settings.data_dir / "coinbase-simulator.json", followup_delay=_SIMULATED_FEE_SECONDS
+    )
+    port = settings.coinbase_simulator_port
+    simulator = coinbase_server.running(simulation, clock=Service.clock.now, port=port)
+    return await _simulator("Coinbase", port, simulator, stack)
+
+
+async def _simulator(
+    vendor: str, port: int, simulator: AbstractAsyncContextManager[SimulatorT], stack: AsyncExitStack
+) -> SimulatorT:
     try:
         return await stack.enter_async_context(simulator)
     except OSError as error:
         if error.errno != errno.EADDRINUSE:
             raise
         raise ServerFailed(
-            f"port {port} of the Stripe simulator is taken: is `wallet dev` running already? "
-            "WALLET_STRIPE_SIMULATOR_PORT chooses another one, 0 a free one"
+            f"port {port} of the {vendor} simulator is taken: is `wallet dev` running already? "
+            f"WALLET_{vendor.upper()}_SIMULATOR_PORT chooses another one, 0 a free one"
         ) from error
 
 
