@@ -58,7 +58,7 @@ class Settings(BaseSettings):
     """Default of an organization; older events are refused unless an operator imports them."""
     usage_ahead_max_seconds: int = Field(default=300, ge=0)
     egress_free_gib: int = Field(default=0, ge=0)
-    """Free Data Transfer of a project and month, as QueryUsage shows it. Rating bills every GiB, so the default promises none."""
+    """Free Data Transfer of a project and month, as QueryUsage shows it. Rating bills every GiB, so 0 is true."""
 
     # Stripe
     stripe_api_key: SecretStr | None = None

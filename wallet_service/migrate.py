@@ -27,14 +27,10 @@ async def upgrade(url: str, revision: str = "head") -> None:
     Creates the role `wallet_app` where missing, so the connecting role needs CREATEROLE the first time. Statistics are
     brought up to date after a change, so that no statement is planned on a table that is believed to be empty.
     """
-    engine = create_async_engine(
-        make_url(url).set(drivername="postgresql+asyncpg"), poolclass=NullPool
-    )
+    engine = create_async_engine(make_url(url).set(drivername="postgresql+asyncpg"), poolclass=NullPool)
     try:
         async with engine.begin() as conn:
-            await conn.execute(
-                text("SELECT pg_advisory_xact_lock(:id)"), {"id": _LOCK_ID}
-            )
+            await conn.execute(text("SELECT pg_advisory_xact_lock(:id)"), {"id": _LOCK_ID})
             await conn.execute(text(f"SET LOCAL lock_timeout = '{_LOCK_TIMEOUT}'"))
             changed = await conn.run_sync(_upgrade, revision)
         if changed:

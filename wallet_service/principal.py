@@ -28,8 +28,6 @@ class Principal:
 
     def __post_init__(self) -> None:
         if (self.org_id is None) != (self.org_slug is None):
-            raise ValueError(
-                "a principal has both an organization id and slug, or neither"
-            )
+            raise ValueError("a principal has both an organization id and slug, or neither")
         if self.org_id is None and self.role is not Role.OPERATOR:
             raise ValueError("only an operator has no organization")

@@ -8,9 +8,7 @@ from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from google.protobuf.descriptor_pb2 import MethodOptions
 from wallet.v1 import operator_messages_pb2, wallet_service_pb2  # noqa: F401  (registers the messages)
 
-PUBLISHED = json.loads(
-    Path(__file__).with_name("published_wallet_contract.json").read_text()
-)
+PUBLISHED = json.loads(Path(__file__).with_name("published_wallet_contract.json").read_text())
 ADDED_FROM = 100
 RENAMED = {("QueryUsageRequest", 7): "dimensions"}
 """The name of field 7 went to the enum of the SDK page; its number and its JSON name stayed."""
@@ -45,27 +43,18 @@ def type_of(field: FieldDescriptor) -> str:
 @pytest.mark.parametrize("name", PUBLISHED["messages"])
 def test_message_keeps_published_fields(name: str) -> None:
     ours = {
-        field.number: f"{field.name} {type_of(field)}"
-        for field in message(name).fields
-        if field.number < ADDED_FROM
+        field.number: f"{field.name} {type_of(field)}" for field in message(name).fields if field.number < ADDED_FROM
     }
     published = {
-        int(
-            number
-        ): f"{RENAMED.get((name, int(number)), text.split()[0])} {text.split(maxsplit=1)[1]}"
+        int(number): f"{RENAMED.get((name, int(number)), text.split()[0])} {text.split(maxsplit=1)[1]}"
         for number, text in PUBLISHED["messages"][name].items()
     }
     assert ours == published
 
 
 def test_service_has_the_published_methods() -> None:
-    shapes = {
-        method.name: (method.input_type.name, method.output_type.name)
-        for method in SERVICE.methods
-    }
-    assert shapes == {
-        name: (f"{name}Request", f"{name}Response") for name in PUBLISHED["methods"]
-    }
+    shapes = {method.name: (method.input_type.name, method.output_type.name) for method in SERVICE.methods}
+    assert shapes == {name: (f"{name}Request", f"{name}Response") for name in PUBLISHED["methods"]}
 
 
 def test_enums_keep_published_values() -> None:
@@ -100,12 +89,6 @@ def test_json_names_of_the_two_groupings() -> None:
 
 def test_reads_have_no_side_effects_and_writes_do() -> None:
     """What may be cached and sent as GET: a Get, a List or a Query, and nothing else."""
-    levels = {
-        method.name: method.GetOptions().idempotency_level for method in SERVICE.methods
-    }
-    reads = {
-        name for name, level in levels.items() if level == MethodOptions.NO_SIDE_EFFECTS
-    }
-    assert reads == {
-        name for name in levels if name.startswith(("Get", "List", "Query"))
-    }
+    levels = {method.name: method.GetOptions().idempotency_level for method in SERVICE.methods}
+    reads = {name for name, level in levels.items() if level == MethodOptions.NO_SIDE_EFFECTS}
+    assert reads == {name for name in levels if name.startswith(("Get", "List", "Query"))}

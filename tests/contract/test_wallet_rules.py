@@ -9,15 +9,11 @@ from wallet_api.wallet.v1.journal_pb import LedgerPosting, PostingDirection
 from wallet_api.wallet.v1.usage_pb import UsageGroupBy
 
 WALLET = "organizations/my-org/wallets/default"
-LEG = LedgerPosting(
-    account_code="TOPUP_CLEARING", amount_minor=1, direction=PostingDirection.DEBIT
-)
+LEG = LedgerPosting(account_code="TOPUP_CLEARING", amount_minor=1, direction=PostingDirection.DEBIT)
 ACCEPTED = {
     "wallet, canonical": wallet.GetWalletRequest(name=WALLET),
     "wallet, flat": wallet.GetWalletRequest(name="wallets/my-org"),
-    "card, canonical": wallet.DetachPaymentMethodRequest(
-        name="organizations/my-org/payment-methods/pm_abc"
-    ),
+    "card, canonical": wallet.DetachPaymentMethodRequest(name="organizations/my-org/payment-methods/pm_abc"),
     "card, flat": wallet.DetachPaymentMethodRequest(name="payment-methods/pm_abc"),
     "largest page": wallet.ListTopUpsRequest(wallet_name=WALLET, page_size=1000),
     "forecast by wallet": wallet.GetCostForecastRequest(wallet_name=WALLET),
@@ -31,15 +27,9 @@ ACCEPTED = {
         start_time_unix=1,
         end_time_unix=1,
     ),
-    "top-up without key": wallet.CreateStripeTopUpIntentRequest(
-        wallet_name=WALLET, amount_minor=1
-    ),
-    "longest key": wallet.CreateStripeTopUpIntentRequest(
-        wallet_name=WALLET, amount_minor=1, idempotency_key="k" * 255
-    ),
-    "least crypto": wallet.CreateCoinbaseTopUpCheckoutRequest(
-        wallet_name=WALLET, amount_minor=500
-    ),
+    "top-up without key": wallet.CreateStripeTopUpIntentRequest(wallet_name=WALLET, amount_minor=1),
+    "longest key": wallet.CreateStripeTopUpIntentRequest(wallet_name=WALLET, amount_minor=1, idempotency_key="k" * 255),
+    "least crypto": wallet.CreateCoinbaseTopUpCheckoutRequest(wallet_name=WALLET, amount_minor=500),
     "recharging off": wallet.ConfigureAutoRechargeRequest(wallet_name=WALLET),
     "alerts cleared": wallet.ConfigureWalletAlertsRequest(wallet_name=WALLET),
     "correction of usage": operator.RecordUsageEventRequest(
@@ -69,9 +59,7 @@ REFUSED = {
     ),
     "forecast of nothing": (wallet.GetCostForecastRequest(), "message.oneof"),
     "forecast of two": (
-        wallet.GetCostForecastRequest(
-            wallet_name=WALLET, billing_account_name="billing-accounts/my-org"
-        ),
+        wallet.GetCostForecastRequest(wallet_name=WALLET, billing_account_name="billing-accounts/my-org"),
         "message.oneof",
     ),
     "unknown period": (
@@ -80,9 +68,7 @@ REFUSED = {
     ),
     "usage of nothing": (wallet.QueryUsageRequest(), "message.oneof"),
     "usage of two": (
-        wallet.QueryUsageRequest(
-            project_name="projects/p", organization_name="organizations/o"
-        ),
+        wallet.QueryUsageRequest(project_name="projects/p", organization_name="organizations/o"),
         "message.oneof",
     ),
     "unknown dimension": (
@@ -90,15 +76,11 @@ REFUSED = {
         "string.in",
     ),
     "dimension twice": (
-        wallet.QueryUsageRequest(
-            project_name="projects/p", dimensions=["meter", "meter"]
-        ),
+        wallet.QueryUsageRequest(project_name="projects/p", dimensions=["meter", "meter"]),
         "repeated.unique",
     ),
     "range backwards": (
-        wallet.QueryUsageRequest(
-            project_name="projects/p", start_time_unix=2, end_time_unix=1
-        ),
+        wallet.QueryUsageRequest(project_name="projects/p", start_time_unix=2, end_time_unix=1),
         "usage.range",
     ),
     "time before 1970": (
@@ -114,9 +96,7 @@ REFUSED = {
         "int64.gt",
     ),
     "key too long": (
-        wallet.CreateStripeTopUpIntentRequest(
-            wallet_name=WALLET, amount_minor=1, idempotency_key="k" * 256
-        ),
+        wallet.CreateStripeTopUpIntentRequest(wallet_name=WALLET, amount_minor=1, idempotency_key="k" * 256),
         "string.max_len",
     ),
     "too little crypto": (
@@ -137,9 +117,7 @@ REFUSED = {
         "int64.gte",
     ),
     "one leg": (
-        operator.RecordJournalEntryRequest(
-            wallet_name=WALLET, idempotency_key="k", postings=[LEG]
-        ),
+        operator.RecordJournalEntryRequest(wallet_name=WALLET, idempotency_key="k", postings=[LEG]),
         "repeated.min_items",
     ),
     "leg without side": (
@@ -155,9 +133,7 @@ REFUSED = {
         "string.min_len",
     ),
     "quantity in words": (
-        operator.RecordUsageEventRequest(
-            project_name="projects/p", meter="m", quantity="1e3", idempotency_key="k"
-        ),
+        operator.RecordUsageEventRequest(project_name="projects/p", meter="m", quantity="1e3", idempotency_key="k"),
         "string.pattern",
     ),
     "settlement of nothing": (
@@ -168,10 +144,7 @@ REFUSED = {
 
 
 def broken_rules(request: Message[str]) -> set[str]:
-    return {
-        violation.proto.rule_id
-        for violation in protovalidate.collect_violations(request)
-    }
+    return {violation.proto.rule_id for violation in protovalidate.collect_violations(request)}
 
 
 @pytest.mark.parametrize("request_", ACCEPTED.values(), ids=ACCEPTED)
