@@ -119,6 +119,25 @@ async def test_a_cancelled_receive_loses_no_event() -> None:
     assert len(futures) == 1
 
 
+async def test_a_request_without_a_body_waits_for_its_end() -> None:
+    """The server says at once, each time it is asked, that the body has ended, until the caller hangs up."""
+    end: dict[str, Any] = {"type": "http.request", "body": b"", "more_body": False}
+    asked = 0
+
+    async def receive() -> dict[str, Any]:
+        nonlocal asked
+        asked += 1
+        return end if asked < 4 else {"type": "http.disconnect"}
+
+    receive_shielded = shield_receive(receive)  # type: ignore[arg-type]
+    assert await receive_shielded() == end
+    waiter = asyncio.ensure_future(receive_shielded())
+    await asyncio.sleep(0)
+    # The event loop is free meanwhile.
+    assert not waiter.done()
+    assert await waiter == {"type": "http.disconnect"}
+
+
 def test_field_paths_of_violations() -> None:
     from protovalidate import collect_violations
     from wallet_api.billing.v1.usage_service_pb import RecordUsageEventsRequest, UsageEventInput

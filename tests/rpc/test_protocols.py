@@ -3,7 +3,9 @@
 import json
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -135,6 +137,21 @@ def test_plain_post_and_get(server: ServerProcess) -> None:
     )
     expected = {"walletName": WALLET, "balanceMinor": "12345", "currency": "USD"}
     assert posted.json() == got.json() == expected
+
+
+def test_get_that_waits_leaves_the_server_to_others(server: ServerProcess) -> None:
+    """A handler that waits for the database is watched for a disconnect; a GET has no body to read meanwhile."""
+    path = "/wallet.v1.WalletService/ListPublicMeterRates"
+    message = json.dumps({"meter_prefix": "sleep:1"})
+    started = time.monotonic()
+    with ThreadPoolExecutor() as threads:
+        query = {"encoding": "json", "message": message}
+        waiting = threads.submit(httpx.get, f"{server.url}{path}", params=query, timeout=30)
+        time.sleep(0.3)
+        assert post(server, BALANCE, {"name": WALLET}, VIEWER).status_code == 200
+        assert time.monotonic() - started < 1
+        assert waiting.result().status_code == 200
+    assert time.monotonic() - started < 4
 
 
 def test_get_of_a_write_is_405(server: ServerProcess) -> None:

@@ -1,7 +1,11 @@
 """The ASGI callable that pyvoy imports inside Envoy.
 
-It builds the application at lifespan startup, never at import, and shields a pending `receive()`: connectrpc cancels it when
-a call ends or its deadline passes, and pyvoy would then resolve a cancelled future (InvalidStateError).
+It builds the application at lifespan startup, never at import, and makes `receive()` what the ASGI specification says:
+
+- Safe to cancel. connectrpc cancels it when a call ends or its deadline passes, and pyvoy would then resolve a cancelled
+  future (InvalidStateError).
+- Waiting, once the body has ended, until the caller hangs up. For a request without a body (a GET) pyvoy answers at once,
+  every time, that the body has ended; whoever waits for the disconnect would never let go of the event loop.
 """
 
 import asyncio
@@ -15,6 +19,9 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 FACTORY_VARIABLE: Final = "WALLET_SERVING_FACTORY"
 DRAIN_FD_VARIABLE: Final = "WALLET_SERVING_DRAIN_FD"
 
+DISCONNECT_POLL_SECONDS: Final = 0.05
+"""How often a request without a body is asked whether its caller is still there."""
+
 _ENVOY_ONLY_VARIABLES: Final = ("LD_PRELOAD", "DYLD_INSERT_LIBRARIES", "PYTHONHOME")
 
 AppFactory = Callable[[asyncio.Event], ASGIApp]
@@ -27,17 +34,24 @@ def load_factory(path: str) -> AppFactory:
 
 
 def shield_receive(receive: Receive) -> Receive:
-    """`receive`, safe to cancel: the event that was being waited for is kept for the next call."""
+    """`receive`, safe to cancel and to repeat: no event is lost, and the end of the body is told once."""
     pending: asyncio.Future[Message] | None = None
+    ended = False
 
     async def receive_shielded() -> Message:
-        nonlocal pending
-        if pending is None:
+        nonlocal pending, ended
+        while pending is None:
             event = receive()
+            if asyncio.isfuture(event):
+                pending = event
+                break
             # What has arrived already comes as a plain awaitable, which nothing can cancel.
-            if not asyncio.isfuture(event):
-                return await event
-            pending = event
+            message = await event
+            is_end = message["type"] == "http.request" and not message.get("more_body", False)
+            if not (ended and is_end):
+                ended = is_end
+                return message
+            await asyncio.sleep(DISCONNECT_POLL_SECONDS)
         message = await asyncio.shield(pending)
         pending = None
         return message
