@@ -392,6 +392,21 @@ def test_a_read_is_cancelled_when_its_caller_hangs_up(server: ServerProcess) -> 
     assert line["milliseconds"] < 3000
 
 
+def test_a_plain_call_whose_caller_hangs_up_is_no_failure(
+    server: ServerProcess,
+) -> None:
+    mine = "hang-up-in-the-body"
+    host, port = urlsplit(server.url).hostname, urlsplit(server.url).port
+    with socket.create_connection((host, port), timeout=20) as connection:
+        connection.sendall(
+            f"POST /echo/it HTTP/1.1\r\nhost: x\r\nx-request-id: {mine}\r\ncontent-length: 100\r\n\r\nhalf".encode()
+        )
+        time.sleep(0.3)
+    line = server.wait_for_log(event="call", correlation_id=mine)
+    assert (line["method"], line["code"]) == ("/echo/{what}", "canceled")
+    assert len(server.log_lines(correlation_id=mine)) == 1
+
+
 def test_hundreds_of_calls_on_one_connection_leave_no_errors_behind(
     server: ServerProcess,
 ) -> None:

@@ -6,7 +6,7 @@ from typing import Final
 from connectrpc.code import Code
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse
 from starlette.routing import BaseRoute
 from starlette.types import ASGIApp
@@ -45,6 +45,7 @@ def plain_http_app(routes: Sequence[BaseRoute], *, body_bytes_max: int) -> ASGIA
         exception_handlers={
             HTTPException: _http,
             ServiceError: _refused,
+            ClientDisconnect: _left,
             Exception: _failed,
         },
         max_body_size=body_bytes_max,
@@ -74,6 +75,14 @@ async def _refused(request: Request, error: Exception) -> JSONResponse:
     if isinstance(error, ServiceError):
         body["reason"] = error.reason.value
     return JSONResponse(body, status_code=_STATUS_OF.get(mapped.code, 500))
+
+
+async def _left(request: Request, error: Exception) -> JSONResponse:
+    """The caller hung up before its body was all there. That is nobody's failure, and nobody reads the answer."""
+    del error
+    call = current_call()
+    call.method, call.code = request.scope["route"].path, Code.CANCELED.value
+    return refusal_response(499, "the caller ended the call")
 
 
 async def _failed(request: Request, error: Exception) -> JSONResponse:
