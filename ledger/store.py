@@ -13,7 +13,6 @@ import asyncpg
 
 from ledger.accounts import Account, AccountKind
 from ledger.commands import Command
-from ledger.errors import ConcurrentChange
 from ledger.model import (
     CaptureHold,
     ExpireHold,
@@ -30,7 +29,6 @@ from ledger.state import (
     Original,
     State,
     Wallet,
-    Writes,
 )
 
 if TYPE_CHECKING:
@@ -60,11 +58,9 @@ PREPARE ledger_lock (uuid[], bigint[]) AS
 WITH locked AS (
     SELECT org_id, mark FROM ledger_books WHERE org_id = ANY($1) ORDER BY org_id FOR NO KEY UPDATE
 )
-SELECT 1 FROM locked l JOIN unnest($1, $2) e (org_id, mark) ON e.org_id = l.org_id AND e.mark = l.mark
+SELECT 1 FROM (SELECT array_agg(mark ORDER BY org_id) AS marks FROM locked) l WHERE marks = $2
 """
-"""Run once on a connection whose transactions `begin` shall open: locks books, returns those of the expected mark."""
-
-_NO_MARK: Final = -1
+"""Run once on a connection whose transactions `begin` shall open: locks books, one row if their marks are as expected."""
 
 _READ_ACCOUNTS: Final = """
 SELECT a.org_id, a.account_id, a.kind, a.currency, a.wallet_id
@@ -80,8 +76,8 @@ FROM unnest($1::uuid[]) u (org_id), LATERAL (
     SELECT * FROM ledger_books b WHERE b.org_id = u.org_id OFFSET 0
 ) b
 UNION ALL
-SELECT 1, w.org_id, w.account_id, w.available_minor, w.held_minor, w.carry, w.closed_at IS NOT NULL, NULL, NULL, NULL, NULL
-FROM unnest($2::uuid[], $3::uuid[]) u (org_id, account_id), LATERAL (
+SELECT 1, w.org_id, w.account_id, w.available_minor, w.held_minor, w.carry, w.closed_at IS NOT NULL, NULL, NULL, NULL,
+NULL FROM unnest($2::uuid[], $3::uuid[]) u (org_id, account_id), LATERAL (
     SELECT * FROM ledger_wallets w WHERE w.org_id = u.org_id AND w.account_id = u.account_id OFFSET 0
 ) w
 UNION ALL
@@ -95,8 +91,8 @@ FROM unnest($4::uuid[], $5::bytea[]) u (org_id, key_hash), LATERAL (
 """
 """Books, wallets and used keys in one go, told apart by the first column.
 
-OFFSET 0 keeps the planner from turning a lookup around, which it would do for a table that is empty when the plan is made:
-walk the whole of it once and compare. The plan is kept, and the table grows.
+OFFSET 0 keeps the planner from turning a lookup around, which it would do for a table that is empty when the plan is
+made: walk the whole of it once and compare. The plan is kept, and the table grows.
 """
 
 _READ_HOLDS: Final = """
@@ -120,59 +116,6 @@ LEFT JOIN LATERAL (
 ORDER BY e.org_id, e.entry_seq, p.leg
 """
 
-_WRITE: Final = """
-WITH entry AS (
-    INSERT INTO ledger_entries (org_id, entry_seq, entry_id, kind, currency, description, effective_at, recorded_at,
-                                reverses_entry_id, hold_id, metadata, hash)
-    SELECT org_id, entry_seq, entry_id, kind, currency, description, coalesce(effective_at, $1::timestamptz), $1,
-           reverses, hold_id, metadata::jsonb, hash
-    FROM unnest($2::uuid[], $3::bigint[], $4::uuid[], $5::text[], $6::text[], $7::text[], $8::timestamptz[],
-                $9::uuid[], $10::uuid[], $11::text[], $12::bytea[])
-         u (org_id, entry_seq, entry_id, kind, currency, description, effective_at, reverses, hold_id, metadata, hash)
-), posting AS (
-    INSERT INTO ledger_postings (org_id, entry_seq, leg, account_id, amount_minor, balance_after_minor)
-    SELECT * FROM unnest($13::uuid[], $14::bigint[], $15::smallint[], $16::uuid[], $17::bigint[], $18::bigint[])
-), wallet AS (
-    UPDATE ledger_wallets w
-    SET available_minor = u.available, held_minor = u.held, last_entry_at = $1
-    FROM unnest($19::uuid[], $20::uuid[], $21::bigint[], $22::bigint[]) u (org_id, account_id, available, held)
-    WHERE w.org_id = u.org_id AND w.account_id = u.account_id
-), book AS (
-    UPDATE ledger_books b
-    SET entry_seq = u.entry_seq, chain_hash = u.hash, mark = $26, recorded_at = $1
-    FROM unnest($23::uuid[], $24::bigint[], $25::bytea[]) u (org_id, entry_seq, hash)
-    WHERE b.org_id = u.org_id
-)
-INSERT INTO ledger_keys (org_id, key_hash, content_hash, entry_seq, recorded_at)
-SELECT *, $1::timestamptz FROM unnest($27::uuid[], $28::bytea[], $29::bytea[], $30::bigint[])
-ON CONFLICT DO NOTHING
-"""
-
-_WRITE_ACCRUED: Final = """
-UPDATE ledger_wallets w
-SET available_minor = u.available, held_minor = u.held, carry = u.carry, accrued_exact = w.accrued_exact + u.more,
-    last_entry_at = CASE WHEN u.moved THEN $1::timestamptz ELSE w.last_entry_at END
-FROM unnest($2::uuid[], $3::uuid[], $4::bigint[], $5::bigint[], $6::numeric[], $7::numeric[], $8::boolean[])
-     u (org_id, account_id, available, held, carry, more, moved)
-WHERE w.org_id = u.org_id AND w.account_id = u.account_id
-"""
-
-_WRITE_HOLDS: Final = """
-INSERT INTO ledger_holds (org_id, hold_id, account_id, amount_minor, captured_minor, remaining_minor, state, description,
-                          expires_at, created_at, updated_at)
-SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::bigint[], $5::bigint[], $6::bigint[], $7::text[], $8::text[],
-                     $9::timestamptz[], $10::timestamptz[], $11::timestamptz[])
-ON CONFLICT (org_id, hold_id) DO UPDATE
-SET captured_minor = excluded.captured_minor, remaining_minor = excluded.remaining_minor, state = excluded.state,
-    expires_at = excluded.expires_at, updated_at = excluded.updated_at
-"""
-
-_WRITE_REVERSALS: Final = """
-INSERT INTO ledger_reversals (org_id, entry_id, reversed_minor)
-SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::bigint[])
-ON CONFLICT (org_id, entry_id) DO UPDATE SET reversed_minor = excluded.reversed_minor
-"""
-
 
 class Directory:
     """Accounts seen so far. They never change, so they are read once; committed ones only may be added."""
@@ -187,19 +130,25 @@ class Directory:
         self.accounts.update(accounts)
 
 
-async def begin(conn: Connection, commands: Sequence[Command], expected: Mapping[UUID, BookRow] | None) -> bool:
+async def begin(conn: Connection, commands: Sequence[Command], books: Mapping[UUID, BookRow] | None) -> bool:
     """Open a transaction and lock the books in one round trip, on a connection that has run `PREPARE_LOCK`.
 
-    Whether every book of `expected` has the mark expected; False without an expectation.
+    Whether `books`, the heads that something was decided on, are still the same; False if nothing was decided yet.
     """
-    if expected is None:
-        marks = {command.org_id: _NO_MARK for command in commands}
-    else:
-        marks = {org_id: book.mark for org_id, book in expected.items()}
-    org_ids = ",".join(map(str, marks))
-    numbers = ",".join(map(str, marks.values()))
-    status = await conn.execute(f"BEGIN; EXECUTE ledger_lock ('{{{org_ids}}}', '{{{numbers}}}')")
-    return status == f"SELECT {len(marks)}"
+    org_ids = (command.org_id for command in commands)
+    expected = dict.fromkeys(org_ids, 0) if books is None else expected_marks(books)
+    names, marks = (",".join(map(str, values)) for values in (expected, expected.values()))
+    status = await conn.execute(f"BEGIN; EXECUTE ledger_lock ('{{{names}}}', '{{{marks}}}')")
+    return books is not None and status == "SELECT 1"
+
+
+def expected_marks(books: Mapping[UUID, BookRow]) -> dict[UUID, int]:
+    """The marks of the books, in the order in which the database compares their ids."""
+    return {org_id: books[org_id].mark for org_id in sorted(books, key=_bytes_of)}
+
+
+def _bytes_of(org_id: UUID) -> bytes:
+    return org_id.bytes
 
 
 async def lock(conn: Connection, commands: Sequence[Command]) -> None:
@@ -258,68 +207,9 @@ async def read_state(
     return State(books, accounts, wallets, keys, holds, originals), fresh
 
 
-async def write(conn: Connection, writes: Writes) -> None:
-    """Write a decision's rows. Raises ConcurrentChange when somebody used one of the keys without taking the lock."""
-    if not writes.keys:
-        return
-    at = writes.recorded_at
-    moved = [(w.org_id, w.account_id, w.available_minor, w.held_minor) for w in writes.wallets]
-    books = [(b.org_id, b.entry_seq, b.chain_hash) for b in writes.books]
-    status = await conn.execute(
-        _WRITE,
-        at,
-        *_columns(writes.entries, 11),
-        *_columns(writes.postings, 6),
-        *_columns(moved, 4),
-        *_columns(books, 3),
-        writes.mark,
-        *_columns(writes.keys, 4),
-    )
-    if status != f"INSERT 0 {len(writes.keys)}":
-        raise ConcurrentChange("a key was used while its book was locked")
-    if writes.accrued_wallets:
-        accrued = [
-            (
-                w.org_id,
-                w.account_id,
-                w.available_minor,
-                w.held_minor,
-                w.carry,
-                w.accrued_more,
-                w.moved,
-            )
-            for w in writes.accrued_wallets
-        ]
-        await conn.execute(_WRITE_ACCRUED, at, *_columns(accrued, 7))
-    if writes.holds:
-        await conn.execute(
-            _WRITE_HOLDS,
-            *_columns([_hold_columns(h) for h in writes.holds.values()], 11),
-        )
-    if writes.reversed_minor:
-        rows = [(*key, amount) for key, amount in writes.reversed_minor.items()]
-        await conn.execute(_WRITE_REVERSALS, *_columns(rows, 3))
-
-
-def _columns(rows: Sequence[tuple[Any, ...]], count: int) -> Iterable[Sequence[Any]]:
+def columns(rows: Sequence[tuple[Any, ...]], count: int) -> Iterable[Sequence[Any]]:
     """Rows turned into `count` columns, also when there is no row."""
     return zip(*rows, strict=True) if rows else ((),) * count
-
-
-def _hold_columns(hold: Hold) -> tuple[Any, ...]:
-    return (
-        hold.org_id,
-        hold.hold_id,
-        hold.wallet_id,
-        hold.amount_minor,
-        hold.captured_minor,
-        hold.remaining_minor,
-        hold.state,
-        hold.description,
-        hold.expires_at,
-        hold.created_at,
-        hold.updated_at,
-    )
 
 
 async def _read_holds(conn: Connection, commands: Sequence[Command]) -> dict[UUID, Hold]:
@@ -330,7 +220,7 @@ async def _read_holds(conn: Connection, commands: Sequence[Command]) -> dict[UUI
     ]
     if not wanted:
         return {}
-    rows = await conn.fetch(_READ_HOLDS, *_columns(wanted, 2))
+    rows = await conn.fetch(_READ_HOLDS, *columns(wanted, 2))
     return {row[1]: _hold(row) for row in rows}
 
 
@@ -343,7 +233,7 @@ async def _read_originals(conn: Connection, commands: Sequence[Command]) -> dict
     if not wanted:
         return {}
     found: dict[UUID, Original] = {}
-    for row in await conn.fetch(_READ_ORIGINALS, *_columns(wanted, 2)):
+    for row in await conn.fetch(_READ_ORIGINALS, *columns(wanted, 2)):
         earlier = found.get(row[1])
         legs = () if earlier is None else earlier.legs
         found[row[1]] = Original(row[0], row[1], row[2], (*legs, Leg(row[3], row[4])), row[5])

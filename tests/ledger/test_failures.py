@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from decimal import Decimal
 from typing import Any
 
 import asyncpg
@@ -9,10 +10,10 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from ledger import batcher
+from ledger import lane
 from ledger.batcher import Ledger
 from ledger.errors import LedgerUnavailable, OutcomeUnknown, PostFailed
-from ledger.model import Duplicate, Outcome, Posted
+from ledger.model import Accrue, Duplicate, InsufficientFunds, Outcome, Posted, Request
 from tests.ledger.conftest import Scene, posted
 from wallet_service.db import engine_for
 
@@ -21,6 +22,17 @@ async def poison(owner: AsyncEngine) -> None:
     """From now on the database refuses an entry with a certain description."""
     async with owner.begin() as conn:
         await conn.execute(text("ALTER TABLE ledger_entries ADD CONSTRAINT poison CHECK (description <> 'poison')"))
+
+
+def usage(scene: Scene, key: str) -> Accrue:
+    """One minor unit of usage: a batch with it needs more than one statement."""
+    return Accrue(
+        org_id=scene.org_id,
+        key=key,
+        wallet=scene.wallet,
+        revenue_account=scene.revenue,
+        exact_minor=Decimal(1),
+    )
 
 
 async def test_a_poisonous_request_fails_alone(scene: Scene, owner: AsyncEngine) -> None:
@@ -40,19 +52,26 @@ async def test_a_poisonous_request_fails_alone(scene: Scene, owner: AsyncEngine)
 
 
 class Sabotage:
-    """Runs `act` before the nth execution of a statement that starts with `prefix`, on any driver connection."""
+    """Runs `act` before an execution of a statement that starts with `prefix`, on any driver connection, `times` times."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, prefix: str, act: Callable[[Any], Any], times: int) -> None:
-        original = asyncpg.Connection.execute
         self.left = times
+        for name in ("execute", "fetch"):
+            monkeypatch.setattr(asyncpg.Connection, name, self._around(name, prefix, act))
 
-        async def execute(conn: Any, query: str, *args: Any, **options: Any) -> str:
+    def _around(self, name: str, prefix: str, act: Callable[[Any], Any]) -> Any:
+        original = getattr(asyncpg.Connection, name)
+
+        async def run(conn: Any, query: str, *args: Any, **options: Any) -> Any:
             if self.left and query.strip().startswith(prefix):
                 self.left -= 1
                 await act(conn)
             return await original(conn, query, *args, **options)
 
-        monkeypatch.setattr(asyncpg.Connection, "execute", execute)
+        return run
+
+
+READ, WRITE, BEGIN, COMMIT = "SELECT 0, b.org_id", "WITH locked", "BEGIN; EXECUTE", "COMMIT"
 
 
 async def fail_to_serialize(conn: Any) -> None:
@@ -68,53 +87,66 @@ async def cut(conn: Any) -> None:
 
 
 @pytest.mark.parametrize("act", [fail_to_serialize, internal_error, cut])
-async def test_trouble_before_the_commit_is_tried_again(
-    scene: Scene, monkeypatch: pytest.MonkeyPatch, act: Callable[[Any], Any]
+@pytest.mark.parametrize("statement", [READ, WRITE, BEGIN])
+async def test_trouble_is_tried_again(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch, act: Callable[[Any], Any], statement: str
 ) -> None:
+    """Whatever the statement, unless the commit itself was under way when the connection was lost."""
     await scene.fund(100)
-    sabotage = Sabotage(monkeypatch, "WITH entry", act, times=2)
-    posted(await scene.ledger.post(scene.spend("k", 1)))
+    sabotage = Sabotage(monkeypatch, statement, act, times=2)
+    requests: list[Request] = [scene.spend("k", 1), usage(scene, "u")]
+    results = await asyncio.gather(*map(scene.ledger.post, requests), return_exceptions=True)
     assert sabotage.left == 0
-    assert (await scene.balance()).available_minor == 99
+    for request, result in zip(requests, results, strict=True):
+        if isinstance(result, OutcomeUnknown):
+            assert (act, statement) == (cut, WRITE)
+            result = await scene.ledger.post(request)
+        assert isinstance(result, Posted)
+    assert (await scene.balance()).available_minor == 98
     assert await scene.violations() == []
 
 
 async def test_trouble_without_end_is_given_up(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
     await scene.fund(100)
-    monkeypatch.setattr(batcher, "ATTEMPTS_MAX", 3)
-    Sabotage(monkeypatch, "WITH entry", fail_to_serialize, times=3)
+    monkeypatch.setattr(lane, "ATTEMPTS_MAX", 3)
+    Sabotage(monkeypatch, WRITE, fail_to_serialize, times=3)
     with pytest.raises(LedgerUnavailable):
         await scene.ledger.post(scene.spend("k", 1))
     posted(await scene.ledger.post(scene.spend("k", 1)))
 
 
+@pytest.mark.parametrize("statement", [WRITE, COMMIT])
 async def test_a_connection_lost_while_committing_leaves_the_outcome_unknown(
-    scene: Scene, monkeypatch: pytest.MonkeyPatch
+    scene: Scene, monkeypatch: pytest.MonkeyPatch, statement: str
 ) -> None:
+    """Plain batches commit with their one statement, those with usage by COMMIT."""
     await scene.fund(100)
-    Sabotage(monkeypatch, "COMMIT", cut, times=1)
-    results = await asyncio.gather(
-        *(scene.ledger.post(scene.spend(f"k{number}", 1)) for number in range(5)), return_exceptions=True
-    )
+    Sabotage(monkeypatch, statement, cut, times=1)
+    requests = [
+        scene.spend(f"k{number}", 1) if statement == WRITE else usage(scene, f"k{number}") for number in range(5)
+    ]
+    results = await asyncio.gather(*map(scene.ledger.post, requests), return_exceptions=True)
     assert {type(result) for result in results} == {OutcomeUnknown}
-    again = [await scene.ledger.post(scene.spend(f"k{number}", 1)) for number in range(5)]
+    again = [await scene.ledger.post(request) for request in requests]
     assert {type(outcome) for outcome in again} <= {Posted, Duplicate}
     assert (await scene.balance()).available_minor == 95
     assert await scene.violations() == []
 
 
+@pytest.mark.parametrize("statement", [WRITE, COMMIT])
 async def test_a_commit_that_was_done_before_the_connection_was_lost(
-    scene: Scene, monkeypatch: pytest.MonkeyPatch
+    scene: Scene, monkeypatch: pytest.MonkeyPatch, statement: str
 ) -> None:
     """The caller who asks again with the key learns that it was posted."""
     await scene.fund(100)
+    request = scene.spend("k", 1) if statement == WRITE else usage(scene, "k")
     original = asyncpg.Connection.execute
     left = 1
 
     async def execute(conn: Any, query: str, *args: Any, **options: Any) -> str:
         nonlocal left
         status = await original(conn, query, *args, **options)
-        if query == "COMMIT" and left:
+        if query.strip().startswith(statement) and left:
             left -= 1
             conn.terminate()
             raise asyncpg.ConnectionDoesNotExistError("connection was closed in the middle of operation")
@@ -122,8 +154,29 @@ async def test_a_commit_that_was_done_before_the_connection_was_lost(
 
     monkeypatch.setattr(asyncpg.Connection, "execute", execute)
     with pytest.raises(OutcomeUnknown):
-        await scene.ledger.post(scene.spend("k", 1))
-    assert isinstance(await scene.ledger.post(scene.spend("k", 1)), Duplicate)
+        await scene.ledger.post(request)
+    assert isinstance(await scene.ledger.post(request), Duplicate)
+    assert (await scene.balance()).available_minor == 99
+
+
+async def test_a_batch_decided_on_what_did_not_come_about_is_decided_again(scene: Scene, owner: AsyncEngine) -> None:
+    """While a batch is written, the next is decided on what it leaves; when it fails, or another process is faster, the next
+    one answers by what is there."""
+    await poison(owner)
+    await scene.fund(1000)
+    async with Ledger(scene.engine, scene.clock) as other:
+        requests = [scene.spend(f"k{number}", 7, "poison" if number % 29 == 0 else "") for number in range(400)]
+        results = await asyncio.gather(
+            *((scene.ledger, other)[number % 3 == 0].post(request) for number, request in enumerate(requests)),
+            return_exceptions=True,
+        )
+    spent = sum(7 for result in results if isinstance(result, Posted))
+    refused = [result for result in results if isinstance(result, InsufficientFunds)]
+    assert spent == 994
+    assert {result.available_minor for result in refused} <= set(range(7))
+    assert all(isinstance(results[number], PostFailed | InsufficientFunds) for number in range(0, 400, 29))
+    assert (await scene.balance()).available_minor == 6
+    assert await scene.violations() == []
 
 
 async def test_backends_killed_under_load_lose_nothing_acknowledged(scene: Scene, owner: AsyncEngine) -> None:
@@ -190,7 +243,7 @@ async def test_a_book_that_somebody_holds_is_waited_for(scene: Scene) -> None:
 
 
 async def test_a_database_that_is_away(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(batcher, "ATTEMPTS_MAX", 2)
+    monkeypatch.setattr(lane, "ATTEMPTS_MAX", 2)
     engine = engine_for("postgresql://nobody@/nothing?host=/nonexistent", pool_size=1)
     async with Ledger(engine, scene.clock) as away:
         with pytest.raises(LedgerUnavailable):

@@ -1,0 +1,263 @@
+"""A lane: gather what arrived while the last batch was at work, decide, lock, write, commit, resolve.
+
+There is no timer: a batch is what waits when its turn comes. Two batches of a lane are at work at most: while the first
+is written and committed, the second is read and decided on what the first leaves (its `Tip`), and sent. Its statement
+waits in the database for the lock of the books, then compares their marks: every transaction that changes a ledger draws
+a new mark, so equal marks mean that what was decided on is what is there. Otherwise it writes nothing, and the batch is
+read and decided again under the lock. So Python and PostgreSQL work at the same time, and no answer depends on a guess.
+"""
+
+import asyncio
+import random
+from collections import deque
+from collections.abc import Awaitable
+from typing import Final, TypeVar
+
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from ledger import store, writing
+from ledger.clock import Clock
+from ledger.commands import Command
+from ledger.errors import LedgerClosed, LedgerUnavailable, OutcomeUnknown, PostFailed, QueueFull
+from ledger.ids import new_mark
+from ledger.link import Link, sqlstate_of
+from ledger.model import Outcome
+from ledger.posting import Decision, decide
+from ledger.state import State, Tip
+from ledger.store import Connection, Directory
+
+T = TypeVar("T")
+
+ATTEMPTS_MAX: Final = 8
+COMMIT_TIMEOUT_SECONDS: Final = 60
+SPLIT_MIN: Final = 8
+"""So many waiting requests are cut in two batches when no batch is at work."""
+
+_RETRY_SECONDS_MAX: Final = 0.5
+_RETRIED_STATES: Final = frozenset({"40001", "40P01", "55P03", "XX000", "57014"})
+
+
+class _CommitLost(Exception):
+    """The connection was lost while committing."""
+
+
+_Waiting = tuple[Command, "asyncio.Future[Outcome]"]
+
+
+class Lane:
+    """One queue, one task that cuts it into batches, and two batches at work at most, each on a link of its own."""
+
+    def __init__(
+        self,
+        engine: AsyncEngine,
+        clock: Clock,
+        directory: Directory,
+        *,
+        batch_max: int,
+        queue_max: int,
+    ) -> None:
+        self._clock = clock
+        self._directory = directory
+        self._batch_max = batch_max
+        self._queue_max = queue_max
+        self._queue: deque[_Waiting] = deque()
+        self._wake = asyncio.Event()
+        self._draining = False
+        self._tip: Tip | None = None
+        self._astray = False
+        self._links = (Link(engine), Link(engine))
+        self._loop = asyncio.get_running_loop()
+        self._task = asyncio.create_task(self._run(), name="ledger-lane")
+
+    def enqueue(self, command: Command) -> "asyncio.Future[Outcome]":
+        """Queue a command. The lane owns the work: a caller that stops waiting changes nothing."""
+        if len(self._queue) >= self._queue_max:
+            raise QueueFull(f"{self._queue_max} requests wait already")
+        future: asyncio.Future[Outcome] = self._loop.create_future()
+        self._queue.append((command, future))
+        self._wake.set()
+        return future
+
+    async def drain(self) -> None:
+        """Post what is queued and stop."""
+        self._draining = True
+        self._wake.set()
+        await self._task
+
+    async def _run(self) -> None:
+        jobs: list[asyncio.Task[None] | None] = [None, None]
+        turn = 0
+        try:
+            while await self._wait():
+                await _done(jobs[turn])
+                if self._astray:
+                    # What is at work was decided on something that is not so. Begin again from what is committed.
+                    await _done(jobs[1 - turn])
+                    self._astray = False
+                started = asyncio.Event()
+                batch = self._cut(alone=all(job is None or job.done() for job in jobs))
+                jobs[turn] = asyncio.create_task(self._work(self._links[turn], batch, started))
+                await started.wait()
+                turn = 1 - turn
+        finally:
+            for job in jobs:
+                await _done(job)
+            for _, future in self._queue:
+                _fail(future, LedgerClosed("the ledger was stopped"))
+            for link in self._links:
+                await link.close()
+
+    async def _wait(self) -> bool:
+        """Wait for work; False when there will be none."""
+        while not self._queue:
+            if self._draining:
+                return False
+            self._wake.clear()
+            await self._wake.wait()
+        return True
+
+    def _cut(self, *, alone: bool) -> list[_Waiting]:
+        """The next batch: what waits, but only half of many while no other batch is at work, so that the two then
+        alternate.
+        """
+        size = len(self._queue)
+        if alone and size >= SPLIT_MIN:
+            size = (size + 1) // 2
+        return [self._queue.popleft() for _ in range(min(size, self._batch_max))]
+
+    async def _work(self, link: Link, waiting: list[_Waiting], started: asyncio.Event) -> None:
+        try:
+            await self._settle(link, waiting, started)
+        finally:
+            started.set()
+
+    async def _settle(self, link: Link, waiting: list[_Waiting], started: asyncio.Event | None) -> None:
+        """Give every caller an outcome or an error. `started` is set once the batch after this one may start."""
+        try:
+            outcomes = await self._post(link, [command for command, _ in waiting], started)
+        except _CommitLost as error:
+            for _, future in waiting:
+                _fail(future, OutcomeUnknown("lost while committing"), error.__cause__)
+        except LedgerUnavailable as error:
+            for _, future in waiting:
+                _fail(future, LedgerUnavailable(str(error)), error.__cause__)
+        except Exception as error:
+            if len(waiting) == 1:
+                _fail(waiting[0][1], PostFailed("the request was refused"), error)
+                return
+            middle = len(waiting) // 2
+            await self._settle(link, waiting[:middle], None)
+            await self._settle(link, waiting[middle:], None)
+        except BaseException:
+            for _, future in waiting:
+                _fail(future, OutcomeUnknown("the ledger was stopped while posting"))
+            raise
+        else:
+            for (_, future), outcome in zip(waiting, outcomes, strict=True):
+                if not future.done():
+                    future.set_result(outcome)
+
+    async def _post(self, link: Link, commands: list[Command], started: asyncio.Event | None) -> list[Outcome]:
+        """One batch, again as long as the database says to try again."""
+        failure: Exception | None = None
+        for attempt in range(ATTEMPTS_MAX):
+            if attempt:
+                limit = min(_RETRY_SECONDS_MAX, 0.005 * 2**attempt)
+                await asyncio.sleep(random.uniform(0, limit))
+            try:
+                raw = await link.connection()
+                return await self._post_once(link, raw, commands, None if attempt else started)
+            except _CommitLost:
+                self._astray = True
+                await link.close()
+                raise
+            except Exception as error:
+                self._astray = True
+                if link.is_lost(error):
+                    await link.close()
+                elif sqlstate_of(error) not in _RETRIED_STATES:
+                    raise
+                failure = error
+        raise LedgerUnavailable(f"gave up after {ATTEMPTS_MAX} attempts: {failure}") from failure
+
+    async def _post_once(
+        self, link: Link, raw: Connection, commands: list[Command], started: asyncio.Event | None
+    ) -> list[Outcome]:
+        """One attempt: decided ahead of the lock if a batch waits for this one to start, and under the lock otherwise."""
+        if started is not None and store.reads_at_once(commands):
+            outcomes = await self._post_ahead(link, raw, commands, started)
+            if outcomes is not None:
+                return outcomes
+            self._astray = True
+        return await self._post_locked(link, raw, commands)
+
+    async def _post_ahead(
+        self, link: Link, raw: Connection, commands: list[Command], started: asyncio.Event
+    ) -> list[Outcome] | None:
+        """Decide while the batch before commits, on what it leaves; then lock, compare and write, mostly in one
+        statement.
+
+        None, and nothing is done, if the books turn out to be others: that batch failed, or another process was here.
+        """
+        state = await self._read(raw, commands)
+        if self._tip is not None:
+            state = self._tip.over(state)
+        decision = self._decide(commands, state)
+        self._tip = decision.tip
+        started.set()
+        if writing.is_one_statement(decision.writes):
+            matched = await self._committed(link, writing.write(raw, decision.writes, state.books))
+            return decision.outcomes if matched else None
+        try:
+            matched = await store.begin(raw, commands, state.books)
+            if matched:
+                await writing.write_locked(raw, decision.writes, state.books)
+        except Exception:
+            await link.roll_back()
+            raise
+        await self._committed(link, raw.execute("COMMIT"))
+        return decision.outcomes if matched else None
+
+    async def _post_locked(self, link: Link, raw: Connection, commands: list[Command]) -> list[Outcome]:
+        """Lock, read, decide, write, commit."""
+        try:
+            await store.begin(raw, commands, None)
+            state = await self._read(raw, commands)
+            decision = self._decide(commands, state)
+            await writing.write_locked(raw, decision.writes, state.books)
+        except Exception:
+            await link.roll_back()
+            raise
+        await self._committed(link, raw.execute("COMMIT"))
+        self._tip = decision.tip
+        return decision.outcomes
+
+    async def _committed(self, link: Link, work: Awaitable[T]) -> T:
+        """The result of what ends in a commit. Raises _CommitLost if it is not known whether it got there."""
+        try:
+            async with asyncio.timeout(COMMIT_TIMEOUT_SECONDS):
+                return await work
+        except Exception as error:
+            if link.is_lost(error) or isinstance(error, TimeoutError):
+                raise _CommitLost from error
+            raise
+
+    async def _read(self, raw: Connection, commands: list[Command]) -> State:
+        state, fresh = await store.read_state(raw, commands, self._directory)
+        # Whether before the lock or under it, nothing is read here that is not committed.
+        self._directory.add(fresh)
+        return state
+
+    def _decide(self, commands: list[Command], state: State) -> Decision:
+        return decide(commands, state, self._clock.now(), mark=new_mark())
+
+
+async def _done(job: "asyncio.Task[None] | None") -> None:
+    if job is not None:
+        await job
+
+
+def _fail(future: "asyncio.Future[Outcome]", error: Exception, cause: BaseException | None = None) -> None:
+    error.__cause__ = cause
+    if not future.done():
+        future.set_exception(error)

@@ -1,0 +1,155 @@
+"""The statements that write what a decision leaves. Rows travel as one array a column."""
+
+from collections.abc import Mapping
+from typing import Any, Final
+from uuid import UUID
+
+from ledger.errors import ConcurrentChange
+from ledger.state import BookRow, Hold, Writes
+from ledger.store import Connection, columns, expected_marks
+
+_WRITE: Final = """
+WITH locked AS (
+    SELECT org_id, mark FROM ledger_books WHERE org_id = ANY($31::uuid[]) ORDER BY org_id FOR NO KEY UPDATE
+), gate AS (
+    SELECT coalesce(array_agg(mark ORDER BY org_id) = $32::bigint[], false) AS open FROM locked
+), entry AS (
+    INSERT INTO ledger_entries (org_id, entry_seq, entry_id, kind, currency, description, effective_at, recorded_at,
+                                reverses_entry_id, hold_id, metadata, hash)
+    SELECT org_id, entry_seq, entry_id, kind, currency, description, coalesce(effective_at, $1::timestamptz), $1,
+           reverses, hold_id, metadata::jsonb, hash
+    FROM unnest($2::uuid[], $3::bigint[], $4::uuid[], $5::text[], $6::text[], $7::text[], $8::timestamptz[],
+                $9::uuid[], $10::uuid[], $11::text[], $12::bytea[])
+         u (org_id, entry_seq, entry_id, kind, currency, description, effective_at, reverses, hold_id, metadata, hash)
+    WHERE (SELECT open FROM gate)
+), posting AS (
+    INSERT INTO ledger_postings (org_id, entry_seq, leg, account_id, amount_minor, balance_after_minor)
+    SELECT * FROM unnest($13::uuid[], $14::bigint[], $15::smallint[], $16::uuid[], $17::bigint[], $18::bigint[])
+    WHERE (SELECT open FROM gate)
+), wallet AS (
+    UPDATE ledger_wallets w
+    SET available_minor = u.available, held_minor = u.held, last_entry_at = $1
+    FROM unnest($19::uuid[], $20::uuid[], $21::bigint[], $22::bigint[]) u (org_id, account_id, available, held)
+    WHERE w.org_id = u.org_id AND w.account_id = u.account_id AND (SELECT open FROM gate)
+), book AS (
+    UPDATE ledger_books b
+    SET entry_seq = u.entry_seq, chain_hash = u.hash, mark = $26, recorded_at = $1
+    FROM unnest($23::uuid[], $24::bigint[], $25::bytea[]) u (org_id, entry_seq, hash)
+    WHERE b.org_id = u.org_id AND (SELECT open FROM gate)
+)
+INSERT INTO ledger_keys (org_id, key_hash, content_hash, entry_seq, recorded_at)
+SELECT *, $1::timestamptz FROM unnest($27::uuid[], $28::bytea[], $29::bytea[], $30::bigint[])
+WHERE (SELECT open FROM gate)
+"""
+"""Lock the books and, if their marks are those expected, write everything; otherwise nothing.
+
+The marks are read from the locked rows, so they are the last committed ones, also when the statement waited for the lock.
+"""
+
+_WRITE_ACCRUED: Final = """
+UPDATE ledger_wallets w
+SET available_minor = u.available, held_minor = u.held, carry = u.carry, accrued_exact = w.accrued_exact + u.more,
+    last_entry_at = CASE WHEN u.moved THEN $1::timestamptz ELSE w.last_entry_at END
+FROM unnest($2::uuid[], $3::uuid[], $4::bigint[], $5::bigint[], $6::numeric[], $7::numeric[], $8::boolean[])
+     u (org_id, account_id, available, held, carry, more, moved)
+WHERE w.org_id = u.org_id AND w.account_id = u.account_id
+"""
+
+_WRITE_HOLDS: Final = """
+INSERT INTO ledger_holds (org_id, hold_id, account_id, amount_minor, captured_minor, remaining_minor, state, description,
+                          expires_at, created_at, updated_at)
+SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::bigint[], $5::bigint[], $6::bigint[], $7::text[], $8::text[],
+                     $9::timestamptz[], $10::timestamptz[], $11::timestamptz[])
+ON CONFLICT (org_id, hold_id) DO UPDATE
+SET captured_minor = excluded.captured_minor, remaining_minor = excluded.remaining_minor, state = excluded.state,
+    expires_at = excluded.expires_at, updated_at = excluded.updated_at
+"""
+
+_WRITE_REVERSALS: Final = """
+INSERT INTO ledger_reversals (org_id, entry_id, reversed_minor)
+SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::bigint[])
+ON CONFLICT (org_id, entry_id) DO UPDATE SET reversed_minor = excluded.reversed_minor
+"""
+
+
+async def write(conn: Connection, writes: Writes, books: Mapping[UUID, BookRow]) -> bool:
+    """Lock `books`, the heads that the decision was made on, and write its rows; False and nothing if one has changed
+    since.
+
+    A transaction of its own, if none is open and `is_one_statement`.
+    """
+    if not writes.keys:
+        return True
+    at = writes.recorded_at
+    expected = expected_marks(books)
+    moved = [(w.org_id, w.account_id, w.available_minor, w.held_minor) for w in writes.wallets]
+    heads = [(b.org_id, b.entry_seq, b.chain_hash) for b in writes.books]
+    status = await conn.execute(
+        _WRITE,
+        at,
+        *columns(writes.entries, 11),
+        *columns(writes.postings, 6),
+        *columns(moved, 4),
+        *columns(heads, 3),
+        writes.mark,
+        *columns(writes.keys, 4),
+        list(expected),
+        list(expected.values()),
+    )
+    if status == "INSERT 0 0":
+        return False
+    await _write_more(conn, writes)
+    return True
+
+
+async def write_locked(conn: Connection, writes: Writes, books: Mapping[UUID, BookRow]) -> None:
+    """`write` under a lock that is held already. Raises ConcurrentChange if somebody changed a book without taking it."""
+    if not await write(conn, writes, books):
+        raise ConcurrentChange("a book changed while it was locked")
+
+
+def is_one_statement(writes: Writes) -> bool:
+    """Whether `write` is a single statement, and has something to write."""
+    return bool(writes.keys) and not (writes.accrued_wallets or writes.holds or writes.reversed_minor)
+
+
+async def _write_more(conn: Connection, writes: Writes) -> None:
+    """What few batches have."""
+    if writes.accrued_wallets:
+        accrued = [
+            (
+                w.org_id,
+                w.account_id,
+                w.available_minor,
+                w.held_minor,
+                w.carry,
+                w.accrued_more,
+                w.moved,
+            )
+            for w in writes.accrued_wallets
+        ]
+        await conn.execute(_WRITE_ACCRUED, writes.recorded_at, *columns(accrued, 7))
+    if writes.holds:
+        await conn.execute(
+            _WRITE_HOLDS,
+            *columns([_hold_columns(h) for h in writes.holds.values()], 11),
+        )
+    if writes.reversed_minor:
+        rows = [(*key, amount) for key, amount in writes.reversed_minor.items()]
+        await conn.execute(_WRITE_REVERSALS, *columns(rows, 3))
+
+
+def _hold_columns(hold: Hold) -> tuple[Any, ...]:
+    return (
+        hold.org_id,
+        hold.hold_id,
+        hold.wallet_id,
+        hold.amount_minor,
+        hold.captured_minor,
+        hold.remaining_minor,
+        hold.state,
+        hold.description,
+        hold.expires_at,
+        hold.created_at,
+        hold.updated_at,
+    )
