@@ -1,0 +1,72 @@
+"""The table through `buf curl` on its three protocols, with the schema that the server's reflection tells."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from google.protobuf.descriptor_pb2 import FileDescriptorProto, FileDescriptorSet
+from wallet.v1 import wallet_service_pb2
+
+from tests.clients.table import Refusal, run
+from tests.clients.wire import ALIAS, authorization, refusal_of_json
+
+BUF = Path(sys.executable).with_name("buf")
+SECONDS_MAX = 60
+
+
+class BufCurl:
+    """One process for each call. Reflection tells our own names; the published ones come from a schema in a file."""
+
+    def __init__(self, url: str, protocol: str, published: Path) -> None:
+        self.name = f"buf {protocol}"
+        self._url = url
+        self._protocol = protocol
+        self._published = published
+
+    def call(self, method: str, request: dict[str, Any], key: str | None) -> dict[str, Any] | Refusal:
+        headers = [word for pair in authorization(key).items() for word in ("--header", ": ".join(pair))]
+        schema = ["--schema", str(self._published)] if method.startswith(ALIAS) else ["--reflect"]
+        done = subprocess.run(
+            [
+                *(BUF, "curl", "--http2-prior-knowledge", "--protocol", self._protocol),
+                *(*schema, *headers, "--data", "@-", f"{self._url}/{method}"),
+            ],
+            input=json.dumps(request),
+            capture_output=True,
+            text=True,
+            timeout=SECONDS_MAX,
+        )
+        if done.returncode == 0:
+            return json.loads(done.stdout)
+        assert done.stderr.startswith("{"), done.stderr
+        return refusal_of_json(json.loads(done.stderr))
+
+
+def published_schema() -> FileDescriptorSet:
+    """WalletService by its published name; its messages are the same on the wire."""
+    files = FileDescriptorSet()
+    ours = wallet_service_pb2.DESCRIPTOR
+    _add(files, ours)
+    alias = FileDescriptorProto(name=f"{ALIAS[:-1]}/{ours.name}", package=f"{ALIAS}{ours.package}", syntax="proto3")
+    alias.dependency.append(ours.name)
+    ours.services_by_name["WalletService"].CopyToProto(alias.service.add())
+    files.file.append(alias)
+    return files
+
+
+def _add(files: FileDescriptorSet, file: Any) -> None:
+    """`file` behind everything that it imports."""
+    for imported in file.dependencies:
+        _add(files, imported)
+    if file.name not in {known.name for known in files.file}:
+        file.CopyToProto(files.file.add())
+
+
+@pytest.mark.parametrize("protocol", ["connect", "grpc", "grpcweb"])
+def test_buf_curl(service: dict[str, str], protocol: str, tmp_path: Path, subtests: pytest.Subtests) -> None:
+    published = tmp_path / "published.binpb"
+    published.write_bytes(published_schema().SerializeToString())
+    run(BufCurl(service["url"], protocol, published), service, subtests)
