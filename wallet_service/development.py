@@ -22,7 +22,6 @@ from providers.simulators.stripe import server as stripe_server
 from providers.simulators.stripe.world import WEBHOOK_SECRET
 from providers.simulators.stripe.world import Settings as StripeSimulation
 from wallet_service.accounts.operations import ensure_development
-from wallet_service.app import Service
 from wallet_service.background import beside
 from wallet_service.catalog.rules import CatalogDocument
 from wallet_service.config import Settings, child_environment
@@ -30,6 +29,7 @@ from wallet_service.embedded_postgres import EmbeddedPostgres, ServerFailedError
 from wallet_service.errors import ServiceError
 from wallet_service.migrate import upgrade
 from wallet_service.principal import Role
+from wallet_service.service import Service
 from wallet_service.serving.options import ServerFailed, ServerOptions
 from wallet_service.serving.run import serve
 
@@ -67,14 +67,16 @@ async def running(settings: Settings, catalog: CatalogDocument) -> AsyncGenerato
     """
     async with AsyncExitStack() as stack:
         settings = await with_database(settings, stack)
-        await upgrade(settings.required_database_url)
         stripe = await _stripe(settings, stack)
         coinbase = await _coinbase(settings, stack)
         settings = _simulated(settings, stripe.url)
+        # The API's process has as much to import as this one had, so it starts while this one migrates and seeds.
+        serving = await stack.enter_async_context(_api(settings))
+        await upgrade(settings.required_database_url)
         service = await stack.enter_async_context(Service(settings))
         admin, operator = await _seed(service, settings.data_dir, catalog)
         await stack.enter_async_context(service.worker())
-        url = await stack.enter_async_context(_api(settings))
+        url = await serving
         stripe.world.tables["webhook_endpoint"].clear()
         stripe_events.add_endpoint(stripe.world, f"{url}/webhooks/stripe", WEBHOOK_SECRET, ["*"])
         yield Instance(url, admin, operator, stripe.url, coinbase.url, settings, service)
@@ -195,8 +197,8 @@ def _write_secret(path: Path, secret: str) -> None:
 
 
 @asynccontextmanager
-async def _api(settings: Settings) -> AsyncGenerator[str]:
-    """Serve until the block ends; its base URL. A server that ends by itself ends the block with ServerFailed."""
+async def _api(settings: Settings) -> AsyncGenerator[asyncio.Future[str]]:
+    """Serve until the block ends; its base URL, once it is ready. A server that ends by itself ends the block too."""
     stopping = asyncio.Event()
     ready: asyncio.Future[str] = asyncio.get_running_loop().create_future()
     options = ServerOptions.from_settings(settings, environment=child_environment(settings))
@@ -204,7 +206,6 @@ async def _api(settings: Settings) -> AsyncGenerator[str]:
     async def stop() -> None:
         stopping.set()
 
-    async with beside(serve(options, stop=stopping, on_ready=ready.set_result), stop=stop) as server:
-        await asyncio.wait({server, ready}, return_when=asyncio.FIRST_COMPLETED)
-        # Until then a failure of the server cancels this wait.
-        yield ready.result()
+    async with beside(serve(options, stop=stopping, on_ready=ready.set_result), stop=stop):
+        # A failure of the server cancels the block, and with it whoever waits to be told.
+        yield ready
