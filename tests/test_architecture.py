@@ -37,7 +37,7 @@ FLOATS_OF_TIME = {
 """Where seconds are floats, and no money is counted."""
 
 FLOATS_ALLOWED = {
-    ("ledger/batcher.py", "0.005"): "the pause before another attempt",
+    ("ledger/lane.py", "0.005"): "the pause before another attempt",
     ("wallet_service/apikeys/authentication.py", "float"): "the monotonic clock of a cache",
 }
 

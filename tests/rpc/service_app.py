@@ -13,11 +13,12 @@ from wallet_api.billing.v1.ledger_service_connect import LedgerServiceClient
 from wallet_api.wallet.v1.wallet_service_connect import WalletServiceClient
 
 from wallet_service.accounts.operations import ensure_development
-from wallet_service.app import Service
+from wallet_service.app import rpc_services
 from wallet_service.clock import ManualClock
 from wallet_service.config import Settings
 from wallet_service.principal import Role
 from wallet_service.rpc.composition import Environment, RpcOptions, build_asgi
+from wallet_service.service import Service
 
 START = datetime(2026, 3, 1, 12, 0, 30, tzinfo=UTC)
 
@@ -74,7 +75,7 @@ def _app(service: Service) -> object:
         yield
 
     return build_asgi(
-        service.rpc_services(),
+        rpc_services(service),
         http_routes=[],
         environment=Environment(
             authenticate=service.authenticator.authenticate,

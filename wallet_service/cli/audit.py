@@ -5,10 +5,10 @@ from typing import Annotated
 import typer
 
 from wallet_service import names
-from wallet_service.app import Service
 from wallet_service.cli.session import with_service
 from wallet_service.errors import not_found
 from wallet_service.journal.model import Verification
+from wallet_service.service import Service
 
 
 def audit(

@@ -7,11 +7,11 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
-from wallet_service.app import Service
 from wallet_service.catalog.files import read_catalog
 from wallet_service.catalog.rules import CatalogDiff, Meter, NewMeter, NewRate
 from wallet_service.cli.session import with_service
 from wallet_service.rating.rules import plain_text
+from wallet_service.service import Service
 
 app = typer.Typer(no_args_is_help=True, help="Meters and rates.")
 

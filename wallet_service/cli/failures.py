@@ -9,7 +9,7 @@ import asyncpg
 from pydantic import ValidationError
 from sqlalchemy.exc import ArgumentError, DBAPIError
 
-from wallet_service.db import is_connection_lost, sqlstate_of
+from wallet_service.db import SERVICE_ROLE, is_connection_lost, sqlstate_of
 from wallet_service.embedded_postgres import EmbeddedPostgresError
 from wallet_service.errors import ServiceError
 from wallet_service.serving.options import ServerFailed
@@ -60,11 +60,12 @@ def _setting(location: tuple[int | str, ...]) -> str:
 def _of_database(error: Exception) -> str | None:
     """A database that cannot be reached or used; None for a statement of ours that is wrong."""
     state = sqlstate_of(error) or ""
-    if state in _NO_SCHEMA_STATES:
-        return "the database does not have the newest schema: run `wallet migrate`"
     cause = error.orig if isinstance(error, DBAPIError) and error.orig is not None else error
     text = str(cause).splitlines()[0] if str(cause) else type(cause).__name__
-    # 28: authentication, 3D: no such database, 42501: no permission, 22023: no such role.
-    if is_connection_lost(error) or state.startswith(("28", "3D")) or state in ("42501", "22023"):
+    # The first migration also makes the role.
+    if state in _NO_SCHEMA_STATES or f'role "{SERVICE_ROLE}" does not exist' in text:
+        return "the database does not have the newest schema: run `wallet migrate`"
+    # 28: authentication, 3D: no such database, 42501: no permission.
+    if is_connection_lost(error) or state.startswith(("28", "3D")) or state == "42501":
         return f"the database cannot be used: {text}"
     return None

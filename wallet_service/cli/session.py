@@ -8,10 +8,10 @@ from typing import Any, TypeVar
 
 import uvloop
 
-from wallet_service.app import Service
 from wallet_service.config import Settings
 from wallet_service.development import with_database
 from wallet_service.logs import configure_logging
+from wallet_service.service import Service
 
 T = TypeVar("T")
 

@@ -9,10 +9,10 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from wallet_service import names
-from wallet_service.app import Service
 from wallet_service.cli.session import with_service
 from wallet_service.errors import not_found
 from wallet_service.rating.rules import plain_text
+from wallet_service.service import Service
 from wallet_service.usage.importing import ImportFormat, ImportReport, UsageImport
 
 app = typer.Typer(no_args_is_help=True, help="Usage.")

@@ -1,0 +1,146 @@
+"""The composition root: settings become engine, providers and operations.
+
+`Service` holds the parts; every process (API, worker, command line) makes its own. Nothing here decides anything. Nothing
+here knows RPC either, so that a command does not wait for what only the API needs to be loaded.
+"""
+
+from collections.abc import AsyncGenerator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import replace
+from datetime import timedelta
+from types import TracebackType
+from typing import Final, Self
+from uuid import UUID
+
+from ledger.batcher import Ledger
+from providers.stripe import StripeProvider, StripeSettings
+from wallet_service.accounts.balances import Balances
+from wallet_service.accounts.directory import Directory
+from wallet_service.accounts.operations import Organizations
+from wallet_service.accounts.project_operations import Projects
+from wallet_service.accounts.wallet_operations import Wallets
+from wallet_service.apikeys.authentication import Authenticator
+from wallet_service.apikeys.operations import ApiKeys
+from wallet_service.background import beside
+from wallet_service.catalog.operations import CatalogOperations
+from wallet_service.clock import SystemClock
+from wallet_service.config import Settings
+from wallet_service.db import Database, engine_for
+from wallet_service.job_worker import JobWorker
+from wallet_service.jobs import job_table, schedule_table
+from wallet_service.journal.audit_operations import Audit
+from wallet_service.journal.hold_operations import Holds
+from wallet_service.journal.operations import Journal
+from wallet_service.payment_methods.operations import PaymentMethods
+from wallet_service.topups.asking import TopUpSync
+from wallet_service.topups.operations import TopUps
+from wallet_service.topups.settlement import Settlement
+from wallet_service.usage.operations import UsageRecorder
+from wallet_service.usage.query_operations import UsageQueries
+from wallet_service.webhooks.operations import WebhookInbox
+
+_NO_STRIPE_KEY: Final = "sk_test_none"
+"""Stands where no key is configured: commands that call no provider run without one, the API does not start."""
+
+
+class Service:
+    """All parts, started between `async with` and its end."""
+
+    clock = SystemClock()
+
+    def __init__(self, settings: Settings) -> None:
+        """Connects to nothing yet. `settings` has a database URL."""
+        clock = self.clock
+        self.settings = settings
+        self.engine = engine_for(settings.required_database_url, pool_size=settings.database_pool_size)
+        self.db = Database(self.engine, statement_timeout=timedelta(seconds=settings.statement_timeout_seconds))
+        lane_of = _lane_of(settings.ledger_lanes)
+        self.ledger = Ledger(
+            self.engine,
+            clock,
+            lane_of=lane_of,
+            batch_max=settings.ledger_batch_max,
+            queue_max=settings.ledger_queue_max,
+        )
+        self.directory = Directory(self.db)
+        self.organizations = Organizations(self.db, clock)
+        self.wallets = Wallets(self.db, clock)
+        self.projects = Projects(self.db, clock)
+        self.balances = Balances(self.db)
+        self.api_keys = ApiKeys(self.db, clock, live=settings.environment == "live")
+        self.authenticator = Authenticator(self.db, clock)
+        self.journal = Journal(self.db, self.ledger)
+        self.holds = Holds(self.db, self.ledger, clock)
+        self.audit = Audit(self.db)
+        self.catalog = CatalogOperations(self.db, clock)
+        self.usage = UsageRecorder(
+            self.db,
+            self.ledger,
+            clock,
+            usage_age_max=settings.usage_age_max,
+            usage_ahead_max=timedelta(seconds=settings.usage_ahead_max_seconds),
+            lane_of=lane_of,
+        )
+        self.usage_queries = UsageQueries(self.db)
+        self._compose_payments()
+        self._stack = AsyncExitStack()
+
+    def _compose_payments(self) -> None:
+        settings, clock = self.settings, self.clock
+        reconcile_after = timedelta(seconds=settings.reconcile_after_seconds)
+        self.stripe = StripeProvider(_stripe_settings(settings), clock.now)
+        providers = {self.stripe.name: self.stripe}
+        settlement = Settlement(self.ledger, clock, reconcile_after=reconcile_after)
+        self.topup_sync = TopUpSync(self.db, settlement, clock, providers)
+        self.topups = TopUps(
+            self.db,
+            clock,
+            self.stripe,
+            settlement,
+            self.topup_sync,
+            amount_max_minor=settings.topup_amount_max_minor,
+            reconcile_after=reconcile_after,
+        )
+        self.payment_methods = PaymentMethods(self.db, clock, self.stripe)
+        self.inbox = WebhookInbox(self.db, clock, providers, self.topup_sync)
+
+    async def __aenter__(self) -> Self:
+        stack = self._stack
+        stack.push_async_callback(self.engine.dispose)
+        stack.push_async_callback(self.stripe.aclose)
+        for part in (self.ledger, self.usage, self.balances, self.authenticator):
+            await stack.enter_async_context(part)
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._stack.aclose()
+
+    @asynccontextmanager
+    async def worker(self) -> AsyncGenerator[None]:
+        """Work the job queue until the block ends; jobs in progress are finished then, or given back after a while."""
+        worker = JobWorker(
+            self.settings.required_database_url,
+            job_table(inbox=self.inbox, topup_sync=self.topup_sync, payment_methods=self.payment_methods),
+            schedule_table(topups=self.topups, inbox=self.inbox, holds=self.holds, db=self.db, clock=self.clock),
+        )
+        drain = timedelta(seconds=self.settings.drain_seconds)
+        async with beside(worker.run(), stop=lambda: worker.stop(within=drain)):
+            yield
+
+
+def _lane_of(lane_count: int) -> Callable[[UUID], int]:
+    """Organizations spread over the lanes by their id; all of an organization's work stays in one."""
+    return lambda org_id: org_id.int % lane_count
+
+
+def _stripe_settings(settings: Settings) -> StripeSettings:
+    key = settings.stripe_api_key.get_secret_value() if settings.stripe_api_key else _NO_STRIPE_KEY
+    secret = settings.stripe_webhook_secret
+    chosen = StripeSettings(
+        api_key=key,
+        webhook_secrets=() if secret is None else (secret.get_secret_value(),),
+        deadline=timedelta(seconds=settings.stripe_timeout_seconds),
+    )
+    return chosen if settings.stripe_api_base is None else replace(chosen, api_base=settings.stripe_api_base)
