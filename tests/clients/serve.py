@@ -4,8 +4,9 @@
 
 runs the command with the environment variable WALLET_CLIENT_TEST set to one JSON object of texts, and exits with the
 command's status. Without a command the object is printed, and the service stays until standard input ends. Either way it
-is bound in time. The object holds `url`, `target` (host:port), `stripe` (the simulator), the secret of an operator's key
-(`operator`), one that no one has (`wrong`), and moments that calls.json counts from, as RFC 3339 and as Unix seconds.
+is bound in time. The object holds `url`, `target` (host:port), `stripe` (the simulator), secrets of keys (`operator`; `my_org`
+for an admin of the organization of development; `wrong`, which no one has), and moments that calls.json counts from, as
+RFC 3339 and as Unix seconds.
 """
 
 import asyncio
@@ -80,6 +81,7 @@ def _facts(instance: Instance) -> dict[str, str]:
         "target": instance.url.rpartition("/")[2],
         "stripe": instance.stripe_url,
         "operator": instance.operator_key,
+        "my_org": instance.api_key,
         "wrong": "wk_test_" + "0" * 43,
     }
 
