@@ -4,6 +4,7 @@ import asyncio
 import random
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import timedelta
 from itertools import pairwise
 from typing import Any
@@ -281,24 +282,53 @@ async def test_finished_jobs_are_forgotten(lab, database_url):
     assert count == 2
 
 
-async def test_due_holds_expire_on_schedule(lab):
-    await lab.credited(5000)
+async def hold_for_a_minute(lab: PaymentsLab, amount_minor: int) -> None:
     outcome = await lab.ledger.post(
         OpenHold(
             org_id=lab.org_id,
             key="hold-1",
             wallet=lab.wallet.account_id,
-            amount_minor=2000,
+            amount_minor=amount_minor,
             expires_at=lab.clock.now() + timedelta(minutes=1),
         )
     )
     assert isinstance(outcome, Posted)
+
+
+async def test_due_holds_expire_on_schedule(lab):
+    await lab.credited(5000)
+    await hold_for_a_minute(lab, 2000)
     expire = {schedule.name: schedule for schedule in schedules_of(lab)}["holds-expire"]
     await expire.work()
     assert (await lab.balances())["wallet"] == 3000
     lab.clock.advance(timedelta(minutes=1))
     await expire.work()
     assert (await lab.balances())["wallet"] == 5000
+
+
+async def test_a_worker_expires_due_holds_and_no_others(lab, database_url):
+    await lab.credited(5000)
+    await hold_for_a_minute(lab, 2000)
+    [scheduled] = [schedule for schedule in schedules_of(lab) if schedule.name == "holds-expire"]
+    run_count = 0
+
+    async def work() -> None:
+        nonlocal run_count
+        await scheduled.work()
+        run_count += 1
+
+    async def has_run_twice() -> bool:
+        return run_count >= 2
+
+    async def given_back() -> bool:
+        return (await lab.balances())["wallet"] == 5000
+
+    every_second = replace(scheduled, expression="* * * * * *", work=work)
+    async with working(database_url, [], [every_second]):
+        await until(has_run_twice)
+        assert not await given_back()
+        lab.clock.advance(timedelta(minutes=1))
+        await until(given_back)
 
 
 @pytest.mark.parametrize("seed", range(3))

@@ -1017,7 +1017,7 @@ type RefundRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The entry to take back, organizations/{slug}/journal-entries/{id}. Required.
 	JournalEntryName string `protobuf:"bytes,1,opt,name=journal_entry_name,json=journalEntryName,proto3" json:"journal_entry_name,omitempty"`
-	// Minor units to take back, at most what is left of the original; a part is possible for entries of two legs. 0: all that is left.
+	// Minor units to take back, at most what is left of the original; of several legs, the last ones return first. 0: all that is left.
 	AmountMinor int64 `protobuf:"varint,2,opt,name=amount_minor,json=amountMinor,proto3" json:"amount_minor,omitempty"`
 	// Why, up to 500 characters. Required.
 	Description string `protobuf:"bytes,3,opt,name=description,proto3" json:"description,omitempty"`
@@ -1231,7 +1231,7 @@ type StatementLine struct {
 	Kind JournalEntryKind `protobuf:"varint,2,opt,name=kind,proto3,enum=billing.v1.JournalEntryKind" json:"kind,omitempty"`
 	// Text of whoever made it.
 	Description string `protobuf:"bytes,3,opt,name=description,proto3" json:"description,omitempty"`
-	// Minor units: above 0 added to the balance, below 0 taken from it, 0 moved into or out of a hold.
+	// Minor units: above 0 added to the balance, below 0 taken from it. What only moves into or out of a hold is no line.
 	AmountMinor int64 `protobuf:"varint,4,opt,name=amount_minor,json=amountMinor,proto3" json:"amount_minor,omitempty"`
 	// Balance after this line, minor units, money on hold included.
 	BalanceMinor int64 `protobuf:"varint,5,opt,name=balance_minor,json=balanceMinor,proto3" json:"balance_minor,omitempty"`
@@ -1517,7 +1517,7 @@ func (x *VerifyLedgerRequest) GetOrganizationName() string {
 // A law and the first row that breaks it.
 type LawViolation struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Name of the law, for example entries_balance.
+	// Name of the law, for example entry_sums_to_zero.
 	Law string `protobuf:"bytes,1,opt,name=law,proto3" json:"law,omitempty"`
 	// The organization, organizations/{slug}.
 	OrganizationName string `protobuf:"bytes,2,opt,name=organization_name,json=organizationName,proto3" json:"organization_name,omitempty"`

@@ -543,7 +543,7 @@ export declare type RefundRequest = Message<"billing.v1.RefundRequest"> & {
   journalEntryName: string;
 
   /**
-   * Minor units to take back, at most what is left of the original; a part is possible for entries of two legs. 0: all that is left.
+   * Minor units to take back, at most what is left of the original; of several legs, the last ones return first. 0: all that is left.
    *
    * @generated from field: int64 amount_minor = 2;
    */
@@ -673,7 +673,7 @@ export declare type StatementLine = Message<"billing.v1.StatementLine"> & {
   description: string;
 
   /**
-   * Minor units: above 0 added to the balance, below 0 taken from it, 0 moved into or out of a hold.
+   * Minor units: above 0 added to the balance, below 0 taken from it. What only moves into or out of a hold is no line.
    *
    * @generated from field: int64 amount_minor = 4;
    */
@@ -816,7 +816,7 @@ export declare const VerifyLedgerRequestSchema: GenMessage<VerifyLedgerRequest>;
  */
 export declare type LawViolation = Message<"billing.v1.LawViolation"> & {
   /**
-   * Name of the law, for example entries_balance.
+   * Name of the law, for example entry_sums_to_zero.
    *
    * @generated from field: string law = 1;
    */

@@ -780,7 +780,7 @@ class RefundRequest(Message[_RefundRequestFields]):
             string journal_entry_name = 1;
             ```
         amount_minor:
-            Minor units to take back, at most what is left of the original; a part is possible for entries of two legs. 0: all that is left.
+            Minor units to take back, at most what is left of the original; of several legs, the last ones return first. 0: all that is left.
 
             ```proto
             int64 amount_minor = 2;
@@ -952,7 +952,7 @@ class StatementLine(Message[_StatementLineFields]):
             string description = 3;
             ```
         amount_minor:
-            Minor units: above 0 added to the balance, below 0 taken from it, 0 moved into or out of a hold.
+            Minor units: above 0 added to the balance, below 0 taken from it. What only moves into or out of a hold is no line.
 
             ```proto
             int64 amount_minor = 4;
@@ -1158,7 +1158,7 @@ class LawViolation(Message[_LawViolationFields]):
 
     Attributes:
         law:
-            Name of the law, for example entries_balance.
+            Name of the law, for example entry_sums_to_zero.
 
             ```proto
             string law = 1;
