@@ -9,6 +9,7 @@ import os
 import shutil
 import tempfile
 import threading
+from collections import Counter
 from collections.abc import Coroutine, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
@@ -43,6 +44,13 @@ def chosen_binaries() -> Binaries:
 def pytest_report_header() -> str:
     binaries = chosen_binaries()
     return f"postgres: {binaries.major} in {binaries.bin_dir}"
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    """How many calls of the table (tests/clients) went as expected, by client."""
+    passed = terminalreporter.stats.get("subtests passed", ())
+    for client, count in sorted(Counter(report.nodeid.rpartition("::")[2] for report in passed).items()):
+        terminalreporter.write_line(f"{client}: {count} calls passed")
 
 
 class TestServer:

@@ -4,9 +4,9 @@
 
 runs the command with the environment variable WALLET_CLIENT_TEST set to one JSON object of texts, and exits with the
 command's status. Without a command the object is printed, and the service stays until standard input ends. Either way it
-is bound in time. The object holds `url`, `target` (host:port), `stripe` (the simulator), secrets of keys (`operator`; `my_org`
-for an admin of the organization of development; `wrong`, which no one has), and moments that calls.json counts from, as
-RFC 3339 and as Unix seconds.
+is bound in time. The object holds `url`, `target` (host:port), `stripe` (the simulator), secrets of keys (`operator`;
+`my_org` for an admin of the organization of development; `wrong`, which no one has), and moments that calls.json counts
+from, as RFC 3339 and as Unix seconds.
 """
 
 import asyncio
