@@ -9,6 +9,8 @@ from struct import Struct
 from typing import Final
 from uuid import UUID
 
+from asyncpg.pgproto.pgproto import UUID as DriverUUID
+
 from ledger.chain import encode_text
 from ledger.errors import InvalidRequest
 from ledger.ids import unix_us
@@ -35,6 +37,8 @@ DESCRIPTION_LENGTH_MAX: Final = 1000
 METADATA_TEXT_LENGTH_MAX: Final = 1000
 FINGERPRINT_LENGTH_MAX: Final = 64
 
+_UUID_LENGTH: Final = 36
+_UUID_VERSION_AT: Final = 14
 _AMOUNT: Final = Struct(">q")
 _NEVER: Final = _AMOUNT.pack(-(2**63))
 
@@ -87,7 +91,16 @@ def prepare(request: Request) -> Command:
 
 
 def hash_of_key(key: str) -> bytes:
-    """What is stored of a key: 16 bytes."""
+    """What is stored of a key: 16 bytes. Of a UUIDv7 in its usual spelling they are its own, which grow with time, so
+    that the index of keys grows at its right edge; of any other text they are a hash."""
+    if len(key) == _UUID_LENGTH and key[_UUID_VERSION_AT] == "7":
+        try:
+            value = DriverUUID(key)
+        except ValueError:
+            pass
+        else:
+            if str(value) == key:
+                return value.bytes
     return hashlib.sha256(key.encode()).digest()[:16]
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
-from typing import Final
+from typing import Final, NamedTuple
 from uuid import UUID
 
 AMOUNT_MINOR_MAX: Final = 10**15
@@ -171,8 +171,7 @@ class Accrue(RequestBase):
 Request = Transfer | Entry | Draw | OpenHold | ExtendHold | CaptureHold | ReleaseHold | ExpireHold | Reversal | Accrue
 
 
-@dataclass(frozen=True, slots=True)
-class WalletChange:
+class WalletChange(NamedTuple):
     """A wallet before and after one posting, in minor units. `carry` is in [0, 1) minor units."""
 
     wallet_id: UUID
@@ -193,8 +192,7 @@ class WalletChange:
         return self.available_minor + self.held_minor
 
 
-@dataclass(frozen=True, slots=True)
-class Posted:
+class Posted(NamedTuple):
     """Done. `entry_id` and `entry_seq` are None when no money moved (a hold extended, an accrual below one unit).
 
     amount_minor: sum of the debits (for a capture: what was captured). taken_minor: for a draw, what each source gave.

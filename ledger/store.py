@@ -45,7 +45,7 @@ PLANNER_SETTINGS: Final = (
 """Switched off while these statements are planned: every one is a walk along an index, and a plan that is made while a
 table is empty and kept in the connection would otherwise scan the table for as long as the connection lives."""
 
-_READS_MORE: Final = (CaptureHold, ReleaseHold, ExpireHold, ExtendHold, Reversal)
+_READS_MORE: Final = frozenset({CaptureHold, ReleaseHold, ExpireHold, ExtendHold, Reversal})
 
 ACCOUNTS_CACHED_MAX: Final = 200_000
 
@@ -158,7 +158,7 @@ async def lock(conn: Connection, commands: Sequence[Command]) -> None:
 
 def reads_at_once(commands: Sequence[Command]) -> bool:
     """Whether one statement reads all that can change, so that it is of one moment with the marks of the books."""
-    return not any(isinstance(command.request, _READS_MORE) for command in commands)
+    return _READS_MORE.isdisjoint([type(command.request) for command in commands])
 
 
 async def read_state(
@@ -170,11 +170,22 @@ async def read_state(
     read by statements of their own: see `reads_at_once`. Also returns the accounts that the directory did not know: the
     caller adds them once they are known to be committed.
     """
-    holds = await _read_holds(conn, commands)
-    originals = await _read_originals(conn, commands)
-    named = {account_id: command.org_id for command in commands for account_id in command.account_ids}
-    named.update((hold.wallet_id, hold.org_id) for hold in holds.values())
-    named.update((leg.account_id, original.org_id) for original in originals.values() for leg in original.legs)
+    named: dict[UUID, UUID] = {}
+    org_ids: list[UUID] = []
+    key_hashes: list[bytes] = []
+    for command in commands:
+        org_id = command.org_id
+        org_ids.append(org_id)
+        key_hashes.append(command.key_hash)
+        for account_id in command.account_ids:
+            named[account_id] = org_id
+    holds: dict[UUID, Hold] = {}
+    originals: dict[UUID, Original] = {}
+    if not reads_at_once(commands):
+        holds = await _read_holds(conn, commands)
+        originals = await _read_originals(conn, commands)
+        named.update((hold.wallet_id, hold.org_id) for hold in holds.values())
+        named.update((leg.account_id, original.org_id) for original in originals.values() for leg in original.legs)
     known = directory.accounts
     unseen = [item for item in named.items() if item[0] not in known]
     fresh = await _read_accounts(conn, unseen) if unseen else {}
@@ -184,14 +195,13 @@ async def read_state(
         for account_id in named
         if (account := accounts.get(account_id)) is not None and account.wallet_id is not None
     }
-    org_ids = [command.org_id for command in commands]
     rows = await conn.fetch(
         _READ,
         list(set(org_ids)),
         list(wallet_orgs.values()),
         list(wallet_orgs),
         org_ids,
-        [command.key_hash for command in commands],
+        key_hashes,
     )
     books: dict[UUID, BookRow] = {}
     wallets: dict[UUID, Wallet] = {}

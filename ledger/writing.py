@@ -1,12 +1,15 @@
 """The statements that write what a decision leaves. Rows travel as one array a column."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 from uuid import UUID
 
 from ledger.errors import ConcurrentChange
-from ledger.state import BookRow, Hold, Writes
+from ledger.state import BookRow, EntryColumns, Hold, Writes
 from ledger.store import Connection, columns, expected_marks
+
+_ENTRY_COLUMNS_ALWAYS: Final = 5
+"""Number, ids, kind and currency; after them come description, time, references and metadata, often empty."""
 
 _WRITE: Final = """
 WITH locked AS (
@@ -16,7 +19,8 @@ WITH locked AS (
 ), entry AS (
     INSERT INTO ledger_entries (org_id, entry_seq, entry_id, kind, currency, description, effective_at, recorded_at,
                                 reverses_entry_id, hold_id, metadata, hash)
-    SELECT org_id, entry_seq, entry_id, kind, currency, description, coalesce(effective_at, $1::timestamptz), $1,
+    SELECT org_id, entry_seq, entry_id, kind, currency, coalesce(description, ''), coalesce(effective_at,
+    $1::timestamptz), $1,
            reverses, hold_id, metadata::jsonb, hash
     FROM unnest($2::uuid[], $3::bigint[], $4::uuid[], $5::text[], $6::text[], $7::text[], $8::timestamptz[],
                 $9::uuid[], $10::uuid[], $11::text[], $12::bytea[])
@@ -87,7 +91,7 @@ async def write(conn: Connection, writes: Writes, books: Mapping[UUID, BookRow])
     status = await conn.execute(
         _WRITE,
         at,
-        *columns(writes.entries, 11),
+        *_entry_columns(writes.entries),
         *columns(writes.postings, 6),
         *columns(moved, 4),
         *columns(heads, 3),
@@ -137,6 +141,14 @@ async def _write_more(conn: Connection, writes: Writes) -> None:
     if writes.reversed_minor:
         rows = [(*key, amount) for key, amount in writes.reversed_minor.items()]
         await conn.execute(_WRITE_REVERSALS, *columns(rows, 3))
+
+
+def _entry_columns(rows: Sequence[EntryColumns]) -> list[Sequence[Any]]:
+    """The columns of entries. One that no entry of the batch uses is sent empty, and read as NULL in every row."""
+    return [
+        column if number < _ENTRY_COLUMNS_ALWAYS or any(column) else ()
+        for number, column in enumerate(columns(rows, 11))
+    ]
 
 
 def _hold_columns(hold: Hold) -> tuple[Any, ...]:

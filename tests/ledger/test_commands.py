@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from ledger.commands import prepare
+from ledger.commands import hash_of_key, prepare
 from ledger.errors import InvalidRequest
 from ledger.ids import from_bytes, new_id, ordered_id, unix_us
 from ledger.model import (
@@ -145,6 +145,16 @@ def test_text_cannot_be_shifted_between_fields() -> None:
     two = replace(TRANSFER, description="a", metadata={"bc": "d"})
     assert prepare(one).content_hash != prepare(two).content_hash
     assert prepare(one).text != prepare(two).text
+
+
+def test_keys_that_are_ids_keep_their_order() -> None:
+    made = new_id(NOW)
+    assert hash_of_key(str(made)) == made.bytes
+    others = [str(made).upper(), made.hex, f"{{{made}}}", "0" * 14 + "7" + "0" * 21, f"urn:{made}", "k"]
+    hashes = {hash_of_key(key) for key in others}
+    assert len(hashes) == len(others)
+    assert made.bytes not in hashes
+    assert {len(hashed) for hashed in hashes} == {16}
 
 
 def test_ids_are_ordered_version_seven() -> None:
