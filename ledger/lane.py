@@ -92,8 +92,10 @@ class Lane:
                 await _done(jobs[turn])
                 if self._astray:
                     # What is at work was decided on something that is not so. Begin again from what is committed.
+                    # A batch of unknown outcome may still be committed by the server, so what it leaves is no ground either.
                     await _done(jobs[1 - turn])
                     self._astray = False
+                    self._tip = None
                 started = asyncio.Event()
                 batch = self._cut(alone=all(job is None or job.done() for job in jobs))
                 jobs[turn] = asyncio.create_task(self._work(self._links[turn], batch, started))
@@ -199,9 +201,12 @@ class Lane:
 
         None, and nothing is done, if the books turn out to be others: that batch failed, or another process was here.
         """
+        # The tip goes with what is read after it. One that is set while reading, by that batch being decided again, may
+        # be newer than what was read of everything that it does not cover, and its marks would match.
+        tip = self._tip
         state = await self._read(raw, commands)
-        if self._tip is not None:
-            state = self._tip.over(state)
+        if tip is not None:
+            state = tip.over(state)
         decision = self._decide(commands, state)
         self._tip = decision.tip
         started.set()

@@ -5,7 +5,7 @@ joined to the tables by `unnest`, so that a batch of a thousand is a handful of 
 """
 
 from collections import ChainMap
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID
 
@@ -69,7 +69,7 @@ FROM unnest($1::uuid[], $2::uuid[]) u (org_id, account_id), LATERAL (
 ) a
 """
 
-_READ: Final = """
+READ: Final = """
 SELECT 0, b.org_id, NULL::uuid, b.entry_seq, b.mark, NULL::numeric, NULL::boolean, b.chain_hash, NULL::bytea,
        b.recorded_at, NULL::uuid
 FROM unnest($1::uuid[]) u (org_id), LATERAL (
@@ -126,7 +126,8 @@ class Directory:
     def add(self, accounts: dict[UUID, Account]) -> None:
         """Remember accounts; when too many are remembered, all are forgotten and read again."""
         if len(self.accounts) + len(accounts) > ACCOUNTS_CACHED_MAX:
-            self.accounts.clear()
+            # Not cleared: batches at work look into the one that they have begun with.
+            self.accounts = {}
         self.accounts.update(accounts)
 
 
@@ -170,25 +171,24 @@ async def read_state(
     read by statements of their own: see `reads_at_once`. Also returns the accounts that the directory did not know: the
     caller adds them once they are known to be committed.
     """
-    named: dict[UUID, UUID] = {}
+    named: set[UUID] = set()
     org_ids: list[UUID] = []
     key_hashes: list[bytes] = []
     for command in commands:
         org_id = command.org_id
         org_ids.append(org_id)
         key_hashes.append(command.key_hash)
-        for account_id in command.account_ids:
-            named[account_id] = org_id
+        named.update(command.account_ids)
     holds: dict[UUID, Hold] = {}
     originals: dict[UUID, Original] = {}
     if not reads_at_once(commands):
         holds = await _read_holds(conn, commands)
         originals = await _read_originals(conn, commands)
-        named.update((hold.wallet_id, hold.org_id) for hold in holds.values())
-        named.update((leg.account_id, original.org_id) for original in originals.values() for leg in original.legs)
+        named.update(hold.wallet_id for hold in holds.values())
+        named.update(leg.account_id for original in originals.values() for leg in original.legs)
     known = directory.accounts
-    unseen = [item for item in named.items() if item[0] not in known]
-    fresh = await _read_accounts(conn, unseen) if unseen else {}
+    unseen = named.difference(known)
+    fresh = await _read_accounts(conn, _owned(unseen, commands, holds, originals)) if unseen else {}
     accounts = ChainMap(fresh, known) if fresh else known
     wallet_orgs = {
         account.wallet_id: account.org_id
@@ -196,7 +196,7 @@ async def read_state(
         if (account := accounts.get(account_id)) is not None and account.wallet_id is not None
     }
     rows = await conn.fetch(
-        _READ,
+        READ,
         list(set(org_ids)),
         list(wallet_orgs.values()),
         list(wallet_orgs),
@@ -248,6 +248,19 @@ async def _read_originals(conn: Connection, commands: Sequence[Command]) -> dict
         legs = () if earlier is None else earlier.legs
         found[row[1]] = Original(row[0], row[1], row[2], (*legs, Leg(row[3], row[4])), row[5])
     return found
+
+
+def _owned(
+    account_ids: Set[UUID],
+    commands: Sequence[Command],
+    holds: Mapping[UUID, Hold],
+    originals: Mapping[UUID, Original],
+) -> list[tuple[UUID, UUID]]:
+    """The accounts, each with every organization for which it is asked: several may name one, and it is one's."""
+    owned = {(account_id, command.org_id) for command in commands for account_id in command.account_ids}
+    owned.update((hold.wallet_id, hold.org_id) for hold in holds.values())
+    owned.update((leg.account_id, original.org_id) for original in originals.values() for leg in original.legs)
+    return [pair for pair in owned if pair[0] in account_ids]
 
 
 async def _read_accounts(conn: Connection, wanted: Sequence[tuple[UUID, UUID]]) -> dict[UUID, Account]:

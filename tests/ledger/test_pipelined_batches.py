@@ -1,0 +1,173 @@
+"""What a batch may know of the one before it: never more than that one leaves, and never less than it was decided on."""
+
+import asyncio
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+import pytest
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from ledger import store
+from ledger.batcher import Ledger
+from ledger.errors import OutcomeUnknown
+from ledger.model import Outcome, Posted, Transfer
+from tests.ledger.conftest import Scene, posted
+
+READ, WRITE = "SELECT 0, b.org_id", "WITH locked"
+
+
+class Holder:
+    """Another connection that has spent from a wallet and has not committed yet, so that it holds the book."""
+
+    def __init__(self, scene: Scene, request: Transfer, *, commits: bool) -> None:
+        self._scene, self._request, self._commits = scene, request, commits
+        self._locked, self._release = asyncio.Event(), asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+
+    async def lock(self) -> None:
+        self._task = asyncio.create_task(self._run())
+        await self._locked.wait()
+
+    async def release(self) -> None:
+        self._release.set()
+        assert self._task is not None
+        await self._task
+
+    async def _run(self) -> None:
+        try:
+            await self._scene.database.transact(self._hold)
+        except _RolledBack:
+            assert not self._commits
+
+    async def _hold(self, conn: AsyncConnection) -> None:
+        posted((await self._scene.ledger.post_in(conn, [self._request]))[0])
+        self._locked.set()
+        await self._release.wait()
+        if not self._commits:
+            raise _RolledBack
+
+
+class _RolledBack(Exception):
+    pass
+
+
+class Watched:
+    """Counts the writes that are under way, and holds back the answer of one read when asked to."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.writing: list[Any] = []
+        self.written = asyncio.Semaphore(0)
+        self.holds_read = False
+        self.has_read, self.may_go_on = asyncio.Event(), asyncio.Event()
+        fetch, execute = asyncpg.Connection.fetch, asyncpg.Connection.execute
+
+        async def watched_fetch(conn: Any, query: str, *args: Any, **options: Any) -> Any:
+            held = self.holds_read and query.strip().startswith(READ)
+            if held:
+                self.holds_read = False
+            rows = await fetch(conn, query, *args, **options)
+            if held:
+                self.has_read.set()
+                await self.may_go_on.wait()
+            return rows
+
+        async def watched_execute(conn: Any, query: str, *args: Any, **options: Any) -> str:
+            if query.strip().startswith(WRITE):
+                self.writing.append(conn)
+                self.written.release()
+            return await execute(conn, query, *args, **options)
+
+        monkeypatch.setattr(asyncpg.Connection, "fetch", watched_fetch)
+        monkeypatch.setattr(asyncpg.Connection, "execute", watched_execute)
+
+
+def spend(scene: Scene, wallet: UUID, key: str, amount_minor: int) -> Transfer:
+    return Transfer(
+        org_id=scene.org_id,
+        key=key,
+        debit_account=wallet,
+        credit_account=scene.revenue,
+        amount_minor=amount_minor,
+    )
+
+
+async def test_a_batch_that_is_decided_again_is_no_ground_for_what_was_read_before_it(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another connection changes a second wallet; the first batch is decided again on that, the second one has read before
+    it."""
+    second = await scene.open_wallet()
+    await scene.fund(1000)
+    posted(await scene.ledger.post(scene.topup("fund second", 1000, second)))
+    holder = Holder(scene, spend(scene, second, "elsewhere", 400), commits=True)
+    await holder.lock()
+    watched = Watched(monkeypatch)
+    first = asyncio.create_task(scene.ledger.post(scene.spend("first", 1)))
+    await watched.written.acquire()
+    watched.holds_read = True
+    later = asyncio.create_task(scene.ledger.post(spend(scene, second, "later", 10)))
+    await watched.has_read.wait()
+    await holder.release()
+    posted(await first)
+    watched.may_go_on.set()
+    outcome = posted(await later)
+    assert outcome.wallets[0].available_minor == 590
+    assert (await scene.balance(second)).available_minor == 590
+    assert await scene.violations() == []
+
+
+async def test_batches_of_unknown_outcome_are_no_ground_for_the_next(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Both connections are lost while the server waits for the book, and the server commits both batches all the same."""
+    second = await scene.open_wallet()
+    await scene.fund(1000)
+    posted(await scene.ledger.post(scene.topup("fund second", 1000, second)))
+    holder = Holder(scene, scene.topup("undone", 1), commits=False)
+    await holder.lock()
+    watched = Watched(monkeypatch)
+    lost: list[asyncio.Task[Outcome]] = []
+    for wallet in (second, scene.wallet):
+        lost.append(asyncio.create_task(scene.ledger.post(spend(scene, wallet, f"lost {wallet}", 100))))
+        await watched.written.acquire()
+        await asyncio.sleep(0.1)
+    for conn in watched.writing:
+        conn.terminate()
+    results = await asyncio.gather(*lost, return_exceptions=True)
+    assert {type(result) for result in results} == {OutcomeUnknown}
+    later = asyncio.create_task(scene.ledger.post(spend(scene, second, "later", 10)))
+    await watched.written.acquire()
+    await asyncio.sleep(0.1)
+    await holder.release()
+    posted(await later)
+    assert (await scene.balance(second)).available_minor == 890
+    assert (await scene.balance()).available_minor == 900
+    assert await scene.violations() == []
+
+
+async def test_a_full_directory_forgets_without_refusing(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A batch that fills the cache of accounts still knows those that were in it."""
+    await scene.fund(1000)
+    second = await scene.open_wallet()
+    monkeypatch.setattr(store, "ACCOUNTS_CACHED_MAX", 2)
+    results = await asyncio.gather(
+        scene.ledger.post(scene.spend("known", 1)),
+        scene.ledger.post(scene.topup("new", 1, second)),
+    )
+    assert [type(result) for result in results] == [Posted, Posted]
+
+
+async def test_an_account_of_another_organization_in_the_same_batch_changes_nothing(scene: Scene) -> None:
+    """Whoever names an account that is not theirs is refused, and its owner is not."""
+    stranger = Transfer(
+        org_id=UUID(int=scene.org_id.int ^ 1),
+        key="stranger",
+        debit_account=scene.wallet,
+        credit_account=scene.revenue,
+        amount_minor=1,
+    )
+    async with Ledger(scene.engine, scene.clock) as fresh:
+        mine, theirs = await asyncio.gather(fresh.post(scene.topup("mine", 5)), fresh.post(stranger))
+    assert isinstance(mine, Posted), mine
+    assert not isinstance(theirs, Posted)
