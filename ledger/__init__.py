@@ -13,7 +13,7 @@ Invariants (each is a query in `ledger.invariants`):
   entries that name what they correct, and never by more than is left of it.
 - A key is used once per organization, and commits with what it did.
 
-Locking: the `ledger_books` row of an organization is *the* lock of that organization's ledger. Every writer takes it
-first (several: sorted by id) and reads balances, keys, holds and originals in later statements, which therefore see
-everything that was committed under the lock. There is no other row lock, hence no other order to keep.
+Locking: the `ledger_books` row of an organization is *the* lock of that organization's ledger, and there is no other,
+hence no order to keep but that of the organizations' ids. Whoever writes takes it; what is read in later statements, or
+was read before under the same `mark` of the book, is the last committed state.
 """

@@ -172,14 +172,16 @@ async def statement(
     opening = sum([await _balance_at_seq(conn, part, first) for part in parts])
     closing = sum([await _balance_at_seq(conn, part, last) for part in parts])
     running = sum([await _balance_at_seq(conn, part, after) for part in parts])
-    moves = await _moves(conn, parts, after=after, last=last, limit=size)
+    # One more than the page holds tells whether there is a next one.
+    found_moves = await _moves(conn, parts, after=after, last=last, limit=size + 1)
+    moves = found_moves[:size]
     found = await entries_by_seq(conn, org_id, [seq for seq, amount in moves if amount])
     lines: list[StatementLine] = []
     for seq, amount in moves:
         running += amount
         if amount:
             lines.append(StatementLine(found[seq], amount, running))
-    following = moves[-1][0] if len(moves) == size else None
+    following = moves[-1][0] if len(found_moves) > size else None
     return StatementPage(account.currency, opening, closing, tuple(lines), following)
 
 

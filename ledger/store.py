@@ -81,18 +81,20 @@ NULL FROM unnest($2::uuid[], $3::uuid[]) u (org_id, account_id), LATERAL (
     SELECT * FROM ledger_wallets w WHERE w.org_id = u.org_id AND w.account_id = u.account_id OFFSET 0
 ) w
 UNION ALL
-SELECT 2, k.org_id, k.entry_id, k.entry_seq, NULL, NULL, NULL, k.content_hash, k.key_hash, NULL, k.hold_id
+SELECT 2, k.org_id, e.entry_id, k.entry_seq, NULL, NULL, NULL, k.content_hash, k.key_hash, NULL, e.hold_id
 FROM unnest($4::uuid[], $5::bytea[]) u (org_id, key_hash), LATERAL (
-    SELECT k.*, e.entry_id, e.hold_id
-    FROM ledger_keys k
-    LEFT JOIN ledger_entries e ON e.org_id = k.org_id AND e.entry_seq = k.entry_seq
-    WHERE k.org_id = u.org_id AND k.key_hash = u.key_hash OFFSET 0
+    SELECT * FROM ledger_keys k WHERE k.org_id = u.org_id AND k.key_hash = u.key_hash OFFSET 0
 ) k
+LEFT JOIN LATERAL (
+    SELECT * FROM ledger_entries e WHERE e.org_id = k.org_id AND e.entry_seq >= k.entry_seq
+    ORDER BY e.entry_seq LIMIT 1
+) e ON e.entry_seq = k.entry_seq
 """
 """Books, wallets and used keys in one go, told apart by the first column.
 
 OFFSET 0 keeps the planner from turning a lookup around, which it would do for a table that is empty when the plan is
-made: walk the whole of it once and compare. The plan is kept, and the table grows.
+made: walk the whole of it once and compare. The plan is kept, and the table grows. ORDER BY keeps it from the other
+index of entries.
 """
 
 _READ_HOLDS: Final = """
@@ -103,16 +105,17 @@ FROM unnest($1::uuid[], $2::uuid[]) u (org_id, hold_id), LATERAL (
 ) h
 """
 
-_READ_ORIGINALS: Final = """
+READ_ORIGINALS: Final = """
 SELECT e.org_id, e.entry_id, e.currency, p.account_id, p.amount_minor, coalesce(r.reversed_minor, 0)
 FROM (SELECT DISTINCT * FROM unnest($1::uuid[], $2::uuid[])) u (org_id, entry_id), LATERAL (
-    SELECT * FROM ledger_entries e WHERE e.org_id = u.org_id AND e.entry_id = u.entry_id OFFSET 0
+    SELECT * FROM ledger_entries e WHERE e.org_id = u.org_id AND e.entry_id >= u.entry_id ORDER BY e.entry_id LIMIT 1
 ) e, LATERAL (
-    SELECT * FROM ledger_postings p WHERE p.org_id = e.org_id AND p.entry_seq = e.entry_seq OFFSET 0
+    SELECT * FROM ledger_postings p WHERE p.org_id = e.org_id AND p.entry_seq = e.entry_seq ORDER BY p.leg OFFSET 0
 ) p
 LEFT JOIN LATERAL (
     SELECT * FROM ledger_reversals r WHERE r.org_id = e.org_id AND r.entry_id = e.entry_id OFFSET 0
 ) r ON true
+WHERE e.entry_id = u.entry_id
 ORDER BY e.org_id, e.entry_seq, p.leg
 """
 
@@ -243,7 +246,7 @@ async def _read_originals(conn: Connection, commands: Sequence[Command]) -> dict
     if not wanted:
         return {}
     found: dict[UUID, Original] = {}
-    for row in await conn.fetch(_READ_ORIGINALS, *columns(wanted, 2)):
+    for row in await conn.fetch(READ_ORIGINALS, *columns(wanted, 2)):
         earlier = found.get(row[1])
         legs = () if earlier is None else earlier.legs
         found[row[1]] = Original(row[0], row[1], row[2], (*legs, Leg(row[3], row[4])), row[5])

@@ -1,20 +1,24 @@
 """Posting to a real database: batches, keys, races, steps in a caller's transaction."""
 
 import asyncio
+import re
 from collections import Counter
+from collections.abc import Iterator
 from datetime import timedelta
 from decimal import Decimal
+from typing import Any
 from uuid import UUID
 
 import pytest
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from ledger import chart, queries
+from ledger import chart, queries, store
 from ledger.accounts import AccountKind, chart_account_id
 from ledger.batcher import Ledger
 from ledger.errors import InvalidRequest, LedgerClosed, QueueFull
 from ledger.ids import new_id
+from ledger.link import driver_connection
 from ledger.model import (
     Accrue,
     CaptureHold,
@@ -40,6 +44,7 @@ from ledger.model import (
     UnknownHold,
 )
 from tests.ledger.conftest import Scene, posted
+from wallet_service.db import engine_for
 
 
 async def test_every_operation_on_the_database(scene: Scene) -> None:
@@ -365,8 +370,7 @@ async def test_an_invalid_request_never_reaches_the_queue(scene: Scene) -> None:
     assert caught.value.field == "amount_minor"
 
 
-async def test_no_plan_of_a_batch_scans_a_table(scene: Scene) -> None:
-    """The trap of a plan kept from when the tables were empty: statements of the lane walk indexes from the start."""
+async def test_a_step_leaves_the_planner_of_its_caller_as_it_was(scene: Scene) -> None:
     await scene.fund(1)
 
     async def work(conn: AsyncConnection) -> None:
@@ -375,3 +379,52 @@ async def test_no_plan_of_a_batch_scans_a_table(scene: Scene) -> None:
         assert settings.scalar_one() == "on"
 
     await scene.database.transact(work)
+
+
+@pytest.mark.parametrize(
+    ("query", "columns"),
+    [
+        (
+            store.READ,
+            {
+                "ledger_books": "org_id",
+                "ledger_wallets": "account_id",
+                "ledger_keys": "key_hash",
+                "ledger_entries": "entry_seq",
+            },
+        ),
+        (
+            store.READ_ORIGINALS,
+            {"ledger_entries": "entry_id", "ledger_postings": "entry_seq", "ledger_reversals": "entry_id"},
+        ),
+    ],
+)
+async def test_lookups_walk_their_indexes_even_if_planned_on_empty_tables(
+    database_url: str, query: str, columns: dict[str, str]
+) -> None:
+    """The plan of a lane's connection is kept while the tables grow: every lookup must be by the whole key."""
+    engine = engine_for(database_url, pool_size=1)
+    async with engine.connect() as conn:
+        raw = await driver_connection(conn)
+        await raw.execute("SET plan_cache_mode = force_generic_plan;" + _switched_off())
+        await raw.execute(f"PREPARE lookup AS {query}")
+        arguments = ", ".join(["'{}'"] * len(set(re.findall(r"\$[0-9]", query))))
+        plan: Any = await raw.fetchval(f"EXPLAIN (FORMAT JSON) EXECUTE lookup ({arguments})")
+    await engine.dispose()
+    conditions = {
+        node["Relation Name"]: node["Index Cond"] for node in _nodes(plan[0]["Plan"]) if "Relation Name" in node
+    }
+    assert set(conditions) == set(columns)
+    for table, column in columns.items():
+        assert column in conditions[table]
+        assert "org_id" in conditions[table]
+
+
+def _switched_off() -> str:
+    return "".join(f"SET {name} = off;" for name in store.PLANNER_SETTINGS)
+
+
+def _nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    yield plan
+    for child in plan.get("Plans", ()):
+        yield from _nodes(child)
