@@ -109,6 +109,21 @@ async def test_several_entries_within_one_millisecond(scene: Scene) -> None:
     await scene.database.read(read)
 
 
+async def test_a_statement_whose_lines_fill_the_page_has_no_next_page(scene: Scene) -> None:
+    start = scene.clock.now()
+    for number in range(2):
+        await scene.fund(1, key=f"f{number}")
+    end = scene.clock.advance(HOUR)
+
+    async def read(conn: AsyncConnection) -> None:
+        for limit, following in ((1, 1), (2, None)):
+            page = await queries.statement(conn, scene.org_id, scene.wallet, start=start, end=end, limit=limit)
+            assert page is not None
+            assert (len(page.lines), page.next_after_seq) == (limit, following)
+
+    await scene.database.read(read)
+
+
 @pytest.mark.parametrize("limit", [1, 2, 100])
 async def test_a_statement_adds_up(scene: Scene, limit: int) -> None:
     times = await month(scene)
