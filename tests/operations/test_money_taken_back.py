@@ -2,10 +2,12 @@
 
 import itertools
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
+from ledger.money import Money
 from tests.operations.payments_lab import DISPUTED, REFUND_FAILS, PaymentsLab, payments_lab
 from wallet_service.clock import ManualClock
 from wallet_service.db import Database
@@ -116,6 +118,18 @@ class TestDisputes:
         await lab.dispute(topup, inquiry=True)
         await lab.settle_everything()
         assert await customer_side(lab) == (5000, 0)
+
+    async def test_an_inquiry_that_takes_the_money_in_another_currency_without_a_fee(self, lab):
+        """An inquiry names its fee of nothing in its own currency, a withdrawal in that of the settlement."""
+        topup = await lab.credited(5000)
+        await lab.dispute(topup, inquiry=True)
+        await lab.settle_everything()
+        snapshot = await lab.provider.sync(topup.external_id)
+        [inquiry] = snapshot.disputes
+        withdrawn = replace(inquiry, withdrawn=Money(4500, "EUR"), fee=Money(0, "EUR"))
+        seen = await lab.stored(topup)
+        await lab.sync.store_answer(seen, replace(snapshot, disputes=(withdrawn,)), is_complete=True)
+        assert await customer_side(lab) == (0, 0)
 
     async def test_won_after_the_wallet_was_closed_is_owed_to_the_customer(self, lab):
         topup = await lab.credited(5000)

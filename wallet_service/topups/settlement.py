@@ -158,8 +158,9 @@ class Settlement:
             return taken
         booked_minor = taken.fee.amount_minor if taken.fee.currency == claim.fee.currency else 0
         change = Money(claim.fee.amount_minor - booked_minor, claim.fee.currency)
-        request = postings.claim_fee(topup, claim, change)
-        await self._post_fee(conn, topup, change, request)
+        # Nothing in one currency and nothing in another differ, and the ledger has no entry for either.
+        if change.amount_minor:
+            await self._post_fee(conn, topup, change, postings.claim_fee(topup, claim, change))
         return replace(taken, fee=claim.fee)
 
     async def _post_either(self, conn: AsyncConnection, requests: tuple[Request, Request]) -> UUID | None:
