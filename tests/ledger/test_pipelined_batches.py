@@ -9,9 +9,10 @@ import pytest
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from ledger import store
+from ledger.accounts import AccountKind, chart_account_id
 from ledger.batcher import Ledger
 from ledger.errors import OutcomeUnknown
-from ledger.model import Outcome, Posted, Transfer
+from ledger.model import InsufficientFunds, Outcome, Posted, Transfer
 from tests.ledger.conftest import Scene, posted
 
 READ, WRITE = "SELECT 0, b.org_id", "WITH locked"
@@ -171,3 +172,30 @@ async def test_an_account_of_another_organization_in_the_same_batch_changes_noth
         mine, theirs = await asyncio.gather(fresh.post(scene.topup("mine", 5)), fresh.post(stranger))
     assert isinstance(mine, Posted), mine
     assert not isinstance(theirs, Posted)
+
+
+async def test_a_wallet_that_a_batch_only_looked_at_is_read_anew(scene: Scene) -> None:
+    """A refusal leaves its organization's book as it was, so no mark tells that the wallet has changed since."""
+    other_org = UUID(int=scene.org_id.int ^ 1)
+    other_wallet = await scene.open_wallet(other_org)
+
+    def move(key: str, amount_minor: int, *, pays: bool) -> Transfer:
+        clearing = chart_account_id(other_org, "USD", AccountKind.PROVIDER_CLEARING)
+        debit, credit = (other_wallet, clearing) if pays else (clearing, other_wallet)
+        return Transfer(
+            org_id=other_org, key=key, debit_account=debit, credit_account=credit, amount_minor=amount_minor
+        )
+
+    async def credit(conn: AsyncConnection) -> None:
+        posted((await scene.ledger.post_in(conn, [move("credit", 500, pays=False)]))[0])
+
+    _, refused = await asyncio.gather(
+        scene.ledger.post(scene.topup("first", 1)), scene.ledger.post(move("too early", 100, pays=True))
+    )
+    assert isinstance(refused, InsufficientFunds)
+    await scene.database.transact(credit)
+    _, outcome = await asyncio.gather(
+        scene.ledger.post(scene.topup("second", 1)), scene.ledger.post(move("more", 7, pays=False))
+    )
+    assert posted(outcome).wallets[0].available_minor == 507
+    assert await scene.violations() == []
