@@ -29,7 +29,8 @@ from ledger.store import Connection, Directory
 T = TypeVar("T")
 
 ATTEMPTS_MAX: Final = 8
-COMMIT_TIMEOUT_SECONDS: Final = 60
+ANSWER_SECONDS_MAX: Final = 60
+"""Longer than any statement may take: a connection that is silent for so long is lost, and would hold up its lane."""
 SPLIT_MIN: Final = 8
 """So many waiting requests are cut in two batches when no batch is at work."""
 
@@ -204,7 +205,8 @@ class Lane:
         # The tip goes with what is read after it. One that is set while reading, by that batch being decided again, may
         # be newer than what was read of everything that it does not cover, and its marks would match.
         tip = self._tip
-        state = await self._read(raw, commands)
+        async with asyncio.timeout(ANSWER_SECONDS_MAX):
+            state = await self._read(raw, commands)
         if tip is not None:
             state = tip.over(state)
         decision = self._decide(commands, state)
@@ -214,9 +216,10 @@ class Lane:
             matched = await self._committed(link, writing.write(raw, decision.writes, state.books))
             return decision.outcomes if matched else None
         try:
-            matched = await store.begin(raw, commands, state.books)
-            if matched:
-                await writing.write_locked(raw, decision.writes, state.books)
+            async with asyncio.timeout(ANSWER_SECONDS_MAX):
+                matched = await store.begin(raw, commands, state.books)
+                if matched:
+                    await writing.write_locked(raw, decision.writes, state.books)
         except Exception:
             await link.roll_back()
             raise
@@ -226,10 +229,11 @@ class Lane:
     async def _post_locked(self, link: Link, raw: Connection, commands: list[Command]) -> list[Outcome]:
         """Lock, read, decide, write, commit."""
         try:
-            await store.begin(raw, commands, None)
-            state = await self._read(raw, commands)
-            decision = self._decide(commands, state)
-            await writing.write_locked(raw, decision.writes, state.books)
+            async with asyncio.timeout(ANSWER_SECONDS_MAX):
+                await store.begin(raw, commands, None)
+                state = await self._read(raw, commands)
+                decision = self._decide(commands, state)
+                await writing.write_locked(raw, decision.writes, state.books)
         except Exception:
             await link.roll_back()
             raise
@@ -240,7 +244,7 @@ class Lane:
     async def _committed(self, link: Link, work: Awaitable[T]) -> T:
         """The result of what ends in a commit. Raises _CommitLost if it is not known whether it got there."""
         try:
-            async with asyncio.timeout(COMMIT_TIMEOUT_SECONDS):
+            async with asyncio.timeout(ANSWER_SECONDS_MAX):
                 return await work
         except Exception as error:
             if link.is_lost(error) or isinstance(error, TimeoutError):

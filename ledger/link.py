@@ -11,6 +11,7 @@ from ledger.store import Connection
 
 LOCK_TIMEOUT_MS: Final = 10_000
 STATEMENT_TIMEOUT_MS: Final = 30_000
+ROLLBACK_SECONDS_MAX: Final = 10
 
 
 class Link:
@@ -40,7 +41,7 @@ class Link:
         """End the transaction; a connection that cannot even do that is closed, which ends it too."""
         try:
             if self._raw is not None:
-                await self._raw.execute("ROLLBACK")
+                await self._raw.execute("ROLLBACK", timeout=ROLLBACK_SECONDS_MAX)
         except Exception:
             await self.close()
 

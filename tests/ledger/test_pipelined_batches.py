@@ -1,6 +1,7 @@
 """What a batch may know of the one before it: never more than that one leaves, and never less than it was decided on."""
 
 import asyncio
+from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
@@ -8,11 +9,11 @@ import asyncpg
 import pytest
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from ledger import store
+from ledger import lane, store
 from ledger.accounts import AccountKind, chart_account_id
 from ledger.batcher import Ledger
 from ledger.errors import OutcomeUnknown
-from ledger.model import InsufficientFunds, Outcome, Posted, Transfer
+from ledger.model import Accrue, InsufficientFunds, Outcome, Posted, Transfer
 from tests.ledger.conftest import Scene, posted
 
 READ, WRITE = "SELECT 0, b.org_id", "WITH locked"
@@ -199,3 +200,32 @@ async def test_a_wallet_that_a_batch_only_looked_at_is_read_anew(scene: Scene) -
     )
     assert posted(outcome).wallets[0].available_minor == 507
     assert await scene.violations() == []
+
+
+@pytest.mark.parametrize(("method", "statement"), [("fetch", READ), ("execute", "BEGIN; EXECUTE")])
+async def test_a_connection_that_falls_silent_holds_up_nobody(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch, method: str, statement: str
+) -> None:
+    await scene.fund(100)
+    original = getattr(asyncpg.Connection, method)
+    silent: list[Any] = []
+
+    async def run(conn: Any, query: str, *args: Any, **options: Any) -> Any:
+        if not silent and query.strip().startswith(statement):
+            silent.append(conn)
+            await asyncio.Event().wait()
+        return await original(conn, query, *args, **options)
+
+    monkeypatch.setattr(asyncpg.Connection, method, run)
+    monkeypatch.setattr(lane, "ANSWER_SECONDS_MAX", 0.5)
+    accrual = Accrue(
+        org_id=scene.org_id,
+        key="usage",
+        wallet=scene.wallet,
+        revenue_account=scene.revenue,
+        exact_minor=Decimal(1),
+    )
+    async with asyncio.timeout(20):
+        posted(await scene.ledger.post(accrual))
+    assert silent
+    assert (await scene.balance()).available_minor == 99
