@@ -5,11 +5,13 @@ from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID
 
+import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from ledger import queries
 from ledger.accounts import AccountKind, chart_account_id
 from ledger.batcher import Ledger
+from ledger.errors import LedgerError
 from ledger.hold_queries import HoldView
 from ledger.model import CaptureHold, Duplicate, ExpireHold, ExtendHold, HoldState, OpenHold, Posted, ReleaseHold
 from wallet_service import names
@@ -26,6 +28,8 @@ from wallet_service.pages import PAGE_SIZE_MAX, Page, decode_id, page_of, page_s
 HOLD_LASTS: Final = timedelta(days=7)
 HOLD_LASTS_MAX: Final = timedelta(days=366)
 _EXPIRED_MAX: Final = 500
+
+_log: Final = structlog.get_logger("wallet.holds")
 
 
 class Holds:
@@ -104,7 +108,10 @@ class Holds:
         return await self._hold(org_id, hold_id)
 
     async def expire_due(self) -> int:
-        """Give back what is left of holds whose time is over, a bounded number at a time; how many."""
+        """Give back what is left of holds whose time is over, a bounded number at a time; how many.
+
+        A hold that cannot expire now is logged and tried again by the next run; it keeps no other hold from expiring.
+        """
         now = self._clock.now()
         due = await self._db.read(lambda conn: queries.due_holds(conn, now=now, limit=_EXPIRED_MAX))
         count = 0
@@ -112,7 +119,11 @@ class Holds:
             assert hold.expires_at is not None, "due holds have an expiry"
             # An extension makes another expiry, and with it another key.
             key = f"expire:{hold.hold_id}:{hold.expires_at.isoformat()}"
-            outcome = await self._ledger.post(ExpireHold(org_id=hold.org_id, key=key, hold_id=hold.hold_id))
+            try:
+                outcome = await self._ledger.post(ExpireHold(org_id=hold.org_id, key=key, hold_id=hold.hold_id))
+            except LedgerError as error:
+                _log.error("hold_not_expired", hold=str(hold.hold_id), organization=str(hold.org_id), error=repr(error))
+                continue
             count += isinstance(outcome, Posted)
         return count
 

@@ -87,10 +87,11 @@ def imbalance(legs: Sequence[OperatorLeg]) -> int:
 def ledger_key(operation: str, key: str) -> str:
     """The ledger's key for a caller's: the operation's name stands in front, so that a key means one thing in each.
 
-    A key that does not fit beside the name is replaced by its hash.
+    No key that the service makes for itself begins with `caller/`: an operator's `refund` and a provider's never meet. A key
+    that does not fit beside the name is replaced by its hash.
     """
-    plain = f"{operation}:{key}"
-    return plain if len(plain) <= KEY_LENGTH_MAX else f"{operation}#{hashlib.sha256(key.encode()).hexdigest()}"
+    plain = f"caller/{operation}:{key}"
+    return plain if len(plain) <= KEY_LENGTH_MAX else f"caller/{operation}#{hashlib.sha256(key.encode()).hexdigest()}"
 
 
 def check_currency(currency: str, *, wallet_currency: str, field: str) -> None:
