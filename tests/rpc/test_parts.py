@@ -9,6 +9,7 @@ import pytest
 
 from wallet_service.rpc.codecs import array_depth
 from wallet_service.rpc.deadlines import DeadlinePolicy
+from wallet_service.rpc.health import HealthServicer, HealthState
 from wallet_service.rpc.shielding import ShieldedWrites
 from wallet_service.rpc.validation import refusal
 from wallet_service.serving.entry import shield_receive
@@ -136,6 +137,26 @@ async def test_a_request_without_a_body_waits_for_its_end() -> None:
     # The event loop is free meanwhile.
     assert not waiter.done()
     assert await waiter == {"type": "http.disconnect"}
+
+
+async def test_a_watcher_is_told_of_a_drain_that_begins_while_it_is_being_answered() -> None:
+    from wallet_api.grpc.health.v1.health_pb import HealthCheckRequest, HealthCheckResponse
+
+    async def database_ok() -> bool:
+        return True
+
+    draining = asyncio.Event()
+    state = HealthState(database_ok, draining)
+    await state.probe()
+    poller = asyncio.create_task(state.poll())
+    context: Any = None
+    watcher = HealthServicer(state, ()).watch(HealthCheckRequest(), context)
+    status = HealthCheckResponse.ServingStatus
+    assert (await anext(watcher)).status is status.SERVING
+    # The watcher has not gone on since its answer.
+    draining.set()
+    assert [update.status async for update in watcher] == [status.NOT_SERVING]
+    await poller
 
 
 def test_field_paths_of_violations() -> None:

@@ -65,9 +65,10 @@ class HealthState:
         if self.status is not before:
             self._wake()
 
-    async def changed(self) -> None:
-        """Wait for the next change."""
-        await self._changed.wait()
+    @property
+    def change(self) -> asyncio.Event:
+        """What the next change sets. Take it before the status, so that no change falls between the two."""
+        return self._changed
 
     def _wake(self) -> None:
         self._changed.set()
@@ -105,17 +106,15 @@ class HealthServicer(Health):
         known = request.service in self._names
         sent: Status | None = None
         while True:
-            changed = asyncio.ensure_future(self._state.changed())
-            try:
-                status = self._state.status if known else Status.SERVICE_UNKNOWN
-                if status is not sent:
-                    yield HealthCheckResponse(status=status)
-                    sent = status
-                if self._state.draining:
-                    return
-                await changed
-            finally:
-                changed.cancel()
+            change, draining = self._state.change, self._state.draining
+            status = self._state.status if known else Status.SERVICE_UNKNOWN
+            if status is not sent:
+                # The drain may begin while this is sent: what was read before says what was told.
+                yield HealthCheckResponse(status=status)
+                sent = status
+            if draining:
+                return
+            await change.wait()
 
     async def list(self, request: HealthListRequest, ctx: RequestContext[Any, Any], /) -> HealthListResponse:
         del request, ctx
