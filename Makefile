@@ -30,7 +30,7 @@ run: .venv/.package ## Start the service for development, with database, worker 
 demo: .venv/.package ## Fund a wallet, import usage, show that the ledger agrees
 	@exec .venv/bin/python -m examples.demo
 bench: .venv/.package ## Measure, beside the yardsticks; JSON lines
-	@exec .venv/bin/python -m bench
+	@PYTHONPATH=gen/python/client exec .venv/bin/python -m bench
 
 test: .venv/.package .tools/.go .tools/.npm ## Everything: lint, generated code, and the tests of all clients
 	@failed=; for step in lint breaking gen-check test-python test-python-wheel test-go test-ts; do \
