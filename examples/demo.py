@@ -31,6 +31,7 @@ from wallet_service.cli.dev import SAMPLE_CATALOG
 from wallet_service.config import Settings
 from wallet_service.development import Instance, running
 from wallet_service.logs import configure_logging
+from wallet_service.rating.rules import plain_text
 from wallet_service.usage.importing import ImportFormat, ImportReport, UsageImport
 
 SAMPLE: Final = Path(__file__).parent / "data" / "focus_sample.csv"
@@ -87,12 +88,12 @@ async def _demo(settings: Settings) -> dict[str, object]:
         by_category[row.category] = by_category.get(row.category, Decimal(0)) + cost
     return {
         "usage_rows": first.recorded_count,
-        "usage_cost_minor_exact": _text(sum(by_category.values(), Decimal(0))),
+        "usage_cost_minor_exact": plain_text(sum(by_category.values(), Decimal(0))),
         "wallet_debited_minor": TOP_UP_MINOR - balance.balance_minor,
         "carry_minor_exact": balance.carry_minor_decimal,
         "balance_minor": balance.balance_minor,
         "duplicates_ignored": second.duplicate_count,
-        "by_category": {name: _text(cost) for name, cost in sorted(by_category.items())},
+        "by_category": {name: plain_text(cost) for name, cost in sorted(by_category.items())},
         "audit": "ok" if verified.ok else [f"{v.law}: {v.row}: {v.detail}" for v in verified.violations],
     }
 
@@ -123,12 +124,6 @@ async def _import(instance: Instance) -> ImportReport:
     return await UsageImport(service.catalog, service.usage).run(
         SAMPLE, file_format=ImportFormat.FOCUS, org_id=org_id, project="my-app"
     )
-
-
-def _text(amount: Decimal) -> str:
-    """Plain digits without trailing zeros."""
-    text = f"{amount:f}"
-    return text.rstrip("0").rstrip(".") if "." in text else text
 
 
 if __name__ == "__main__":
