@@ -24,6 +24,7 @@ from ledger.hold_queries import HoldView, due_holds, get_hold, list_holds
 from ledger.ids import from_bytes, ordered_id, unix_us
 from ledger.journal import JournalEntry, entries_by_seq, get_entry, list_entries, page_size
 from ledger.model import EntryKind
+from ledger.spending import spend
 from ledger.tables import accounts, entries, postings, wallets
 
 __all__ = [
@@ -42,6 +43,7 @@ __all__ = [
     "list_entries",
     "list_holds",
     "period_totals",
+    "spend",
     "statement",
 ]
 
