@@ -1,10 +1,14 @@
 """The one source of time. Nobody else asks the system what time it is."""
 
 import time
+from collections.abc import Generator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from datetime import UTC, datetime, timedelta
-from typing import Protocol
+from typing import Final, Protocol
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_moment: Final[ContextVar[datetime | None]] = ContextVar("moment", default=None)
 
 
 class Clock(Protocol):
@@ -18,6 +22,37 @@ class SystemClock:
 
     def now(self) -> datetime:
         return _EPOCH + timedelta(microseconds=time.time_ns() // 1_000)
+
+
+class ServiceClock:
+    """The clock of operations: the moment that the current work was put into (`at`), else that of the clock beneath.
+
+    A task inherits the moment of whoever makes it, so one that works for many callers is made with a context of its own.
+    """
+
+    def __init__(self, beneath: Clock) -> None:
+        self._beneath = beneath
+
+    def now(self) -> datetime:
+        moment = _moment.get()
+        return self._beneath.now() if moment is None else moment
+
+
+@contextmanager
+def at(moment: datetime | None) -> Generator[None]:
+    """Within the block it is `moment` for every `ServiceClock`, and real time for None, whatever it was around it."""
+    if moment is not None and moment.tzinfo is None:
+        raise ValueError("a moment is an aware time")
+    before = _moment.set(moment)
+    try:
+        yield
+    finally:
+        _moment.reset(before)
+
+
+def moment() -> datetime | None:
+    """The moment that the current work was put into; None in real time. For what hands work to another task."""
+    return _moment.get()
 
 
 class ManualClock:
