@@ -1,0 +1,38 @@
+"""Steps that other domains join to their own transactions: write what happened."""
+
+import uuid
+from collections.abc import Sequence
+from datetime import datetime
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from ledger.ids import new_id
+from wallet_service.events import store
+from wallet_service.events.model import Event, NewEvent
+
+
+async def append(
+    conn: AsyncConnection, org_id: uuid.UUID, new_events: Sequence[NewEvent], *, now: datetime
+) -> tuple[Event, ...]:
+    """Write events, numbered on from the organization's last one, and return them; none is no work.
+
+    The last write of the caller's transaction: until it ends no other event of the organization can be written. The
+    organization exists, `now` is aware.
+    """
+    if not new_events:
+        return ()
+    first = await store.take_numbers(conn, org_id, len(new_events)) - len(new_events) + 1
+    written = tuple(
+        Event(
+            org_id=org_id,
+            seq=first + index,
+            event_id=new_id(now),
+            type=new.type.value,
+            subject=new.subject,
+            data=new.data,
+            created_at=now,
+        )
+        for index, new in enumerate(new_events)
+    )
+    await store.insert_events(conn, written)
+    return written
