@@ -13,6 +13,7 @@ from wallet_api.billing.v1.usage_service_connect import UsageService, UsageServi
 from wallet_api.wallet.v1.wallet_service_connect import WalletService, WalletServiceASGIApplication
 
 from wallet_service.config import Settings
+from wallet_service.http.downloads import download_routes
 from wallet_service.http.webhooks import webhook_routes
 from wallet_service.logs import configure_logging
 from wallet_service.rpc.composition import Environment, RpcOptions, RpcService, build_asgi
@@ -39,7 +40,7 @@ def create_app(draining: asyncio.Event) -> ASGIApp:
     service = Service(settings)
     return build_asgi(
         rpc_services(service),
-        http_routes=webhook_routes(service.inbox),
+        http_routes=[*webhook_routes(service.inbox), *download_routes(service.downloads)],
         environment=Environment(
             authenticate=service.authenticator.authenticate,
             database_ok=service.db.is_reachable,

@@ -48,6 +48,12 @@ class Settings(BaseSettings):
     database_pool_size: int = Field(default=16, ge=2, le=200)
     statement_timeout_seconds: int = Field(default=20, ge=1, le=600)
 
+    # Files
+    files_url: str | None = None
+    """Bucket of exports and statements: `s3://`, `gs://` or `az://`; unset means the folder `files` below `data_dir`."""
+    download_secret: SecretStr | None = None
+    """Signs download links; unset makes one and keeps it in `data_dir`. Services on several machines need the same."""
+
     # Ledger
     ledger_lanes: int = Field(default=1, ge=1, le=64)
     ledger_batch_max: int = Field(default=1000, ge=1, le=10_000)

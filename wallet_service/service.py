@@ -26,6 +26,9 @@ from wallet_service.catalog.operations import CatalogOperations
 from wallet_service.clock import SystemClock
 from wallet_service.config import Settings
 from wallet_service.db import Database, engine_for
+from wallet_service.files.object_store import FileStore
+from wallet_service.files.operations import Downloads
+from wallet_service.files.secret import link_secret
 from wallet_service.job_worker import JobWorker
 from wallet_service.jobs import job_table, schedule_table
 from wallet_service.journal.audit_operations import Audit
@@ -82,8 +85,20 @@ class Service:
             lane_of=lane_of,
         )
         self.usage_queries = UsageQueries(self.db)
+        self._compose_files()
         self._compose_payments()
         self._stack = AsyncExitStack()
+
+    def _compose_files(self) -> None:
+        settings = self.settings
+        chosen = settings.download_secret
+        self.files = FileStore(settings.files_url, folder=settings.data_dir / "files")
+        self.downloads = Downloads(
+            self.files,
+            self.clock,
+            secret=link_secret(chosen.get_secret_value() if chosen else None, data_dir=settings.data_dir),
+            base_url=settings.base_url,
+        )
 
     def _compose_payments(self) -> None:
         settings, clock = self.settings, self.clock

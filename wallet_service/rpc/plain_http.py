@@ -31,10 +31,12 @@ _STATUS_OF: Final = {
 }
 _CODE_OF: Final = {
     400: "invalid_argument",
+    403: "permission_denied",
     404: "not_found",
     405: "unimplemented",
     413: "resource_exhausted",
     415: "invalid_argument",
+    416: "out_of_range",
 }
 
 
