@@ -16,10 +16,12 @@ from wallet_service.accounts.model import (
 )
 from wallet_service.accounts.project_operations import Projects
 from wallet_service.accounts.rules import CURRENCY_DEFAULT, check_usage_age, currency_of
-from wallet_service.accounts.wallet_operations import insert_open_wallet
+from wallet_service.accounts.wallet_operations import insert_open_wallet, wallet_event
 from wallet_service.clock import Clock
 from wallet_service.db import Database
 from wallet_service.errors import already_exists
+from wallet_service.events.model import EventType, NewEvent
+from wallet_service.events.steps import append
 from wallet_service.pages import Page, decode_token, page_of, page_size, query_digest
 from wallet_service.requests.operations import PLATFORM, claim
 
@@ -115,7 +117,11 @@ class Organizations:
 
         async def work(conn: AsyncConnection) -> Organization:
             await store.update_organization(conn, org_id, display_name=display_name, usage_age_max=usage_age_max)
-            return await steps.organization(conn, org_id)
+            updated = await steps.organization(conn, org_id)
+            facts = {"display_name": updated.display_name}
+            changed = NewEvent(EventType.ORGANIZATION_UPDATED, names.organization(updated.slug), facts)
+            await append(conn, org_id, [changed], now=self._clock.now())
+            return updated
 
         return await self._db.transact(work)
 
@@ -145,7 +151,11 @@ class Organizations:
 
         async def work(conn: AsyncConnection) -> BillingAccount:
             await store.rename_billing_account(conn, org_id, display_name)
-            return await steps.billing_account(conn, org_id)
+            renamed = await steps.billing_account(conn, org_id)
+            facts = {"display_name": renamed.display_name}
+            changed = NewEvent(EventType.BILLING_ACCOUNT_UPDATED, names.billing_account(renamed.org_slug), facts)
+            await append(conn, org_id, [changed], now=self._clock.now())
+            return renamed
 
         return await self._db.transact(work)
 
@@ -158,7 +168,7 @@ async def ensure_development(organizations: Organizations, projects: Projects) -
 
 
 async def _insert(conn: AsyncConnection, made: Organization) -> None:
-    """The organization, its billing account and its wallet."""
+    """The organization, its billing account and its wallet, and the events that say so."""
     await store.insert_organization(conn, made)
     account = BillingAccount(
         org_id=made.org_id,
@@ -170,4 +180,7 @@ async def _insert(conn: AsyncConnection, made: Organization) -> None:
         created_at=made.created_at,
     )
     await store.insert_billing_account(conn, account)
-    await insert_open_wallet(conn, account, currency=made.currency, display_name="", now=made.created_at)
+    wallet = await insert_open_wallet(conn, account, currency=made.currency, display_name="", now=made.created_at)
+    facts = {"display_name": made.display_name, "currency": made.currency}
+    created = NewEvent(EventType.ORGANIZATION_CREATED, names.organization(made.slug), facts)
+    await append(conn, made.org_id, [created, wallet_event(EventType.WALLET_CREATED, wallet)], now=made.created_at)

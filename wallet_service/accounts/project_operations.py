@@ -11,6 +11,8 @@ from wallet_service.accounts.model import Project
 from wallet_service.clock import Clock
 from wallet_service.db import Database
 from wallet_service.errors import already_exists
+from wallet_service.events.model import EventType, NewEvent
+from wallet_service.events.steps import append
 from wallet_service.pages import Page, decode_token, page_of, page_size, query_digest
 from wallet_service.requests.operations import claim
 
@@ -52,6 +54,8 @@ class Projects:
             )
             if not await project_store.insert_project(conn, made):
                 raise already_exists("project", names.project(slug))
+            created = NewEvent(EventType.PROJECT_CREATED, names.project(slug), {"display_name": made.display_name})
+            await append(conn, org_id, [created], now=now)
             return made
 
         return await self._db.transact(work)

@@ -13,6 +13,8 @@ from wallet_service.accounts.rules import currency_of, refuse_unless_empty
 from wallet_service.clock import Clock
 from wallet_service.db import Database
 from wallet_service.errors import already_exists
+from wallet_service.events.model import EventType, NewEvent
+from wallet_service.events.steps import append
 from wallet_service.pages import Page, decode_id, page_of, page_size, query_digest
 
 
@@ -32,13 +34,15 @@ class Wallets:
 
         async def work(conn: AsyncConnection) -> Wallet:
             owner = await steps.organization(conn, org_id)
-            return await insert_open_wallet(
+            opened = await insert_open_wallet(
                 conn,
                 await steps.billing_account(conn, org_id),
                 currency=currency_of(currency, default=owner.currency, field="currency"),
                 display_name=display_name,
                 now=now,
             )
+            await append(conn, org_id, [wallet_event(EventType.WALLET_CREATED, opened)], now=now)
+            return opened
 
         return await self._db.transact(work)
 
@@ -76,8 +80,14 @@ class Wallets:
             # Closing took the lock of the organization's book, so this balance is the last one; a refusal undoes it all.
             refuse_unless_empty(await store.balance(conn, wallet))
             await store.close_wallet(conn, wallet, now)
+            await append(conn, org_id, [wallet_event(EventType.WALLET_CLOSED, wallet)], now=now)
 
         await self._db.transact(work)
+
+
+def wallet_event(happened: EventType, wallet: Wallet) -> NewEvent:
+    """That a wallet was opened or closed."""
+    return NewEvent(happened, names.wallet(wallet.org_slug), {"currency": wallet.currency})
 
 
 async def insert_open_wallet(
