@@ -1,0 +1,151 @@
+"""The loop that finds balances that moved, and shows them to the watchers."""
+
+import asyncio
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractAsyncContextManager
+from datetime import datetime, timedelta
+from typing import Final
+from uuid import UUID
+
+import structlog
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from ledger.ids import NIL
+from wallet_service.clock import Clock
+from wallet_service.db import Database
+from wallet_service.errors import ServiceError
+from wallet_service.events.model import NewEvent
+from wallet_service.events.steps import append
+from wallet_service.watching import store
+from wallet_service.watching.model import Observation, Standing, Watcher
+
+TimeOf = Callable[[UUID], AbstractAsyncContextManager[object]]
+"""Enters the time of an organization, for whoever begins work for it."""
+
+ENTRIES_MAX: Final = 5_000
+"""Entries that one transaction shows at most; what is left is shown by the next one."""
+
+_FOUND_MAX: Final = 10_000
+_AT_ONCE_MAX: Final = 4
+_PAUSE: Final = timedelta(milliseconds=250)
+_PUT_OFF_MIN: Final = timedelta(seconds=1)
+_PUT_OFF_MAX: Final = timedelta(minutes=1)
+_log: Final = structlog.get_logger("wallet.watching")
+
+
+class BalanceWatch:
+    """Shows each move of each open wallet to all watchers, once and in order. Any number of these may run."""
+
+    def __init__(self, db: Database, clock: Clock, watchers: Sequence[Watcher], *, time_of: TimeOf) -> None:
+        self._db = db
+        self._clock = clock
+        self._watchers = tuple(watchers)
+        self._time_of = time_of
+        self._after = NIL
+        self._put_off: dict[UUID, tuple[timedelta, float]] = {}
+        self._stopping = asyncio.Event()
+
+    async def run(self) -> None:
+        """Look again and again until `stop`; a database that goes away is waited for."""
+        while not self._stopping.is_set():
+            try:
+                await self.run_due(None)
+            except (ServiceError, OSError) as error:
+                _log.warning("watch_round_failed", error=repr(error))
+            await self._pause()
+
+    async def stop(self) -> None:
+        """End `run` after the round that it is in."""
+        self._stopping.set()
+
+    async def next_due(self, org_id: UUID) -> datetime | None:
+        """Now while the organization has moves to show, else None."""
+
+        async def work(conn: AsyncConnection) -> bool:
+            return await store.is_behind(conn, org_id)
+
+        return self._clock.now() if await self._db.read(work) else None
+
+    async def run_due(self, org_id: UUID | None) -> int:
+        """Show what there is to show, of one organization or of all of them; how many entries were looked at.
+
+        Moves are shown when they have happened, so None means those with a clock of their own too. With None, an
+        organization that fails is logged and put off, and one that another worker has is left to it.
+        """
+        if org_id is not None:
+            return await self._show_all(org_id, wait=True)
+        found = await store.organizations_behind(self._db, after=self._after, limit=_FOUND_MAX)
+        self._after = found[-1] if len(found) == _FOUND_MAX else NIL
+        waiting = iter(found)
+        counts = await asyncio.gather(*(self._show_each(waiting) for _ in range(min(_AT_ONCE_MAX, len(found)))))
+        return sum(counts)
+
+    async def process(self, org_id: UUID, *, wait: bool = True) -> int:
+        """Show the next moves of one organization in one transaction, at most those of `ENTRIES_MAX` entries.
+
+        How many entries the cursor went on; without `wait`, 0 also when another worker has it.
+        """
+        async with self._time_of(org_id):
+            return await self._db.transact(lambda conn: self._show(conn, org_id, wait=wait))
+
+    async def _show_each(self, waiting: Iterator[UUID]) -> int:
+        count = 0
+        for org_id in waiting:
+            if self._stopping.is_set():
+                break
+            count += await self._show_or_put_off(org_id)
+        return count
+
+    async def _show_or_put_off(self, org_id: UUID) -> int:
+        loop = asyncio.get_running_loop()
+        delay, until_seconds = self._put_off.get(org_id, (_PUT_OFF_MIN, 0))
+        if loop.time() < until_seconds:
+            return 0
+        try:
+            count = await self._show_all(org_id, wait=False)
+        except Exception as error:
+            # Whatever is wrong with one organization, the others are watched.
+            _log.exception("watch_failed", org_id=str(org_id), error=repr(error))
+            self._put_off[org_id] = (min(2 * delay, _PUT_OFF_MAX), loop.time() + delay.total_seconds())
+            return 0
+        self._put_off.pop(org_id, None)
+        return count
+
+    async def _show_all(self, org_id: UUID, *, wait: bool) -> int:
+        count = 0
+        while shown := await self.process(org_id, wait=wait):
+            count += shown
+            if shown < ENTRIES_MAX:
+                break
+        return count
+
+    async def _show(self, conn: AsyncConnection, org_id: UUID, *, wait: bool) -> int:
+        cursor = await store.lock_cursor(conn, org_id, wait=wait)
+        if cursor is None:
+            return 0
+        standing = await store.standing(conn, org_id)
+        if standing is None or standing.entry_seq <= cursor:
+            return 0
+        last = min(standing.entry_seq, cursor + ENTRIES_MAX)
+        events = await self._observed(conn, standing, after=cursor, last=last)
+        await store.move_cursor(conn, org_id, last)
+        if events:
+            await append(conn, org_id, events, now=self._clock.now())
+        return last - cursor
+
+    async def _observed(self, conn: AsyncConnection, standing: Standing, *, after: int, last: int) -> list[NewEvent]:
+        wallet, balance = standing.wallet, standing.balance
+        if wallet is None or balance is None:
+            return []
+        moves = await store.moves(conn, wallet, after=after, last=last)
+        if not moves:
+            return []
+        observation = Observation(standing.org_id, wallet.org_slug, wallet, moves, balance, self._clock.now())
+        return [event for watcher in self._watchers for event in await watcher.observe(conn, observation)]
+
+    async def _pause(self) -> None:
+        try:
+            async with asyncio.timeout(_PAUSE.total_seconds()):
+                await self._stopping.wait()
+        except TimeoutError:
+            return
