@@ -22,6 +22,8 @@ _KINDS_OF_ORGANIZATION: Final = (
     "journal-entries",
     "holds",
     "usage-events",
+    "events",
+    "webhook-endpoints",
 )
 
 

@@ -11,12 +11,16 @@ from protobuf.wkt.google.protobuf.descriptor_pb import MethodOptions
 from wallet_api.billing.v1.account_service_connect import AccountService
 from wallet_api.billing.v1.catalog_service_connect import CatalogService
 from wallet_api.billing.v1.ledger_service_connect import LedgerService
+from wallet_api.billing.v1.promotion_service_connect import PromotionService
+from wallet_api.billing.v1.test_clock_service_connect import TestClockService as ClockService
 from wallet_api.billing.v1.usage_service_connect import UsageService
 from wallet_api.grpc.health.v1.health_connect import Health, HealthASGIApplication
+from wallet_api.wallet.v1.credit_service_connect import CreditService
 from wallet_api.wallet.v1.wallet_service_connect import (
     WalletService,
     WalletServiceASGIApplication,
 )
+from wallet_api.wallet.v1.webhook_service_connect import WebhookService
 
 from tests.rpc.scripted_app import ScriptedWallet, authenticate, database_ok
 from wallet_service.errors import Code, ServiceError
@@ -25,7 +29,17 @@ from wallet_service.rpc.authorization import decide
 from wallet_service.rpc.composition import Environment, RpcOptions, RpcService, build_asgi
 from wallet_service.rpc.policy import POLICY, Permission, Rule, check
 
-OURS = (WalletService, AccountService, LedgerService, CatalogService, UsageService)
+OURS = (
+    WalletService,
+    CreditService,
+    WebhookService,
+    AccountService,
+    LedgerService,
+    CatalogService,
+    UsageService,
+    PromotionService,
+    ClockService,
+)
 
 ORG_ID = uuid.uuid4()
 VIEWER, EDITOR, ADMIN = (

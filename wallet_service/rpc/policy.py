@@ -125,6 +125,8 @@ _TOP_UP: Final = ("topUps", "top-up")
 _INVOICE: Final = ("invoices", "invoice")
 _HOLD: Final = ("holds", "hold")
 _ENTRY: Final = ("journal-entries", "journal entry")
+_ENDPOINT: Final = ("webhook-endpoints", "webhook endpoint")
+_EVENT: Final = ("events", "event")
 
 _WALLET_SERVICE: Final = {
     "ListBillingAccounts": Rule(_P.VIEWER),
@@ -162,6 +164,46 @@ _WALLET_SERVICE: Final = {
     "ExportUsage": Rule(_P.VIEWER, (_organization("organization_name"), _in_project("project_name"))),
     "RedeemPromotionCode": Rule(_P.EDITOR, (_organization("organization_name"),)),
     "GetActivePromotion": Rule(_P.VIEWER, (_organization("organization_name"),)),
+    "DeleteAutoRecharge": Rule(_P.EDITOR, (_wallet("wallet_name"),)),
+    "ConfirmTopUp": Rule(_P.EDITOR, (_child(*_TOP_UP, "name"),)),
+    "GetSpendingLimit": Rule(_P.VIEWER, (_wallet("wallet_name"),)),
+    "SetSpendingLimit": Rule(_P.ADMIN, (_wallet("wallet_name"),)),
+    "DeleteSpendingLimit": Rule(_P.ADMIN, (_wallet("wallet_name"),)),
+    "AuthorizeSpend": Rule(_P.VIEWER, (_wallet("wallet_name"),)),
+    "GetInvoicePreview": Rule(_P.VIEWER, (_billing_account("billing_account_name"),)),
+    "ListActivity": Rule(_P.VIEWER, (_wallet("wallet_name"),)),
+}
+
+_CREDIT_SERVICE: Final = {
+    method: Rule(permission, (_organization("organization_name"),))
+    for method, permission in {
+        "GetCreditBalance": _P.VIEWER,
+        "GetUsageHistory": _P.VIEWER,
+        "GetInvoiceHistory": _P.VIEWER,
+        "GetInvoicePreview": _P.VIEWER,
+        "CreateTopUp": _P.EDITOR,
+        "GetTopUpStatus": _P.VIEWER,
+        "GetTopUpConfig": _P.VIEWER,
+        "SetTopUpConfig": _P.EDITOR,
+        "DeleteTopUpConfig": _P.EDITOR,
+        "GetSpendingLimit": _P.VIEWER,
+        "SetSpendingLimit": _P.ADMIN,
+        "DeleteSpendingLimit": _P.ADMIN,
+    }.items()
+}
+
+_WEBHOOK_SERVICE: Final = {
+    "CreateWebhookEndpoint": Rule(_P.ADMIN, (_organization("organization_name"),)),
+    "GetWebhookEndpoint": Rule(_P.VIEWER, (_child(*_ENDPOINT, "name"),)),
+    "ListWebhookEndpoints": Rule(_P.VIEWER, (_organization("organization_name"),)),
+    "UpdateWebhookEndpoint": Rule(_P.ADMIN, (_child(*_ENDPOINT, "name"),)),
+    "DeleteWebhookEndpoint": Rule(_P.ADMIN, (_child(*_ENDPOINT, "name"),)),
+    "RotateWebhookSecret": Rule(_P.ADMIN, (_child(*_ENDPOINT, "name"),)),
+    "SendTestEvent": Rule(_P.ADMIN, (_child(*_ENDPOINT, "name"),)),
+    "ListWebhookDeliveries": Rule(_P.VIEWER, (_child(*_ENDPOINT, "name"),)),
+    "RedeliverWebhook": Rule(_P.ADMIN, (_child(*_ENDPOINT, "name"), _child(*_EVENT, "event_name"))),
+    "ListEvents": Rule(_P.VIEWER, (_organization("organization_name"),)),
+    "WatchEvents": Rule(_P.VIEWER, (_organization("organization_name"),)),
 }
 
 _ACCOUNT_SERVICE: Final = {
@@ -182,6 +224,13 @@ _ACCOUNT_SERVICE: Final = {
     "GetApiKey": Rule(_P.ADMIN, (_api_key("name"),)),
     "ListApiKeys": Rule(_P.ADMIN, (_organization("organization_name"),), platform_when_unnamed=True),
     "RevokeApiKey": Rule(_P.ADMIN, (_api_key("name"),)),
+    "SuspendBillingAccount": Rule(_P.OPERATOR, (_billing_account("name"),)),
+    "ResumeBillingAccount": Rule(_P.OPERATOR, (_billing_account("name"),)),
+    "CloseBillingAccount": Rule(_P.OPERATOR, (_billing_account("name"),)),
+    "GetSuspensionPolicy": Rule(_P.VIEWER, (_billing_account("name"),)),
+    "UpdateSuspensionPolicy": Rule(_P.OPERATOR, (_billing_account("name"),)),
+    "GetNotificationSettings": Rule(_P.VIEWER, (_billing_account("name"),)),
+    "UpdateNotificationSettings": Rule(_P.ADMIN, (_billing_account("name"),)),
 }
 
 _LEDGER_SERVICE: Final = {
@@ -215,14 +264,28 @@ _USAGE_SERVICE: Final = {
     "SettleUsageToLedger": Rule(_P.OPERATOR, (_wallet("wallet_name"),)),
 }
 
+_PROMOTION_SERVICE: Final = {
+    method: Rule(_P.OPERATOR)
+    for method in ("CreateCampaign", "GetCampaign", "ListCampaigns", "CreatePromotionCodes", "ListPromotionCodes")
+}
+
+_TEST_CLOCK_SERVICE: Final = {
+    method: Rule(_P.OPERATOR)
+    for method in ("CreateTestClock", "GetTestClock", "ListTestClocks", "AdvanceTestClock", "DeleteTestClock")
+}
+
 POLICY: Final[Policy] = {
     f"{service}/{method}": rule
     for service, rules in (
         ("wallet.v1.WalletService", _WALLET_SERVICE),
+        ("wallet.v1.CreditService", _CREDIT_SERVICE),
+        ("wallet.v1.WebhookService", _WEBHOOK_SERVICE),
         ("billing.v1.AccountService", _ACCOUNT_SERVICE),
         ("billing.v1.LedgerService", _LEDGER_SERVICE),
         ("billing.v1.CatalogService", _CATALOG_SERVICE),
         ("billing.v1.UsageService", _USAGE_SERVICE),
+        ("billing.v1.PromotionService", _PROMOTION_SERVICE),
+        ("billing.v1.TestClockService", _TEST_CLOCK_SERVICE),
     )
     for method, rule in rules.items()
 }

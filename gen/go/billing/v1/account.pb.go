@@ -7,6 +7,7 @@
 package billingv1
 
 import (
+	_ "buf.build/gen/go/bufbuild/protovalidate/protocolbuffers/go/buf/validate"
 	protoreflect "google.golang.org/protobuf/reflect/protoreflect"
 	protoimpl "google.golang.org/protobuf/runtime/protoimpl"
 	durationpb "google.golang.org/protobuf/types/known/durationpb"
@@ -496,12 +497,134 @@ func (x *ApiKey) GetCreateTime() *timestamppb.Timestamp {
 	return nil
 }
 
+// How a billing account is warned and suspended as its wallet runs empty: warnings before, a time of grace after, then
+// the suspension (low_balance), which a top-up ends.
+type SuspensionPolicy struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Hours before the foreseen end of the balance at which to warn, each 1 to 720, up to 8. Empty: 72, 24 and 1.
+	WarnHours []int32 `protobuf:"varint,1,rep,packed,name=warn_hours,json=warnHours,proto3" json:"warn_hours,omitempty"`
+	// Hours from the end of the balance to the suspension, 0 to 8760. Unset: the service's default.
+	GraceHours *int32 `protobuf:"varint,2,opt,name=grace_hours,json=graceHours,proto3,oneof" json:"grace_hours,omitempty"`
+	// Whether the end of the balance suspends at all. Unset: it does.
+	Suspends      *bool `protobuf:"varint,3,opt,name=suspends,proto3,oneof" json:"suspends,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SuspensionPolicy) Reset() {
+	*x = SuspensionPolicy{}
+	mi := &file_billing_v1_account_proto_msgTypes[4]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SuspensionPolicy) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SuspensionPolicy) ProtoMessage() {}
+
+func (x *SuspensionPolicy) ProtoReflect() protoreflect.Message {
+	mi := &file_billing_v1_account_proto_msgTypes[4]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SuspensionPolicy.ProtoReflect.Descriptor instead.
+func (*SuspensionPolicy) Descriptor() ([]byte, []int) {
+	return file_billing_v1_account_proto_rawDescGZIP(), []int{4}
+}
+
+func (x *SuspensionPolicy) GetWarnHours() []int32 {
+	if x != nil {
+		return x.WarnHours
+	}
+	return nil
+}
+
+func (x *SuspensionPolicy) GetGraceHours() int32 {
+	if x != nil && x.GraceHours != nil {
+		return *x.GraceHours
+	}
+	return 0
+}
+
+func (x *SuspensionPolicy) GetSuspends() bool {
+	if x != nil && x.Suspends != nil {
+		return *x.Suspends
+	}
+	return false
+}
+
+// Who is told about events, and about which.
+type NotificationTarget struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// An e-mail address, or the URL of a chat as Apprise writes it (slack://...), up to 1000 characters. Secrets in it are
+	// masked in answers. Required.
+	Url string `protobuf:"bytes,1,opt,name=url,proto3" json:"url,omitempty"`
+	// Types to tell of, up to 64: exact ones or a prefix with a trailing `.*`. Empty: alerts, failed recharges, suspension and
+	// disputes.
+	EventTypes    []string `protobuf:"bytes,2,rep,name=event_types,json=eventTypes,proto3" json:"event_types,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *NotificationTarget) Reset() {
+	*x = NotificationTarget{}
+	mi := &file_billing_v1_account_proto_msgTypes[5]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *NotificationTarget) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*NotificationTarget) ProtoMessage() {}
+
+func (x *NotificationTarget) ProtoReflect() protoreflect.Message {
+	mi := &file_billing_v1_account_proto_msgTypes[5]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use NotificationTarget.ProtoReflect.Descriptor instead.
+func (*NotificationTarget) Descriptor() ([]byte, []int) {
+	return file_billing_v1_account_proto_rawDescGZIP(), []int{5}
+}
+
+func (x *NotificationTarget) GetUrl() string {
+	if x != nil {
+		return x.Url
+	}
+	return ""
+}
+
+func (x *NotificationTarget) GetEventTypes() []string {
+	if x != nil {
+		return x.EventTypes
+	}
+	return nil
+}
+
 var File_billing_v1_account_proto protoreflect.FileDescriptor
 
 const file_billing_v1_account_proto_rawDesc = "" +
 	"\n" +
 	"\x18billing/v1/account.proto\x12\n" +
-	"billing.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xdd\x01\n" +
+	"billing.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xdd\x01\n" +
 	"\fOrganization\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12!\n" +
 	"\fdisplay_name\x18\x02 \x01(\tR\vdisplayName\x12\x1a\n" +
@@ -534,7 +657,21 @@ const file_billing_v1_account_proto_rawDesc = "" +
 	"revokeTime\x12>\n" +
 	"\rlast_use_time\x18\a \x01(\v2\x1a.google.protobuf.TimestampR\vlastUseTime\x12;\n" +
 	"\vcreate_time\x18\b \x01(\v2\x1a.google.protobuf.TimestampR\n" +
-	"createTime*\xa5\x01\n" +
+	"createTime\"\xb6\x01\n" +
+	"\x10SuspensionPolicy\x122\n" +
+	"\n" +
+	"warn_hours\x18\x01 \x03(\x05B\x13\xbaH\x10\x92\x01\r\x10\b\x18\x01\"\a\x1a\x05\x18\xd0\x05(\x01R\twarnHours\x120\n" +
+	"\vgrace_hours\x18\x02 \x01(\x05B\n" +
+	"\xbaH\a\x1a\x05\x18\xb8D(\x00H\x00R\n" +
+	"graceHours\x88\x01\x01\x12\x1f\n" +
+	"\bsuspends\x18\x03 \x01(\bH\x01R\bsuspends\x88\x01\x01B\x0e\n" +
+	"\f_grace_hoursB\v\n" +
+	"\t_suspends\"\x83\x01\n" +
+	"\x12NotificationTarget\x12\x1c\n" +
+	"\x03url\x18\x01 \x01(\tB\n" +
+	"\xbaH\ar\x05\x10\x03\x18\xe8\aR\x03url\x12O\n" +
+	"\vevent_types\x18\x02 \x03(\tB.\xbaH+\x92\x01(\x10@\x18\x01\"\"r \x18d2\x1c^[a-z_]+(\\.[a-z_]+)*(\\.\\*)?$R\n" +
+	"eventTypes*\xa5\x01\n" +
 	"\x13BillingAccountState\x12%\n" +
 	"!BILLING_ACCOUNT_STATE_UNSPECIFIED\x10\x00\x12 \n" +
 	"\x1cBILLING_ACCOUNT_STATE_ACTIVE\x10\x01\x12#\n" +
@@ -561,7 +698,7 @@ func file_billing_v1_account_proto_rawDescGZIP() []byte {
 }
 
 var file_billing_v1_account_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_billing_v1_account_proto_msgTypes = make([]protoimpl.MessageInfo, 4)
+var file_billing_v1_account_proto_msgTypes = make([]protoimpl.MessageInfo, 6)
 var file_billing_v1_account_proto_goTypes = []any{
 	(BillingAccountState)(0),      // 0: billing.v1.BillingAccountState
 	(Role)(0),                     // 1: billing.v1.Role
@@ -569,20 +706,22 @@ var file_billing_v1_account_proto_goTypes = []any{
 	(*BillingAccount)(nil),        // 3: billing.v1.BillingAccount
 	(*Project)(nil),               // 4: billing.v1.Project
 	(*ApiKey)(nil),                // 5: billing.v1.ApiKey
-	(*durationpb.Duration)(nil),   // 6: google.protobuf.Duration
-	(*timestamppb.Timestamp)(nil), // 7: google.protobuf.Timestamp
+	(*SuspensionPolicy)(nil),      // 6: billing.v1.SuspensionPolicy
+	(*NotificationTarget)(nil),    // 7: billing.v1.NotificationTarget
+	(*durationpb.Duration)(nil),   // 8: google.protobuf.Duration
+	(*timestamppb.Timestamp)(nil), // 9: google.protobuf.Timestamp
 }
 var file_billing_v1_account_proto_depIdxs = []int32{
-	6,  // 0: billing.v1.Organization.usage_age_max:type_name -> google.protobuf.Duration
-	7,  // 1: billing.v1.Organization.create_time:type_name -> google.protobuf.Timestamp
+	8,  // 0: billing.v1.Organization.usage_age_max:type_name -> google.protobuf.Duration
+	9,  // 1: billing.v1.Organization.create_time:type_name -> google.protobuf.Timestamp
 	0,  // 2: billing.v1.BillingAccount.state:type_name -> billing.v1.BillingAccountState
-	7,  // 3: billing.v1.BillingAccount.create_time:type_name -> google.protobuf.Timestamp
-	7,  // 4: billing.v1.Project.create_time:type_name -> google.protobuf.Timestamp
+	9,  // 3: billing.v1.BillingAccount.create_time:type_name -> google.protobuf.Timestamp
+	9,  // 4: billing.v1.Project.create_time:type_name -> google.protobuf.Timestamp
 	1,  // 5: billing.v1.ApiKey.role:type_name -> billing.v1.Role
-	7,  // 6: billing.v1.ApiKey.expire_time:type_name -> google.protobuf.Timestamp
-	7,  // 7: billing.v1.ApiKey.revoke_time:type_name -> google.protobuf.Timestamp
-	7,  // 8: billing.v1.ApiKey.last_use_time:type_name -> google.protobuf.Timestamp
-	7,  // 9: billing.v1.ApiKey.create_time:type_name -> google.protobuf.Timestamp
+	9,  // 6: billing.v1.ApiKey.expire_time:type_name -> google.protobuf.Timestamp
+	9,  // 7: billing.v1.ApiKey.revoke_time:type_name -> google.protobuf.Timestamp
+	9,  // 8: billing.v1.ApiKey.last_use_time:type_name -> google.protobuf.Timestamp
+	9,  // 9: billing.v1.ApiKey.create_time:type_name -> google.protobuf.Timestamp
 	10, // [10:10] is the sub-list for method output_type
 	10, // [10:10] is the sub-list for method input_type
 	10, // [10:10] is the sub-list for extension type_name
@@ -595,13 +734,14 @@ func file_billing_v1_account_proto_init() {
 	if File_billing_v1_account_proto != nil {
 		return
 	}
+	file_billing_v1_account_proto_msgTypes[4].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_billing_v1_account_proto_rawDesc), len(file_billing_v1_account_proto_rawDesc)),
 			NumEnums:      2,
-			NumMessages:   4,
+			NumMessages:   6,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

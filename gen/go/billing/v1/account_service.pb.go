@@ -37,7 +37,9 @@ type CreateOrganizationRequest struct {
 	// How old usage may be when recorded, one second to ten years. Unset: the service's default.
 	UsageAgeMax *durationpb.Duration `protobuf:"bytes,4,opt,name=usage_age_max,json=usageAgeMax,proto3" json:"usage_age_max,omitempty"`
 	// Makes the call safe to repeat, up to 255 characters. Unset: a repeated call answers RESOURCE_EXISTS.
-	RequestId     string `protobuf:"bytes,5,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
+	RequestId string `protobuf:"bytes,5,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
+	// The clock it lives on, test-clocks/{id}; for ever. Unset: real time.
+	TestClockName string `protobuf:"bytes,6,opt,name=test_clock_name,json=testClockName,proto3" json:"test_clock_name,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -103,6 +105,13 @@ func (x *CreateOrganizationRequest) GetUsageAgeMax() *durationpb.Duration {
 func (x *CreateOrganizationRequest) GetRequestId() string {
 	if x != nil {
 		return x.RequestId
+	}
+	return ""
+}
+
+func (x *CreateOrganizationRequest) GetTestClockName() string {
+	if x != nil {
+		return x.TestClockName
 	}
 	return ""
 }
@@ -1712,19 +1721,682 @@ func (x *RevokeApiKeyResponse) GetApiKey() *ApiKey {
 	return nil
 }
 
+// Request of SuspendBillingAccount.
+type SuspendBillingAccountRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// organizations/{slug}/billing-accounts/default. Required.
+	Name          string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SuspendBillingAccountRequest) Reset() {
+	*x = SuspendBillingAccountRequest{}
+	mi := &file_billing_v1_account_service_proto_msgTypes[31]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SuspendBillingAccountRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SuspendBillingAccountRequest) ProtoMessage() {}
+
+func (x *SuspendBillingAccountRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_billing_v1_account_service_proto_msgTypes[31]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SuspendBillingAccountRequest.ProtoReflect.Descriptor instead.
+func (*SuspendBillingAccountRequest) Descriptor() ([]byte, []int) {
+	return file_billing_v1_account_service_proto_rawDescGZIP(), []int{31}
+}
+
+func (x *SuspendBillingAccountRequest) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+// Response of SuspendBillingAccount.
+type SuspendBillingAccountResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The account as it is now.
+	BillingAccount *BillingAccount `protobuf:"bytes,1,opt,name=billing_account,json=billingAccount,proto3" json:"billing_account,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
+}
+
+func (x *SuspendBillingAccountResponse) Reset() {
+	*x = SuspendBillingAccountResponse{}
+	mi := &file_billing_v1_account_service_proto_msgTypes[32]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SuspendBillingAccountResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SuspendBillingAccountResponse) ProtoMessage() {}
+
+func (x *SuspendBillingAccountResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_billing_v1_account_service_proto_msgTypes[32]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SuspendBillingAccountResponse.ProtoReflect.Descriptor instead.
+func (*SuspendBillingAccountResponse) Descriptor() ([]byte, []int) {
+	return file_billing_v1_account_service_proto_rawDescGZIP(), []int{32}
+}
+
+func (x *SuspendBillingAccountResponse) GetBillingAccount() *BillingAccount {
+	if x != nil {
+		return x.BillingAccount
+	}
+	return nil
+}
+
+// Request of ResumeBillingAccount.
+type ResumeBillingAccountRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// organizations/{slug}/billing-accounts/default. Required.
+	Name          string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ResumeBillingAccountRequest) Reset() {
+	*x = ResumeBillingAccountRequest{}
+	mi := &file_billing_v1_account_service_proto_msgTypes[33]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ResumeBillingAccountRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ResumeBillingAccountRequest) ProtoMessage() {}
+
+func (x *ResumeBillingAccountRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_billing_v1_account_service_proto_msgTypes[33]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ResumeBillingAccountRequest.ProtoReflect.Descriptor instead.
+func (*ResumeBillingAccountRequest) Descriptor() ([]byte, []int) {
+	return file_billing_v1_account_service_proto_rawDescGZIP(), []int{33}
+}
+
+func (x *ResumeBillingAccountRequest) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+// Response of ResumeBillingAccount.
+type ResumeBillingAccountResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The account as it is now.
+	BillingAccount *BillingAccount `protobuf:"bytes,1,opt,name=billing_account,json=billingAccount,proto3" json:"billing_account,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
+}
+
+func (x *ResumeBillingAccountResponse) Reset() {
+	*x = ResumeBillingAccountResponse{}
+	mi := &file_billing_v1_account_service_proto_msgTypes[34]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ResumeBillingAccountResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ResumeBillingAccountResponse) ProtoMessage() {}
+
+func (x *ResumeBillingAccountResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_billing_v1_account_service_proto_msgTypes[34]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ResumeBillingAccountResponse.ProtoReflect.Descriptor instead.
+func (*ResumeBillingAccountResponse) Descriptor() ([]byte, []int) {
+	return file_billing_v1_account_service_proto_rawDescGZIP(), []int{34}
+}
+
+func (x *ResumeBillingAccountResponse) GetBillingAccount() *BillingAccount {
+	if x != nil {
+		return x.BillingAccount
+	}
+	return nil
+}
+
+// Request of CloseBillingAccount.
+type CloseBillingAccountRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// organizations/{slug}/billing-accounts/default. Required.
+	Name          string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CloseBillingAccountRequest) Reset() {
+	*x = CloseBillingAccountRequest{}
+	mi := &file_billing_v1_account_service_proto_msgTypes[35]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CloseBillingAccountRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CloseBillingAccountRequest) ProtoMessage() {}
+
+func (x *CloseBillingAccountRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_billing_v1_account_service_proto_msgTypes[35]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CloseBillingAccountRequest.ProtoReflect.Descriptor instead.
+func (*CloseBillingAccountRequest) Descriptor() ([]byte, []int) {
+	return file_billing_v1_account_service_proto_rawDescGZIP(), []int{35}
+}
+
+func (x *CloseBillingAccountRequest) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+// Response of CloseBillingAccount.
+type CloseBillingAccountResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The account as it is now.
+	BillingAccount *BillingAccount `protobuf:"bytes,1,opt,name=billing_account,json=billingAccount,proto3" json:"billing_account,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
+}
+
+func (x *CloseBillingAccountResponse) Reset() {
+	*x = CloseBillingAccountResponse{}
+	mi := &file_billing_v1_account_service_proto_msgTypes[36]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CloseBillingAccountResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CloseBillingAccountResponse) ProtoMessage() {}
+
+func (x *CloseBillingAccountResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_billing_v1_account_service_proto_msgTypes[36]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CloseBillingAccountResponse.ProtoReflect.Descriptor instead.
+func (*CloseBillingAccountResponse) Descriptor() ([]byte, []int) {
+	return file_billing_v1_account_service_proto_rawDescGZIP(), []int{36}
+}
+
+func (x *CloseBillingAccountResponse) GetBillingAccount() *BillingAccount {
+	if x != nil {
+		return x.BillingAccount
+	}
+	return nil
+}
+
+// Request of GetSuspensionPolicy.
+type GetSuspensionPolicyRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// organizations/{slug}/billing-accounts/default. Required.
+	Name          string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetSuspensionPolicyRequest) Reset() {
+	*x = GetSuspensionPolicyRequest{}
+	mi := &file_billing_v1_account_service_proto_msgTypes[37]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetSuspensionPolicyRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetSuspensionPolicyRequest) ProtoMessage() {}
+
+func (x *GetSuspensionPolicyRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_billing_v1_account_service_proto_msgTypes[37]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetSuspensionPolicyRequest.ProtoReflect.Descriptor instead.
+func (*GetSuspensionPolicyRequest) Descriptor() ([]byte, []int) {
+	return file_billing_v1_account_service_proto_rawDescGZIP(), []int{37}
+}
+
+func (x *GetSuspensionPolicyRequest) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+// Response of GetSuspensionPolicy.
+type GetSuspensionPolicyResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The policy in force.
+	Policy        *SuspensionPolicy `protobuf:"bytes,1,opt,name=policy,proto3" json:"policy,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetSuspensionPolicyResponse) Reset() {
+	*x = GetSuspensionPolicyResponse{}
+	mi := &file_billing_v1_account_service_proto_msgTypes[38]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetSuspensionPolicyResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetSuspensionPolicyResponse) ProtoMessage() {}
+
+func (x *GetSuspensionPolicyResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_billing_v1_account_service_proto_msgTypes[38]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetSuspensionPolicyResponse.ProtoReflect.Descriptor instead.
+func (*GetSuspensionPolicyResponse) Descriptor() ([]byte, []int) {
+	return file_billing_v1_account_service_proto_rawDescGZIP(), []int{38}
+}
+
+func (x *GetSuspensionPolicyResponse) GetPolicy() *SuspensionPolicy {
+	if x != nil {
+		return x.Policy
+	}
+	return nil
+}
+
+// Request of UpdateSuspensionPolicy.
+type UpdateSuspensionPolicyRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// organizations/{slug}/billing-accounts/default. Required.
+	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	// The new policy. Unset: the service's default again.
+	Policy        *SuspensionPolicy `protobuf:"bytes,2,opt,name=policy,proto3" json:"policy,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *UpdateSuspensionPolicyRequest) Reset() {
+	*x = UpdateSuspensionPolicyRequest{}
+	mi := &file_billing_v1_account_service_proto_msgTypes[39]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *UpdateSuspensionPolicyRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*UpdateSuspensionPolicyRequest) ProtoMessage() {}
+
+func (x *UpdateSuspensionPolicyRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_billing_v1_account_service_proto_msgTypes[39]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use UpdateSuspensionPolicyRequest.ProtoReflect.Descriptor instead.
+func (*UpdateSuspensionPolicyRequest) Descriptor() ([]byte, []int) {
+	return file_billing_v1_account_service_proto_rawDescGZIP(), []int{39}
+}
+
+func (x *UpdateSuspensionPolicyRequest) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *UpdateSuspensionPolicyRequest) GetPolicy() *SuspensionPolicy {
+	if x != nil {
+		return x.Policy
+	}
+	return nil
+}
+
+// Response of UpdateSuspensionPolicy.
+type UpdateSuspensionPolicyResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The policy in force.
+	Policy        *SuspensionPolicy `protobuf:"bytes,1,opt,name=policy,proto3" json:"policy,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *UpdateSuspensionPolicyResponse) Reset() {
+	*x = UpdateSuspensionPolicyResponse{}
+	mi := &file_billing_v1_account_service_proto_msgTypes[40]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *UpdateSuspensionPolicyResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*UpdateSuspensionPolicyResponse) ProtoMessage() {}
+
+func (x *UpdateSuspensionPolicyResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_billing_v1_account_service_proto_msgTypes[40]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use UpdateSuspensionPolicyResponse.ProtoReflect.Descriptor instead.
+func (*UpdateSuspensionPolicyResponse) Descriptor() ([]byte, []int) {
+	return file_billing_v1_account_service_proto_rawDescGZIP(), []int{40}
+}
+
+func (x *UpdateSuspensionPolicyResponse) GetPolicy() *SuspensionPolicy {
+	if x != nil {
+		return x.Policy
+	}
+	return nil
+}
+
+// Request of GetNotificationSettings.
+type GetNotificationSettingsRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// organizations/{slug}/billing-accounts/default. Required.
+	Name          string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetNotificationSettingsRequest) Reset() {
+	*x = GetNotificationSettingsRequest{}
+	mi := &file_billing_v1_account_service_proto_msgTypes[41]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetNotificationSettingsRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetNotificationSettingsRequest) ProtoMessage() {}
+
+func (x *GetNotificationSettingsRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_billing_v1_account_service_proto_msgTypes[41]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetNotificationSettingsRequest.ProtoReflect.Descriptor instead.
+func (*GetNotificationSettingsRequest) Descriptor() ([]byte, []int) {
+	return file_billing_v1_account_service_proto_rawDescGZIP(), []int{41}
+}
+
+func (x *GetNotificationSettingsRequest) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+// Response of GetNotificationSettings.
+type GetNotificationSettingsResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Who is told; secrets in URLs are masked.
+	Targets       []*NotificationTarget `protobuf:"bytes,1,rep,name=targets,proto3" json:"targets,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetNotificationSettingsResponse) Reset() {
+	*x = GetNotificationSettingsResponse{}
+	mi := &file_billing_v1_account_service_proto_msgTypes[42]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetNotificationSettingsResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetNotificationSettingsResponse) ProtoMessage() {}
+
+func (x *GetNotificationSettingsResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_billing_v1_account_service_proto_msgTypes[42]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetNotificationSettingsResponse.ProtoReflect.Descriptor instead.
+func (*GetNotificationSettingsResponse) Descriptor() ([]byte, []int) {
+	return file_billing_v1_account_service_proto_rawDescGZIP(), []int{42}
+}
+
+func (x *GetNotificationSettingsResponse) GetTargets() []*NotificationTarget {
+	if x != nil {
+		return x.Targets
+	}
+	return nil
+}
+
+// Request of UpdateNotificationSettings.
+type UpdateNotificationSettingsRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// organizations/{slug}/billing-accounts/default. Required.
+	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	// Who is told from now on, up to 10, in place of who was. A masked URL that is sent back stays what it was.
+	Targets       []*NotificationTarget `protobuf:"bytes,2,rep,name=targets,proto3" json:"targets,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *UpdateNotificationSettingsRequest) Reset() {
+	*x = UpdateNotificationSettingsRequest{}
+	mi := &file_billing_v1_account_service_proto_msgTypes[43]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *UpdateNotificationSettingsRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*UpdateNotificationSettingsRequest) ProtoMessage() {}
+
+func (x *UpdateNotificationSettingsRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_billing_v1_account_service_proto_msgTypes[43]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use UpdateNotificationSettingsRequest.ProtoReflect.Descriptor instead.
+func (*UpdateNotificationSettingsRequest) Descriptor() ([]byte, []int) {
+	return file_billing_v1_account_service_proto_rawDescGZIP(), []int{43}
+}
+
+func (x *UpdateNotificationSettingsRequest) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *UpdateNotificationSettingsRequest) GetTargets() []*NotificationTarget {
+	if x != nil {
+		return x.Targets
+	}
+	return nil
+}
+
+// Response of UpdateNotificationSettings.
+type UpdateNotificationSettingsResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Who is told; secrets in URLs are masked.
+	Targets       []*NotificationTarget `protobuf:"bytes,1,rep,name=targets,proto3" json:"targets,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *UpdateNotificationSettingsResponse) Reset() {
+	*x = UpdateNotificationSettingsResponse{}
+	mi := &file_billing_v1_account_service_proto_msgTypes[44]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *UpdateNotificationSettingsResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*UpdateNotificationSettingsResponse) ProtoMessage() {}
+
+func (x *UpdateNotificationSettingsResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_billing_v1_account_service_proto_msgTypes[44]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use UpdateNotificationSettingsResponse.ProtoReflect.Descriptor instead.
+func (*UpdateNotificationSettingsResponse) Descriptor() ([]byte, []int) {
+	return file_billing_v1_account_service_proto_rawDescGZIP(), []int{44}
+}
+
+func (x *UpdateNotificationSettingsResponse) GetTargets() []*NotificationTarget {
+	if x != nil {
+		return x.Targets
+	}
+	return nil
+}
+
 var File_billing_v1_account_service_proto protoreflect.FileDescriptor
 
 const file_billing_v1_account_service_proto_rawDesc = "" +
 	"\n" +
 	" billing/v1/account_service.proto\x12\n" +
-	"billing.v1\x1a\x18billing/v1/account.proto\x1a\x1bbuf/validate/validate.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a!wallet/v1/operator_messages.proto\x1a\x16wallet/v1/wallet.proto\"\xc9\x02\n" +
+	"billing.v1\x1a\x18billing/v1/account.proto\x1a\x1bbuf/validate/validate.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a!wallet/v1/operator_messages.proto\x1a\x16wallet/v1/wallet.proto\"\x95\x03\n" +
 	"\x19CreateOrganizationRequest\x12Q\n" +
 	"\x0forganization_id\x18\x01 \x01(\tB(\xbaH%r#2!^[a-z]([a-z0-9-]{0,61}[a-z0-9])?$R\x0eorganizationId\x12+\n" +
 	"\fdisplay_name\x18\x02 \x01(\tB\b\xbaH\x05r\x03\x18\xc8\x01R\vdisplayName\x120\n" +
 	"\bcurrency\x18\x03 \x01(\tB\x14\xbaH\x11r\x0f2\r^([A-Z]{3})?$R\bcurrency\x12Q\n" +
 	"\rusage_age_max\x18\x04 \x01(\v2\x19.google.protobuf.DurationB\x12\xbaH\x0f\xaa\x01\f\"\x06\b\x80\x86\xb0\x96\x012\x02\b\x01R\vusageAgeMax\x12'\n" +
 	"\n" +
-	"request_id\x18\x05 \x01(\tB\b\xbaH\x05r\x03\x18\xff\x01R\trequestId\"Z\n" +
+	"request_id\x18\x05 \x01(\tB\b\xbaH\x05r\x03\x18\xff\x01R\trequestId\x12J\n" +
+	"\x0ftest_clock_name\x18\x06 \x01(\tB\"\xbaH\x1fr\x1d2\x1b^(test-clocks/[^/]{1,63})?$R\rtestClockName\"Z\n" +
 	"\x1aCreateOrganizationResponse\x12<\n" +
 	"\forganization\x18\x01 \x01(\v2\x18.billing.v1.OrganizationR\forganization\"8\n" +
 	"\x16GetOrganizationRequest\x12\x1e\n" +
@@ -1839,7 +2511,45 @@ const file_billing_v1_account_service_proto_rawDesc = "" +
 	"\x04name\x18\x01 \x01(\tB\n" +
 	"\xbaH\ar\x05\x10\x01\x18\xff\x01R\x04name\"C\n" +
 	"\x14RevokeApiKeyResponse\x12+\n" +
-	"\aapi_key\x18\x01 \x01(\v2\x12.billing.v1.ApiKeyR\x06apiKey2\x9f\f\n" +
+	"\aapi_key\x18\x01 \x01(\v2\x12.billing.v1.ApiKeyR\x06apiKey\">\n" +
+	"\x1cSuspendBillingAccountRequest\x12\x1e\n" +
+	"\x04name\x18\x01 \x01(\tB\n" +
+	"\xbaH\ar\x05\x10\x01\x18\xff\x01R\x04name\"d\n" +
+	"\x1dSuspendBillingAccountResponse\x12C\n" +
+	"\x0fbilling_account\x18\x01 \x01(\v2\x1a.billing.v1.BillingAccountR\x0ebillingAccount\"=\n" +
+	"\x1bResumeBillingAccountRequest\x12\x1e\n" +
+	"\x04name\x18\x01 \x01(\tB\n" +
+	"\xbaH\ar\x05\x10\x01\x18\xff\x01R\x04name\"c\n" +
+	"\x1cResumeBillingAccountResponse\x12C\n" +
+	"\x0fbilling_account\x18\x01 \x01(\v2\x1a.billing.v1.BillingAccountR\x0ebillingAccount\"<\n" +
+	"\x1aCloseBillingAccountRequest\x12\x1e\n" +
+	"\x04name\x18\x01 \x01(\tB\n" +
+	"\xbaH\ar\x05\x10\x01\x18\xff\x01R\x04name\"b\n" +
+	"\x1bCloseBillingAccountResponse\x12C\n" +
+	"\x0fbilling_account\x18\x01 \x01(\v2\x1a.billing.v1.BillingAccountR\x0ebillingAccount\"<\n" +
+	"\x1aGetSuspensionPolicyRequest\x12\x1e\n" +
+	"\x04name\x18\x01 \x01(\tB\n" +
+	"\xbaH\ar\x05\x10\x01\x18\xff\x01R\x04name\"S\n" +
+	"\x1bGetSuspensionPolicyResponse\x124\n" +
+	"\x06policy\x18\x01 \x01(\v2\x1c.billing.v1.SuspensionPolicyR\x06policy\"u\n" +
+	"\x1dUpdateSuspensionPolicyRequest\x12\x1e\n" +
+	"\x04name\x18\x01 \x01(\tB\n" +
+	"\xbaH\ar\x05\x10\x01\x18\xff\x01R\x04name\x124\n" +
+	"\x06policy\x18\x02 \x01(\v2\x1c.billing.v1.SuspensionPolicyR\x06policy\"V\n" +
+	"\x1eUpdateSuspensionPolicyResponse\x124\n" +
+	"\x06policy\x18\x01 \x01(\v2\x1c.billing.v1.SuspensionPolicyR\x06policy\"@\n" +
+	"\x1eGetNotificationSettingsRequest\x12\x1e\n" +
+	"\x04name\x18\x01 \x01(\tB\n" +
+	"\xbaH\ar\x05\x10\x01\x18\xff\x01R\x04name\"[\n" +
+	"\x1fGetNotificationSettingsResponse\x128\n" +
+	"\atargets\x18\x01 \x03(\v2\x1e.billing.v1.NotificationTargetR\atargets\"\x87\x01\n" +
+	"!UpdateNotificationSettingsRequest\x12\x1e\n" +
+	"\x04name\x18\x01 \x01(\tB\n" +
+	"\xbaH\ar\x05\x10\x01\x18\xff\x01R\x04name\x12B\n" +
+	"\atargets\x18\x02 \x03(\v2\x1e.billing.v1.NotificationTargetB\b\xbaH\x05\x92\x01\x02\x10\n" +
+	"R\atargets\"^\n" +
+	"\"UpdateNotificationSettingsResponse\x128\n" +
+	"\atargets\x18\x01 \x03(\v2\x1e.billing.v1.NotificationTargetR\atargets2\xce\x12\n" +
 	"\x0eAccountService\x12c\n" +
 	"\x12CreateOrganization\x12%.billing.v1.CreateOrganizationRequest\x1a&.billing.v1.CreateOrganizationResponse\x12_\n" +
 	"\x0fGetOrganization\x12\".billing.v1.GetOrganizationRequest\x1a#.billing.v1.GetOrganizationResponse\"\x03\x90\x02\x01\x12e\n" +
@@ -1858,7 +2568,14 @@ const file_billing_v1_account_service_proto_rawDesc = "" +
 	"\fCreateApiKey\x12\x1f.billing.v1.CreateApiKeyRequest\x1a .billing.v1.CreateApiKeyResponse\x12M\n" +
 	"\tGetApiKey\x12\x1c.billing.v1.GetApiKeyRequest\x1a\x1d.billing.v1.GetApiKeyResponse\"\x03\x90\x02\x01\x12S\n" +
 	"\vListApiKeys\x12\x1e.billing.v1.ListApiKeysRequest\x1a\x1f.billing.v1.ListApiKeysResponse\"\x03\x90\x02\x01\x12V\n" +
-	"\fRevokeApiKey\x12\x1f.billing.v1.RevokeApiKeyRequest\x1a .billing.v1.RevokeApiKeyResponse\"\x03\x90\x02\x02B>Z<github.com/wallet-service/wallet/gen/go/billing/v1;billingv1b\x06proto3"
+	"\fRevokeApiKey\x12\x1f.billing.v1.RevokeApiKeyRequest\x1a .billing.v1.RevokeApiKeyResponse\"\x03\x90\x02\x02\x12q\n" +
+	"\x15SuspendBillingAccount\x12(.billing.v1.SuspendBillingAccountRequest\x1a).billing.v1.SuspendBillingAccountResponse\"\x03\x90\x02\x02\x12n\n" +
+	"\x14ResumeBillingAccount\x12'.billing.v1.ResumeBillingAccountRequest\x1a(.billing.v1.ResumeBillingAccountResponse\"\x03\x90\x02\x02\x12k\n" +
+	"\x13CloseBillingAccount\x12&.billing.v1.CloseBillingAccountRequest\x1a'.billing.v1.CloseBillingAccountResponse\"\x03\x90\x02\x02\x12k\n" +
+	"\x13GetSuspensionPolicy\x12&.billing.v1.GetSuspensionPolicyRequest\x1a'.billing.v1.GetSuspensionPolicyResponse\"\x03\x90\x02\x01\x12t\n" +
+	"\x16UpdateSuspensionPolicy\x12).billing.v1.UpdateSuspensionPolicyRequest\x1a*.billing.v1.UpdateSuspensionPolicyResponse\"\x03\x90\x02\x02\x12w\n" +
+	"\x17GetNotificationSettings\x12*.billing.v1.GetNotificationSettingsRequest\x1a+.billing.v1.GetNotificationSettingsResponse\"\x03\x90\x02\x01\x12\x80\x01\n" +
+	"\x1aUpdateNotificationSettings\x12-.billing.v1.UpdateNotificationSettingsRequest\x1a..billing.v1.UpdateNotificationSettingsResponse\"\x03\x90\x02\x02B>Z<github.com/wallet-service/wallet/gen/go/billing/v1;billingv1b\x06proto3"
 
 var (
 	file_billing_v1_account_service_proto_rawDescOnce sync.Once
@@ -1872,113 +2589,152 @@ func file_billing_v1_account_service_proto_rawDescGZIP() []byte {
 	return file_billing_v1_account_service_proto_rawDescData
 }
 
-var file_billing_v1_account_service_proto_msgTypes = make([]protoimpl.MessageInfo, 31)
+var file_billing_v1_account_service_proto_msgTypes = make([]protoimpl.MessageInfo, 45)
 var file_billing_v1_account_service_proto_goTypes = []any{
-	(*CreateOrganizationRequest)(nil),    // 0: billing.v1.CreateOrganizationRequest
-	(*CreateOrganizationResponse)(nil),   // 1: billing.v1.CreateOrganizationResponse
-	(*GetOrganizationRequest)(nil),       // 2: billing.v1.GetOrganizationRequest
-	(*GetOrganizationResponse)(nil),      // 3: billing.v1.GetOrganizationResponse
-	(*ListOrganizationsRequest)(nil),     // 4: billing.v1.ListOrganizationsRequest
-	(*ListOrganizationsResponse)(nil),    // 5: billing.v1.ListOrganizationsResponse
-	(*UpdateOrganizationRequest)(nil),    // 6: billing.v1.UpdateOrganizationRequest
-	(*UpdateOrganizationResponse)(nil),   // 7: billing.v1.UpdateOrganizationResponse
-	(*GetBillingAccountRequest)(nil),     // 8: billing.v1.GetBillingAccountRequest
-	(*GetBillingAccountResponse)(nil),    // 9: billing.v1.GetBillingAccountResponse
-	(*UpdateBillingAccountRequest)(nil),  // 10: billing.v1.UpdateBillingAccountRequest
-	(*UpdateBillingAccountResponse)(nil), // 11: billing.v1.UpdateBillingAccountResponse
-	(*ListWalletsRequest)(nil),           // 12: billing.v1.ListWalletsRequest
-	(*WalletRecord)(nil),                 // 13: billing.v1.WalletRecord
-	(*ListWalletsResponse)(nil),          // 14: billing.v1.ListWalletsResponse
-	(*CreateProjectRequest)(nil),         // 15: billing.v1.CreateProjectRequest
-	(*CreateProjectResponse)(nil),        // 16: billing.v1.CreateProjectResponse
-	(*GetProjectRequest)(nil),            // 17: billing.v1.GetProjectRequest
-	(*GetProjectResponse)(nil),           // 18: billing.v1.GetProjectResponse
-	(*ListProjectsRequest)(nil),          // 19: billing.v1.ListProjectsRequest
-	(*ListProjectsResponse)(nil),         // 20: billing.v1.ListProjectsResponse
-	(*UpdateProjectRequest)(nil),         // 21: billing.v1.UpdateProjectRequest
-	(*UpdateProjectResponse)(nil),        // 22: billing.v1.UpdateProjectResponse
-	(*CreateApiKeyRequest)(nil),          // 23: billing.v1.CreateApiKeyRequest
-	(*CreateApiKeyResponse)(nil),         // 24: billing.v1.CreateApiKeyResponse
-	(*GetApiKeyRequest)(nil),             // 25: billing.v1.GetApiKeyRequest
-	(*GetApiKeyResponse)(nil),            // 26: billing.v1.GetApiKeyResponse
-	(*ListApiKeysRequest)(nil),           // 27: billing.v1.ListApiKeysRequest
-	(*ListApiKeysResponse)(nil),          // 28: billing.v1.ListApiKeysResponse
-	(*RevokeApiKeyRequest)(nil),          // 29: billing.v1.RevokeApiKeyRequest
-	(*RevokeApiKeyResponse)(nil),         // 30: billing.v1.RevokeApiKeyResponse
-	(*durationpb.Duration)(nil),          // 31: google.protobuf.Duration
-	(*Organization)(nil),                 // 32: billing.v1.Organization
-	(*BillingAccount)(nil),               // 33: billing.v1.BillingAccount
-	(*v1.Wallet)(nil),                    // 34: wallet.v1.Wallet
-	(*timestamppb.Timestamp)(nil),        // 35: google.protobuf.Timestamp
-	(*Project)(nil),                      // 36: billing.v1.Project
-	(Role)(0),                            // 37: billing.v1.Role
-	(*ApiKey)(nil),                       // 38: billing.v1.ApiKey
-	(*v1.CreateWalletRequest)(nil),       // 39: wallet.v1.CreateWalletRequest
-	(*v1.DeleteWalletRequest)(nil),       // 40: wallet.v1.DeleteWalletRequest
-	(*v1.CreateWalletResponse)(nil),      // 41: wallet.v1.CreateWalletResponse
-	(*v1.DeleteWalletResponse)(nil),      // 42: wallet.v1.DeleteWalletResponse
+	(*CreateOrganizationRequest)(nil),          // 0: billing.v1.CreateOrganizationRequest
+	(*CreateOrganizationResponse)(nil),         // 1: billing.v1.CreateOrganizationResponse
+	(*GetOrganizationRequest)(nil),             // 2: billing.v1.GetOrganizationRequest
+	(*GetOrganizationResponse)(nil),            // 3: billing.v1.GetOrganizationResponse
+	(*ListOrganizationsRequest)(nil),           // 4: billing.v1.ListOrganizationsRequest
+	(*ListOrganizationsResponse)(nil),          // 5: billing.v1.ListOrganizationsResponse
+	(*UpdateOrganizationRequest)(nil),          // 6: billing.v1.UpdateOrganizationRequest
+	(*UpdateOrganizationResponse)(nil),         // 7: billing.v1.UpdateOrganizationResponse
+	(*GetBillingAccountRequest)(nil),           // 8: billing.v1.GetBillingAccountRequest
+	(*GetBillingAccountResponse)(nil),          // 9: billing.v1.GetBillingAccountResponse
+	(*UpdateBillingAccountRequest)(nil),        // 10: billing.v1.UpdateBillingAccountRequest
+	(*UpdateBillingAccountResponse)(nil),       // 11: billing.v1.UpdateBillingAccountResponse
+	(*ListWalletsRequest)(nil),                 // 12: billing.v1.ListWalletsRequest
+	(*WalletRecord)(nil),                       // 13: billing.v1.WalletRecord
+	(*ListWalletsResponse)(nil),                // 14: billing.v1.ListWalletsResponse
+	(*CreateProjectRequest)(nil),               // 15: billing.v1.CreateProjectRequest
+	(*CreateProjectResponse)(nil),              // 16: billing.v1.CreateProjectResponse
+	(*GetProjectRequest)(nil),                  // 17: billing.v1.GetProjectRequest
+	(*GetProjectResponse)(nil),                 // 18: billing.v1.GetProjectResponse
+	(*ListProjectsRequest)(nil),                // 19: billing.v1.ListProjectsRequest
+	(*ListProjectsResponse)(nil),               // 20: billing.v1.ListProjectsResponse
+	(*UpdateProjectRequest)(nil),               // 21: billing.v1.UpdateProjectRequest
+	(*UpdateProjectResponse)(nil),              // 22: billing.v1.UpdateProjectResponse
+	(*CreateApiKeyRequest)(nil),                // 23: billing.v1.CreateApiKeyRequest
+	(*CreateApiKeyResponse)(nil),               // 24: billing.v1.CreateApiKeyResponse
+	(*GetApiKeyRequest)(nil),                   // 25: billing.v1.GetApiKeyRequest
+	(*GetApiKeyResponse)(nil),                  // 26: billing.v1.GetApiKeyResponse
+	(*ListApiKeysRequest)(nil),                 // 27: billing.v1.ListApiKeysRequest
+	(*ListApiKeysResponse)(nil),                // 28: billing.v1.ListApiKeysResponse
+	(*RevokeApiKeyRequest)(nil),                // 29: billing.v1.RevokeApiKeyRequest
+	(*RevokeApiKeyResponse)(nil),               // 30: billing.v1.RevokeApiKeyResponse
+	(*SuspendBillingAccountRequest)(nil),       // 31: billing.v1.SuspendBillingAccountRequest
+	(*SuspendBillingAccountResponse)(nil),      // 32: billing.v1.SuspendBillingAccountResponse
+	(*ResumeBillingAccountRequest)(nil),        // 33: billing.v1.ResumeBillingAccountRequest
+	(*ResumeBillingAccountResponse)(nil),       // 34: billing.v1.ResumeBillingAccountResponse
+	(*CloseBillingAccountRequest)(nil),         // 35: billing.v1.CloseBillingAccountRequest
+	(*CloseBillingAccountResponse)(nil),        // 36: billing.v1.CloseBillingAccountResponse
+	(*GetSuspensionPolicyRequest)(nil),         // 37: billing.v1.GetSuspensionPolicyRequest
+	(*GetSuspensionPolicyResponse)(nil),        // 38: billing.v1.GetSuspensionPolicyResponse
+	(*UpdateSuspensionPolicyRequest)(nil),      // 39: billing.v1.UpdateSuspensionPolicyRequest
+	(*UpdateSuspensionPolicyResponse)(nil),     // 40: billing.v1.UpdateSuspensionPolicyResponse
+	(*GetNotificationSettingsRequest)(nil),     // 41: billing.v1.GetNotificationSettingsRequest
+	(*GetNotificationSettingsResponse)(nil),    // 42: billing.v1.GetNotificationSettingsResponse
+	(*UpdateNotificationSettingsRequest)(nil),  // 43: billing.v1.UpdateNotificationSettingsRequest
+	(*UpdateNotificationSettingsResponse)(nil), // 44: billing.v1.UpdateNotificationSettingsResponse
+	(*durationpb.Duration)(nil),                // 45: google.protobuf.Duration
+	(*Organization)(nil),                       // 46: billing.v1.Organization
+	(*BillingAccount)(nil),                     // 47: billing.v1.BillingAccount
+	(*v1.Wallet)(nil),                          // 48: wallet.v1.Wallet
+	(*timestamppb.Timestamp)(nil),              // 49: google.protobuf.Timestamp
+	(*Project)(nil),                            // 50: billing.v1.Project
+	(Role)(0),                                  // 51: billing.v1.Role
+	(*ApiKey)(nil),                             // 52: billing.v1.ApiKey
+	(*SuspensionPolicy)(nil),                   // 53: billing.v1.SuspensionPolicy
+	(*NotificationTarget)(nil),                 // 54: billing.v1.NotificationTarget
+	(*v1.CreateWalletRequest)(nil),             // 55: wallet.v1.CreateWalletRequest
+	(*v1.DeleteWalletRequest)(nil),             // 56: wallet.v1.DeleteWalletRequest
+	(*v1.CreateWalletResponse)(nil),            // 57: wallet.v1.CreateWalletResponse
+	(*v1.DeleteWalletResponse)(nil),            // 58: wallet.v1.DeleteWalletResponse
 }
 var file_billing_v1_account_service_proto_depIdxs = []int32{
-	31, // 0: billing.v1.CreateOrganizationRequest.usage_age_max:type_name -> google.protobuf.Duration
-	32, // 1: billing.v1.CreateOrganizationResponse.organization:type_name -> billing.v1.Organization
-	32, // 2: billing.v1.GetOrganizationResponse.organization:type_name -> billing.v1.Organization
-	32, // 3: billing.v1.ListOrganizationsResponse.organizations:type_name -> billing.v1.Organization
-	31, // 4: billing.v1.UpdateOrganizationRequest.usage_age_max:type_name -> google.protobuf.Duration
-	32, // 5: billing.v1.UpdateOrganizationResponse.organization:type_name -> billing.v1.Organization
-	33, // 6: billing.v1.GetBillingAccountResponse.billing_account:type_name -> billing.v1.BillingAccount
-	33, // 7: billing.v1.UpdateBillingAccountResponse.billing_account:type_name -> billing.v1.BillingAccount
-	34, // 8: billing.v1.WalletRecord.wallet:type_name -> wallet.v1.Wallet
-	35, // 9: billing.v1.WalletRecord.delete_time:type_name -> google.protobuf.Timestamp
+	45, // 0: billing.v1.CreateOrganizationRequest.usage_age_max:type_name -> google.protobuf.Duration
+	46, // 1: billing.v1.CreateOrganizationResponse.organization:type_name -> billing.v1.Organization
+	46, // 2: billing.v1.GetOrganizationResponse.organization:type_name -> billing.v1.Organization
+	46, // 3: billing.v1.ListOrganizationsResponse.organizations:type_name -> billing.v1.Organization
+	45, // 4: billing.v1.UpdateOrganizationRequest.usage_age_max:type_name -> google.protobuf.Duration
+	46, // 5: billing.v1.UpdateOrganizationResponse.organization:type_name -> billing.v1.Organization
+	47, // 6: billing.v1.GetBillingAccountResponse.billing_account:type_name -> billing.v1.BillingAccount
+	47, // 7: billing.v1.UpdateBillingAccountResponse.billing_account:type_name -> billing.v1.BillingAccount
+	48, // 8: billing.v1.WalletRecord.wallet:type_name -> wallet.v1.Wallet
+	49, // 9: billing.v1.WalletRecord.delete_time:type_name -> google.protobuf.Timestamp
 	13, // 10: billing.v1.ListWalletsResponse.wallets:type_name -> billing.v1.WalletRecord
-	36, // 11: billing.v1.CreateProjectResponse.project:type_name -> billing.v1.Project
-	36, // 12: billing.v1.GetProjectResponse.project:type_name -> billing.v1.Project
-	36, // 13: billing.v1.ListProjectsResponse.projects:type_name -> billing.v1.Project
-	36, // 14: billing.v1.UpdateProjectResponse.project:type_name -> billing.v1.Project
-	37, // 15: billing.v1.CreateApiKeyRequest.role:type_name -> billing.v1.Role
-	35, // 16: billing.v1.CreateApiKeyRequest.expire_time:type_name -> google.protobuf.Timestamp
-	38, // 17: billing.v1.CreateApiKeyResponse.api_key:type_name -> billing.v1.ApiKey
-	38, // 18: billing.v1.GetApiKeyResponse.api_key:type_name -> billing.v1.ApiKey
-	38, // 19: billing.v1.ListApiKeysResponse.api_keys:type_name -> billing.v1.ApiKey
-	38, // 20: billing.v1.RevokeApiKeyResponse.api_key:type_name -> billing.v1.ApiKey
-	0,  // 21: billing.v1.AccountService.CreateOrganization:input_type -> billing.v1.CreateOrganizationRequest
-	2,  // 22: billing.v1.AccountService.GetOrganization:input_type -> billing.v1.GetOrganizationRequest
-	4,  // 23: billing.v1.AccountService.ListOrganizations:input_type -> billing.v1.ListOrganizationsRequest
-	6,  // 24: billing.v1.AccountService.UpdateOrganization:input_type -> billing.v1.UpdateOrganizationRequest
-	8,  // 25: billing.v1.AccountService.GetBillingAccount:input_type -> billing.v1.GetBillingAccountRequest
-	10, // 26: billing.v1.AccountService.UpdateBillingAccount:input_type -> billing.v1.UpdateBillingAccountRequest
-	39, // 27: billing.v1.AccountService.CreateWallet:input_type -> wallet.v1.CreateWalletRequest
-	12, // 28: billing.v1.AccountService.ListWallets:input_type -> billing.v1.ListWalletsRequest
-	40, // 29: billing.v1.AccountService.DeleteWallet:input_type -> wallet.v1.DeleteWalletRequest
-	15, // 30: billing.v1.AccountService.CreateProject:input_type -> billing.v1.CreateProjectRequest
-	17, // 31: billing.v1.AccountService.GetProject:input_type -> billing.v1.GetProjectRequest
-	19, // 32: billing.v1.AccountService.ListProjects:input_type -> billing.v1.ListProjectsRequest
-	21, // 33: billing.v1.AccountService.UpdateProject:input_type -> billing.v1.UpdateProjectRequest
-	23, // 34: billing.v1.AccountService.CreateApiKey:input_type -> billing.v1.CreateApiKeyRequest
-	25, // 35: billing.v1.AccountService.GetApiKey:input_type -> billing.v1.GetApiKeyRequest
-	27, // 36: billing.v1.AccountService.ListApiKeys:input_type -> billing.v1.ListApiKeysRequest
-	29, // 37: billing.v1.AccountService.RevokeApiKey:input_type -> billing.v1.RevokeApiKeyRequest
-	1,  // 38: billing.v1.AccountService.CreateOrganization:output_type -> billing.v1.CreateOrganizationResponse
-	3,  // 39: billing.v1.AccountService.GetOrganization:output_type -> billing.v1.GetOrganizationResponse
-	5,  // 40: billing.v1.AccountService.ListOrganizations:output_type -> billing.v1.ListOrganizationsResponse
-	7,  // 41: billing.v1.AccountService.UpdateOrganization:output_type -> billing.v1.UpdateOrganizationResponse
-	9,  // 42: billing.v1.AccountService.GetBillingAccount:output_type -> billing.v1.GetBillingAccountResponse
-	11, // 43: billing.v1.AccountService.UpdateBillingAccount:output_type -> billing.v1.UpdateBillingAccountResponse
-	41, // 44: billing.v1.AccountService.CreateWallet:output_type -> wallet.v1.CreateWalletResponse
-	14, // 45: billing.v1.AccountService.ListWallets:output_type -> billing.v1.ListWalletsResponse
-	42, // 46: billing.v1.AccountService.DeleteWallet:output_type -> wallet.v1.DeleteWalletResponse
-	16, // 47: billing.v1.AccountService.CreateProject:output_type -> billing.v1.CreateProjectResponse
-	18, // 48: billing.v1.AccountService.GetProject:output_type -> billing.v1.GetProjectResponse
-	20, // 49: billing.v1.AccountService.ListProjects:output_type -> billing.v1.ListProjectsResponse
-	22, // 50: billing.v1.AccountService.UpdateProject:output_type -> billing.v1.UpdateProjectResponse
-	24, // 51: billing.v1.AccountService.CreateApiKey:output_type -> billing.v1.CreateApiKeyResponse
-	26, // 52: billing.v1.AccountService.GetApiKey:output_type -> billing.v1.GetApiKeyResponse
-	28, // 53: billing.v1.AccountService.ListApiKeys:output_type -> billing.v1.ListApiKeysResponse
-	30, // 54: billing.v1.AccountService.RevokeApiKey:output_type -> billing.v1.RevokeApiKeyResponse
-	38, // [38:55] is the sub-list for method output_type
-	21, // [21:38] is the sub-list for method input_type
-	21, // [21:21] is the sub-list for extension type_name
-	21, // [21:21] is the sub-list for extension extendee
-	0,  // [0:21] is the sub-list for field type_name
+	50, // 11: billing.v1.CreateProjectResponse.project:type_name -> billing.v1.Project
+	50, // 12: billing.v1.GetProjectResponse.project:type_name -> billing.v1.Project
+	50, // 13: billing.v1.ListProjectsResponse.projects:type_name -> billing.v1.Project
+	50, // 14: billing.v1.UpdateProjectResponse.project:type_name -> billing.v1.Project
+	51, // 15: billing.v1.CreateApiKeyRequest.role:type_name -> billing.v1.Role
+	49, // 16: billing.v1.CreateApiKeyRequest.expire_time:type_name -> google.protobuf.Timestamp
+	52, // 17: billing.v1.CreateApiKeyResponse.api_key:type_name -> billing.v1.ApiKey
+	52, // 18: billing.v1.GetApiKeyResponse.api_key:type_name -> billing.v1.ApiKey
+	52, // 19: billing.v1.ListApiKeysResponse.api_keys:type_name -> billing.v1.ApiKey
+	52, // 20: billing.v1.RevokeApiKeyResponse.api_key:type_name -> billing.v1.ApiKey
+	47, // 21: billing.v1.SuspendBillingAccountResponse.billing_account:type_name -> billing.v1.BillingAccount
+	47, // 22: billing.v1.ResumeBillingAccountResponse.billing_account:type_name -> billing.v1.BillingAccount
+	47, // 23: billing.v1.CloseBillingAccountResponse.billing_account:type_name -> billing.v1.BillingAccount
+	53, // 24: billing.v1.GetSuspensionPolicyResponse.policy:type_name -> billing.v1.SuspensionPolicy
+	53, // 25: billing.v1.UpdateSuspensionPolicyRequest.policy:type_name -> billing.v1.SuspensionPolicy
+	53, // 26: billing.v1.UpdateSuspensionPolicyResponse.policy:type_name -> billing.v1.SuspensionPolicy
+	54, // 27: billing.v1.GetNotificationSettingsResponse.targets:type_name -> billing.v1.NotificationTarget
+	54, // 28: billing.v1.UpdateNotificationSettingsRequest.targets:type_name -> billing.v1.NotificationTarget
+	54, // 29: billing.v1.UpdateNotificationSettingsResponse.targets:type_name -> billing.v1.NotificationTarget
+	0,  // 30: billing.v1.AccountService.CreateOrganization:input_type -> billing.v1.CreateOrganizationRequest
+	2,  // 31: billing.v1.AccountService.GetOrganization:input_type -> billing.v1.GetOrganizationRequest
+	4,  // 32: billing.v1.AccountService.ListOrganizations:input_type -> billing.v1.ListOrganizationsRequest
+	6,  // 33: billing.v1.AccountService.UpdateOrganization:input_type -> billing.v1.UpdateOrganizationRequest
+	8,  // 34: billing.v1.AccountService.GetBillingAccount:input_type -> billing.v1.GetBillingAccountRequest
+	10, // 35: billing.v1.AccountService.UpdateBillingAccount:input_type -> billing.v1.UpdateBillingAccountRequest
+	55, // 36: billing.v1.AccountService.CreateWallet:input_type -> wallet.v1.CreateWalletRequest
+	12, // 37: billing.v1.AccountService.ListWallets:input_type -> billing.v1.ListWalletsRequest
+	56, // 38: billing.v1.AccountService.DeleteWallet:input_type -> wallet.v1.DeleteWalletRequest
+	15, // 39: billing.v1.AccountService.CreateProject:input_type -> billing.v1.CreateProjectRequest
+	17, // 40: billing.v1.AccountService.GetProject:input_type -> billing.v1.GetProjectRequest
+	19, // 41: billing.v1.AccountService.ListProjects:input_type -> billing.v1.ListProjectsRequest
+	21, // 42: billing.v1.AccountService.UpdateProject:input_type -> billing.v1.UpdateProjectRequest
+	23, // 43: billing.v1.AccountService.CreateApiKey:input_type -> billing.v1.CreateApiKeyRequest
+	25, // 44: billing.v1.AccountService.GetApiKey:input_type -> billing.v1.GetApiKeyRequest
+	27, // 45: billing.v1.AccountService.ListApiKeys:input_type -> billing.v1.ListApiKeysRequest
+	29, // 46: billing.v1.AccountService.RevokeApiKey:input_type -> billing.v1.RevokeApiKeyRequest
+	31, // 47: billing.v1.AccountService.SuspendBillingAccount:input_type -> billing.v1.SuspendBillingAccountRequest
+	33, // 48: billing.v1.AccountService.ResumeBillingAccount:input_type -> billing.v1.ResumeBillingAccountRequest
+	35, // 49: billing.v1.AccountService.CloseBillingAccount:input_type -> billing.v1.CloseBillingAccountRequest
+	37, // 50: billing.v1.AccountService.GetSuspensionPolicy:input_type -> billing.v1.GetSuspensionPolicyRequest
+	39, // 51: billing.v1.AccountService.UpdateSuspensionPolicy:input_type -> billing.v1.UpdateSuspensionPolicyRequest
+	41, // 52: billing.v1.AccountService.GetNotificationSettings:input_type -> billing.v1.GetNotificationSettingsRequest
+	43, // 53: billing.v1.AccountService.UpdateNotificationSettings:input_type -> billing.v1.UpdateNotificationSettingsRequest
+	1,  // 54: billing.v1.AccountService.CreateOrganization:output_type -> billing.v1.CreateOrganizationResponse
+	3,  // 55: billing.v1.AccountService.GetOrganization:output_type -> billing.v1.GetOrganizationResponse
+	5,  // 56: billing.v1.AccountService.ListOrganizations:output_type -> billing.v1.ListOrganizationsResponse
+	7,  // 57: billing.v1.AccountService.UpdateOrganization:output_type -> billing.v1.UpdateOrganizationResponse
+	9,  // 58: billing.v1.AccountService.GetBillingAccount:output_type -> billing.v1.GetBillingAccountResponse
+	11, // 59: billing.v1.AccountService.UpdateBillingAccount:output_type -> billing.v1.UpdateBillingAccountResponse
+	57, // 60: billing.v1.AccountService.CreateWallet:output_type -> wallet.v1.CreateWalletResponse
+	14, // 61: billing.v1.AccountService.ListWallets:output_type -> billing.v1.ListWalletsResponse
+	58, // 62: billing.v1.AccountService.DeleteWallet:output_type -> wallet.v1.DeleteWalletResponse
+	16, // 63: billing.v1.AccountService.CreateProject:output_type -> billing.v1.CreateProjectResponse
+	18, // 64: billing.v1.AccountService.GetProject:output_type -> billing.v1.GetProjectResponse
+	20, // 65: billing.v1.AccountService.ListProjects:output_type -> billing.v1.ListProjectsResponse
+	22, // 66: billing.v1.AccountService.UpdateProject:output_type -> billing.v1.UpdateProjectResponse
+	24, // 67: billing.v1.AccountService.CreateApiKey:output_type -> billing.v1.CreateApiKeyResponse
+	26, // 68: billing.v1.AccountService.GetApiKey:output_type -> billing.v1.GetApiKeyResponse
+	28, // 69: billing.v1.AccountService.ListApiKeys:output_type -> billing.v1.ListApiKeysResponse
+	30, // 70: billing.v1.AccountService.RevokeApiKey:output_type -> billing.v1.RevokeApiKeyResponse
+	32, // 71: billing.v1.AccountService.SuspendBillingAccount:output_type -> billing.v1.SuspendBillingAccountResponse
+	34, // 72: billing.v1.AccountService.ResumeBillingAccount:output_type -> billing.v1.ResumeBillingAccountResponse
+	36, // 73: billing.v1.AccountService.CloseBillingAccount:output_type -> billing.v1.CloseBillingAccountResponse
+	38, // 74: billing.v1.AccountService.GetSuspensionPolicy:output_type -> billing.v1.GetSuspensionPolicyResponse
+	40, // 75: billing.v1.AccountService.UpdateSuspensionPolicy:output_type -> billing.v1.UpdateSuspensionPolicyResponse
+	42, // 76: billing.v1.AccountService.GetNotificationSettings:output_type -> billing.v1.GetNotificationSettingsResponse
+	44, // 77: billing.v1.AccountService.UpdateNotificationSettings:output_type -> billing.v1.UpdateNotificationSettingsResponse
+	54, // [54:78] is the sub-list for method output_type
+	30, // [30:54] is the sub-list for method input_type
+	30, // [30:30] is the sub-list for extension type_name
+	30, // [30:30] is the sub-list for extension extendee
+	0,  // [0:30] is the sub-list for field type_name
 }
 
 func init() { file_billing_v1_account_service_proto_init() }
@@ -1994,7 +2750,7 @@ func file_billing_v1_account_service_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_billing_v1_account_service_proto_rawDesc), len(file_billing_v1_account_service_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   31,
+			NumMessages:   45,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -20,23 +20,30 @@ import (
 const _ = grpc.SupportPackageIsVersion9
 
 const (
-	AccountService_CreateOrganization_FullMethodName   = "/billing.v1.AccountService/CreateOrganization"
-	AccountService_GetOrganization_FullMethodName      = "/billing.v1.AccountService/GetOrganization"
-	AccountService_ListOrganizations_FullMethodName    = "/billing.v1.AccountService/ListOrganizations"
-	AccountService_UpdateOrganization_FullMethodName   = "/billing.v1.AccountService/UpdateOrganization"
-	AccountService_GetBillingAccount_FullMethodName    = "/billing.v1.AccountService/GetBillingAccount"
-	AccountService_UpdateBillingAccount_FullMethodName = "/billing.v1.AccountService/UpdateBillingAccount"
-	AccountService_CreateWallet_FullMethodName         = "/billing.v1.AccountService/CreateWallet"
-	AccountService_ListWallets_FullMethodName          = "/billing.v1.AccountService/ListWallets"
-	AccountService_DeleteWallet_FullMethodName         = "/billing.v1.AccountService/DeleteWallet"
-	AccountService_CreateProject_FullMethodName        = "/billing.v1.AccountService/CreateProject"
-	AccountService_GetProject_FullMethodName           = "/billing.v1.AccountService/GetProject"
-	AccountService_ListProjects_FullMethodName         = "/billing.v1.AccountService/ListProjects"
-	AccountService_UpdateProject_FullMethodName        = "/billing.v1.AccountService/UpdateProject"
-	AccountService_CreateApiKey_FullMethodName         = "/billing.v1.AccountService/CreateApiKey"
-	AccountService_GetApiKey_FullMethodName            = "/billing.v1.AccountService/GetApiKey"
-	AccountService_ListApiKeys_FullMethodName          = "/billing.v1.AccountService/ListApiKeys"
-	AccountService_RevokeApiKey_FullMethodName         = "/billing.v1.AccountService/RevokeApiKey"
+	AccountService_CreateOrganization_FullMethodName         = "/billing.v1.AccountService/CreateOrganization"
+	AccountService_GetOrganization_FullMethodName            = "/billing.v1.AccountService/GetOrganization"
+	AccountService_ListOrganizations_FullMethodName          = "/billing.v1.AccountService/ListOrganizations"
+	AccountService_UpdateOrganization_FullMethodName         = "/billing.v1.AccountService/UpdateOrganization"
+	AccountService_GetBillingAccount_FullMethodName          = "/billing.v1.AccountService/GetBillingAccount"
+	AccountService_UpdateBillingAccount_FullMethodName       = "/billing.v1.AccountService/UpdateBillingAccount"
+	AccountService_CreateWallet_FullMethodName               = "/billing.v1.AccountService/CreateWallet"
+	AccountService_ListWallets_FullMethodName                = "/billing.v1.AccountService/ListWallets"
+	AccountService_DeleteWallet_FullMethodName               = "/billing.v1.AccountService/DeleteWallet"
+	AccountService_CreateProject_FullMethodName              = "/billing.v1.AccountService/CreateProject"
+	AccountService_GetProject_FullMethodName                 = "/billing.v1.AccountService/GetProject"
+	AccountService_ListProjects_FullMethodName               = "/billing.v1.AccountService/ListProjects"
+	AccountService_UpdateProject_FullMethodName              = "/billing.v1.AccountService/UpdateProject"
+	AccountService_CreateApiKey_FullMethodName               = "/billing.v1.AccountService/CreateApiKey"
+	AccountService_GetApiKey_FullMethodName                  = "/billing.v1.AccountService/GetApiKey"
+	AccountService_ListApiKeys_FullMethodName                = "/billing.v1.AccountService/ListApiKeys"
+	AccountService_RevokeApiKey_FullMethodName               = "/billing.v1.AccountService/RevokeApiKey"
+	AccountService_SuspendBillingAccount_FullMethodName      = "/billing.v1.AccountService/SuspendBillingAccount"
+	AccountService_ResumeBillingAccount_FullMethodName       = "/billing.v1.AccountService/ResumeBillingAccount"
+	AccountService_CloseBillingAccount_FullMethodName        = "/billing.v1.AccountService/CloseBillingAccount"
+	AccountService_GetSuspensionPolicy_FullMethodName        = "/billing.v1.AccountService/GetSuspensionPolicy"
+	AccountService_UpdateSuspensionPolicy_FullMethodName     = "/billing.v1.AccountService/UpdateSuspensionPolicy"
+	AccountService_GetNotificationSettings_FullMethodName    = "/billing.v1.AccountService/GetNotificationSettings"
+	AccountService_UpdateNotificationSettings_FullMethodName = "/billing.v1.AccountService/UpdateNotificationSettings"
 )
 
 // AccountServiceClient is the client API for AccountService service.
@@ -79,6 +86,20 @@ type AccountServiceClient interface {
 	ListApiKeys(ctx context.Context, in *ListApiKeysRequest, opts ...grpc.CallOption) (*ListApiKeysResponse, error)
 	// Revokes a key for good, within a second. The last admin key of an organization cannot revoke itself. Admin.
 	RevokeApiKey(ctx context.Context, in *RevokeApiKeyRequest, opts ...grpc.CallOption) (*RevokeApiKeyResponse, error)
+	// Suspends a billing account by hand: holds and purchases are refused, usage is still recorded. Operator.
+	SuspendBillingAccount(ctx context.Context, in *SuspendBillingAccountRequest, opts ...grpc.CallOption) (*SuspendBillingAccountResponse, error)
+	// Ends a suspension, whatever its reason. Operator.
+	ResumeBillingAccount(ctx context.Context, in *ResumeBillingAccountRequest, opts ...grpc.CallOption) (*ResumeBillingAccountResponse, error)
+	// Closes a billing account for good; its wallet has to be closed before. Operator.
+	CloseBillingAccount(ctx context.Context, in *CloseBillingAccountRequest, opts ...grpc.CallOption) (*CloseBillingAccountResponse, error)
+	// Reads how a billing account is warned and suspended as its wallet runs empty. Viewer.
+	GetSuspensionPolicy(ctx context.Context, in *GetSuspensionPolicyRequest, opts ...grpc.CallOption) (*GetSuspensionPolicyResponse, error)
+	// Replaces it. Operator.
+	UpdateSuspensionPolicy(ctx context.Context, in *UpdateSuspensionPolicyRequest, opts ...grpc.CallOption) (*UpdateSuspensionPolicyResponse, error)
+	// Reads who is told about the events of a billing account. Viewer.
+	GetNotificationSettings(ctx context.Context, in *GetNotificationSettingsRequest, opts ...grpc.CallOption) (*GetNotificationSettingsResponse, error)
+	// Replaces who is told. Admin.
+	UpdateNotificationSettings(ctx context.Context, in *UpdateNotificationSettingsRequest, opts ...grpc.CallOption) (*UpdateNotificationSettingsResponse, error)
 }
 
 type accountServiceClient struct {
@@ -259,6 +280,76 @@ func (c *accountServiceClient) RevokeApiKey(ctx context.Context, in *RevokeApiKe
 	return out, nil
 }
 
+func (c *accountServiceClient) SuspendBillingAccount(ctx context.Context, in *SuspendBillingAccountRequest, opts ...grpc.CallOption) (*SuspendBillingAccountResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(SuspendBillingAccountResponse)
+	err := c.cc.Invoke(ctx, AccountService_SuspendBillingAccount_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *accountServiceClient) ResumeBillingAccount(ctx context.Context, in *ResumeBillingAccountRequest, opts ...grpc.CallOption) (*ResumeBillingAccountResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ResumeBillingAccountResponse)
+	err := c.cc.Invoke(ctx, AccountService_ResumeBillingAccount_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *accountServiceClient) CloseBillingAccount(ctx context.Context, in *CloseBillingAccountRequest, opts ...grpc.CallOption) (*CloseBillingAccountResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(CloseBillingAccountResponse)
+	err := c.cc.Invoke(ctx, AccountService_CloseBillingAccount_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *accountServiceClient) GetSuspensionPolicy(ctx context.Context, in *GetSuspensionPolicyRequest, opts ...grpc.CallOption) (*GetSuspensionPolicyResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(GetSuspensionPolicyResponse)
+	err := c.cc.Invoke(ctx, AccountService_GetSuspensionPolicy_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *accountServiceClient) UpdateSuspensionPolicy(ctx context.Context, in *UpdateSuspensionPolicyRequest, opts ...grpc.CallOption) (*UpdateSuspensionPolicyResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(UpdateSuspensionPolicyResponse)
+	err := c.cc.Invoke(ctx, AccountService_UpdateSuspensionPolicy_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *accountServiceClient) GetNotificationSettings(ctx context.Context, in *GetNotificationSettingsRequest, opts ...grpc.CallOption) (*GetNotificationSettingsResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(GetNotificationSettingsResponse)
+	err := c.cc.Invoke(ctx, AccountService_GetNotificationSettings_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *accountServiceClient) UpdateNotificationSettings(ctx context.Context, in *UpdateNotificationSettingsRequest, opts ...grpc.CallOption) (*UpdateNotificationSettingsResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(UpdateNotificationSettingsResponse)
+	err := c.cc.Invoke(ctx, AccountService_UpdateNotificationSettings_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 // AccountServiceServer is the server API for AccountService service.
 // All implementations must embed UnimplementedAccountServiceServer
 // for forward compatibility.
@@ -299,6 +390,20 @@ type AccountServiceServer interface {
 	ListApiKeys(context.Context, *ListApiKeysRequest) (*ListApiKeysResponse, error)
 	// Revokes a key for good, within a second. The last admin key of an organization cannot revoke itself. Admin.
 	RevokeApiKey(context.Context, *RevokeApiKeyRequest) (*RevokeApiKeyResponse, error)
+	// Suspends a billing account by hand: holds and purchases are refused, usage is still recorded. Operator.
+	SuspendBillingAccount(context.Context, *SuspendBillingAccountRequest) (*SuspendBillingAccountResponse, error)
+	// Ends a suspension, whatever its reason. Operator.
+	ResumeBillingAccount(context.Context, *ResumeBillingAccountRequest) (*ResumeBillingAccountResponse, error)
+	// Closes a billing account for good; its wallet has to be closed before. Operator.
+	CloseBillingAccount(context.Context, *CloseBillingAccountRequest) (*CloseBillingAccountResponse, error)
+	// Reads how a billing account is warned and suspended as its wallet runs empty. Viewer.
+	GetSuspensionPolicy(context.Context, *GetSuspensionPolicyRequest) (*GetSuspensionPolicyResponse, error)
+	// Replaces it. Operator.
+	UpdateSuspensionPolicy(context.Context, *UpdateSuspensionPolicyRequest) (*UpdateSuspensionPolicyResponse, error)
+	// Reads who is told about the events of a billing account. Viewer.
+	GetNotificationSettings(context.Context, *GetNotificationSettingsRequest) (*GetNotificationSettingsResponse, error)
+	// Replaces who is told. Admin.
+	UpdateNotificationSettings(context.Context, *UpdateNotificationSettingsRequest) (*UpdateNotificationSettingsResponse, error)
 	mustEmbedUnimplementedAccountServiceServer()
 }
 
@@ -359,6 +464,27 @@ func (UnimplementedAccountServiceServer) ListApiKeys(context.Context, *ListApiKe
 }
 func (UnimplementedAccountServiceServer) RevokeApiKey(context.Context, *RevokeApiKeyRequest) (*RevokeApiKeyResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method RevokeApiKey not implemented")
+}
+func (UnimplementedAccountServiceServer) SuspendBillingAccount(context.Context, *SuspendBillingAccountRequest) (*SuspendBillingAccountResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method SuspendBillingAccount not implemented")
+}
+func (UnimplementedAccountServiceServer) ResumeBillingAccount(context.Context, *ResumeBillingAccountRequest) (*ResumeBillingAccountResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method ResumeBillingAccount not implemented")
+}
+func (UnimplementedAccountServiceServer) CloseBillingAccount(context.Context, *CloseBillingAccountRequest) (*CloseBillingAccountResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method CloseBillingAccount not implemented")
+}
+func (UnimplementedAccountServiceServer) GetSuspensionPolicy(context.Context, *GetSuspensionPolicyRequest) (*GetSuspensionPolicyResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method GetSuspensionPolicy not implemented")
+}
+func (UnimplementedAccountServiceServer) UpdateSuspensionPolicy(context.Context, *UpdateSuspensionPolicyRequest) (*UpdateSuspensionPolicyResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method UpdateSuspensionPolicy not implemented")
+}
+func (UnimplementedAccountServiceServer) GetNotificationSettings(context.Context, *GetNotificationSettingsRequest) (*GetNotificationSettingsResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method GetNotificationSettings not implemented")
+}
+func (UnimplementedAccountServiceServer) UpdateNotificationSettings(context.Context, *UpdateNotificationSettingsRequest) (*UpdateNotificationSettingsResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method UpdateNotificationSettings not implemented")
 }
 func (UnimplementedAccountServiceServer) mustEmbedUnimplementedAccountServiceServer() {}
 func (UnimplementedAccountServiceServer) testEmbeddedByValue()                        {}
@@ -687,6 +813,132 @@ func _AccountService_RevokeApiKey_Handler(srv interface{}, ctx context.Context, 
 	return interceptor(ctx, in, info, handler)
 }
 
+func _AccountService_SuspendBillingAccount_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(SuspendBillingAccountRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(AccountServiceServer).SuspendBillingAccount(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: AccountService_SuspendBillingAccount_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(AccountServiceServer).SuspendBillingAccount(ctx, req.(*SuspendBillingAccountRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _AccountService_ResumeBillingAccount_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ResumeBillingAccountRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(AccountServiceServer).ResumeBillingAccount(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: AccountService_ResumeBillingAccount_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(AccountServiceServer).ResumeBillingAccount(ctx, req.(*ResumeBillingAccountRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _AccountService_CloseBillingAccount_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(CloseBillingAccountRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(AccountServiceServer).CloseBillingAccount(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: AccountService_CloseBillingAccount_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(AccountServiceServer).CloseBillingAccount(ctx, req.(*CloseBillingAccountRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _AccountService_GetSuspensionPolicy_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(GetSuspensionPolicyRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(AccountServiceServer).GetSuspensionPolicy(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: AccountService_GetSuspensionPolicy_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(AccountServiceServer).GetSuspensionPolicy(ctx, req.(*GetSuspensionPolicyRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _AccountService_UpdateSuspensionPolicy_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(UpdateSuspensionPolicyRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(AccountServiceServer).UpdateSuspensionPolicy(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: AccountService_UpdateSuspensionPolicy_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(AccountServiceServer).UpdateSuspensionPolicy(ctx, req.(*UpdateSuspensionPolicyRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _AccountService_GetNotificationSettings_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(GetNotificationSettingsRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(AccountServiceServer).GetNotificationSettings(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: AccountService_GetNotificationSettings_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(AccountServiceServer).GetNotificationSettings(ctx, req.(*GetNotificationSettingsRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _AccountService_UpdateNotificationSettings_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(UpdateNotificationSettingsRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(AccountServiceServer).UpdateNotificationSettings(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: AccountService_UpdateNotificationSettings_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(AccountServiceServer).UpdateNotificationSettings(ctx, req.(*UpdateNotificationSettingsRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 // AccountService_ServiceDesc is the grpc.ServiceDesc for AccountService service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -761,6 +1013,34 @@ var AccountService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "RevokeApiKey",
 			Handler:    _AccountService_RevokeApiKey_Handler,
+		},
+		{
+			MethodName: "SuspendBillingAccount",
+			Handler:    _AccountService_SuspendBillingAccount_Handler,
+		},
+		{
+			MethodName: "ResumeBillingAccount",
+			Handler:    _AccountService_ResumeBillingAccount_Handler,
+		},
+		{
+			MethodName: "CloseBillingAccount",
+			Handler:    _AccountService_CloseBillingAccount_Handler,
+		},
+		{
+			MethodName: "GetSuspensionPolicy",
+			Handler:    _AccountService_GetSuspensionPolicy_Handler,
+		},
+		{
+			MethodName: "UpdateSuspensionPolicy",
+			Handler:    _AccountService_UpdateSuspensionPolicy_Handler,
+		},
+		{
+			MethodName: "GetNotificationSettings",
+			Handler:    _AccountService_GetNotificationSettings_Handler,
+		},
+		{
+			MethodName: "UpdateNotificationSettings",
+			Handler:    _AccountService_UpdateNotificationSettings_Handler,
 		},
 	},
 	Streams:  []grpc.StreamDesc{},

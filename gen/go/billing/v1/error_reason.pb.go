@@ -114,6 +114,34 @@ const (
 	ErrorReason_ERROR_REASON_INTERNAL ErrorReason = 42
 	// The entry only moved money between a wallet and its holds. Example: a refund of the entry that opened a hold.
 	ErrorReason_ERROR_REASON_ENTRY_NOT_REVERSIBLE ErrorReason = 43
+	// The spending limit of the wallet allows less; metadata has limit_minor, spent_minor and remaining_minor. Example: a hold of 60 with 50 left.
+	ErrorReason_ERROR_REASON_SPENDING_LIMIT_EXCEEDED ErrorReason = 44
+	// The billing account is suspended; metadata has suspended_reason. Example: a hold after the grace time ended.
+	ErrorReason_ERROR_REASON_BILLING_ACCOUNT_SUSPENDED ErrorReason = 45
+	// The billing account is closed for good. Example: a top-up of a closed account.
+	ErrorReason_ERROR_REASON_BILLING_ACCOUNT_CLOSED ErrorReason = 46
+	// What charges by itself needs the customer's consent. Example: enabling a recharge without a payment method.
+	ErrorReason_ERROR_REASON_CONSENT_REQUIRED ErrorReason = 47
+	// No such code can be redeemed, or no longer. Example: a code that expired.
+	ErrorReason_ERROR_REASON_PROMOTION_CODE_INVALID ErrorReason = 48
+	// The code was redeemed by another organization. Example: a code seen on a photograph.
+	ErrorReason_ERROR_REASON_PROMOTION_CODE_USED ErrorReason = 49
+	// The organization has a promotion whose window has not ended. Example: a second code in the same month.
+	ErrorReason_ERROR_REASON_PROMOTION_ALREADY_ACTIVE ErrorReason = 50
+	// More rows than an export may have; metadata has maximum_rows. Example: ten years of hourly usage.
+	ErrorReason_ERROR_REASON_EXPORT_TOO_LARGE ErrorReason = 51
+	// The URL may not be called; metadata has the field. Example: a webhook to a private address.
+	ErrorReason_ERROR_REASON_URL_REFUSED ErrorReason = 52
+	// The organization has as many of these as it may have; metadata has maximum. Example: a 17th webhook endpoint.
+	ErrorReason_ERROR_REASON_TOO_MANY_RESOURCES ErrorReason = 53
+	// Needs a manual top-up that has succeeded. Example: a spending limit before the first payment.
+	ErrorReason_ERROR_REASON_NO_MANUAL_TOPUP ErrorReason = 54
+	// The test clock is being advanced. Example: two advances at once.
+	ErrorReason_ERROR_REASON_TEST_CLOCK_BUSY ErrorReason = 55
+	// Organizations live on the test clock. Example: deleting it.
+	ErrorReason_ERROR_REASON_TEST_CLOCK_IN_USE ErrorReason = 56
+	// A top-up is on its way. Example: deleting the wallet that it will fund.
+	ErrorReason_ERROR_REASON_TOPUP_PENDING ErrorReason = 57
 )
 
 // Enum value maps for ErrorReason.
@@ -163,52 +191,80 @@ var (
 		41: "ERROR_REASON_NOT_IMPLEMENTED",
 		42: "ERROR_REASON_INTERNAL",
 		43: "ERROR_REASON_ENTRY_NOT_REVERSIBLE",
+		44: "ERROR_REASON_SPENDING_LIMIT_EXCEEDED",
+		45: "ERROR_REASON_BILLING_ACCOUNT_SUSPENDED",
+		46: "ERROR_REASON_BILLING_ACCOUNT_CLOSED",
+		47: "ERROR_REASON_CONSENT_REQUIRED",
+		48: "ERROR_REASON_PROMOTION_CODE_INVALID",
+		49: "ERROR_REASON_PROMOTION_CODE_USED",
+		50: "ERROR_REASON_PROMOTION_ALREADY_ACTIVE",
+		51: "ERROR_REASON_EXPORT_TOO_LARGE",
+		52: "ERROR_REASON_URL_REFUSED",
+		53: "ERROR_REASON_TOO_MANY_RESOURCES",
+		54: "ERROR_REASON_NO_MANUAL_TOPUP",
+		55: "ERROR_REASON_TEST_CLOCK_BUSY",
+		56: "ERROR_REASON_TEST_CLOCK_IN_USE",
+		57: "ERROR_REASON_TOPUP_PENDING",
 	}
 	ErrorReason_value = map[string]int32{
-		"ERROR_REASON_UNSPECIFIED":            0,
-		"ERROR_REASON_INVALID_FIELD":          1,
-		"ERROR_REASON_INVALID_RESOURCE_NAME":  2,
-		"ERROR_REASON_INVALID_PAGE_TOKEN":     3,
-		"ERROR_REASON_MALFORMED_REQUEST":      4,
-		"ERROR_REASON_REQUEST_TOO_LARGE":      5,
-		"ERROR_REASON_UNAUTHENTICATED":        6,
-		"ERROR_REASON_ROLE_TOO_LOW":           7,
-		"ERROR_REASON_RESOURCE_NOT_FOUND":     8,
-		"ERROR_REASON_RESOURCE_EXISTS":        9,
-		"ERROR_REASON_IDEMPOTENCY_KEY_REUSED": 10,
-		"ERROR_REASON_INSUFFICIENT_FUNDS":     11,
-		"ERROR_REASON_ACCOUNT_CLOSED":         12,
-		"ERROR_REASON_WALLET_NOT_EMPTY":       13,
-		"ERROR_REASON_CURRENCY_MISMATCH":      14,
-		"ERROR_REASON_AMOUNT_TOO_SMALL":       15,
-		"ERROR_REASON_AMOUNT_TOO_LARGE":       16,
-		"ERROR_REASON_ENTRY_UNBALANCED":       17,
-		"ERROR_REASON_ACCOUNT_UNKNOWN":        18,
-		"ERROR_REASON_EXCEEDS_REMAINING":      19,
-		"ERROR_REASON_HOLD_NOT_OPEN":          20,
-		"ERROR_REASON_METER_UNKNOWN":          21,
-		"ERROR_REASON_PROJECT_UNKNOWN":        22,
-		"ERROR_REASON_RATE_MISSING":           23,
-		"ERROR_REASON_RATE_CONFLICT":          24,
-		"ERROR_REASON_EVENT_TOO_OLD":          25,
-		"ERROR_REASON_EVENT_IN_FUTURE":        26,
-		"ERROR_REASON_QUANTITY_OUT_OF_RANGE":  27,
-		"ERROR_REASON_UNIT_MISMATCH":          28,
-		"ERROR_REASON_BATCH_REFUSED":          29,
-		"ERROR_REASON_USAGE_ALREADY_SETTLED":  30,
-		"ERROR_REASON_PAYMENT_DECLINED":       31,
-		"ERROR_REASON_PAYMENT_METHOD_INVALID": 32,
-		"ERROR_REASON_PAYMENT_METHOD_IN_USE":  33,
-		"ERROR_REASON_PROVIDER_REFUSED":       34,
-		"ERROR_REASON_PROVIDER_UNAVAILABLE":   35,
-		"ERROR_REASON_OUTCOME_UNKNOWN":        36,
-		"ERROR_REASON_LAST_ADMIN_KEY":         37,
-		"ERROR_REASON_OVERLOADED":             38,
-		"ERROR_REASON_DATABASE_UNAVAILABLE":   39,
-		"ERROR_REASON_DEADLINE_EXCEEDED":      40,
-		"ERROR_REASON_NOT_IMPLEMENTED":        41,
-		"ERROR_REASON_INTERNAL":               42,
-		"ERROR_REASON_ENTRY_NOT_REVERSIBLE":   43,
+		"ERROR_REASON_UNSPECIFIED":               0,
+		"ERROR_REASON_INVALID_FIELD":             1,
+		"ERROR_REASON_INVALID_RESOURCE_NAME":     2,
+		"ERROR_REASON_INVALID_PAGE_TOKEN":        3,
+		"ERROR_REASON_MALFORMED_REQUEST":         4,
+		"ERROR_REASON_REQUEST_TOO_LARGE":         5,
+		"ERROR_REASON_UNAUTHENTICATED":           6,
+		"ERROR_REASON_ROLE_TOO_LOW":              7,
+		"ERROR_REASON_RESOURCE_NOT_FOUND":        8,
+		"ERROR_REASON_RESOURCE_EXISTS":           9,
+		"ERROR_REASON_IDEMPOTENCY_KEY_REUSED":    10,
+		"ERROR_REASON_INSUFFICIENT_FUNDS":        11,
+		"ERROR_REASON_ACCOUNT_CLOSED":            12,
+		"ERROR_REASON_WALLET_NOT_EMPTY":          13,
+		"ERROR_REASON_CURRENCY_MISMATCH":         14,
+		"ERROR_REASON_AMOUNT_TOO_SMALL":          15,
+		"ERROR_REASON_AMOUNT_TOO_LARGE":          16,
+		"ERROR_REASON_ENTRY_UNBALANCED":          17,
+		"ERROR_REASON_ACCOUNT_UNKNOWN":           18,
+		"ERROR_REASON_EXCEEDS_REMAINING":         19,
+		"ERROR_REASON_HOLD_NOT_OPEN":             20,
+		"ERROR_REASON_METER_UNKNOWN":             21,
+		"ERROR_REASON_PROJECT_UNKNOWN":           22,
+		"ERROR_REASON_RATE_MISSING":              23,
+		"ERROR_REASON_RATE_CONFLICT":             24,
+		"ERROR_REASON_EVENT_TOO_OLD":             25,
+		"ERROR_REASON_EVENT_IN_FUTURE":           26,
+		"ERROR_REASON_QUANTITY_OUT_OF_RANGE":     27,
+		"ERROR_REASON_UNIT_MISMATCH":             28,
+		"ERROR_REASON_BATCH_REFUSED":             29,
+		"ERROR_REASON_USAGE_ALREADY_SETTLED":     30,
+		"ERROR_REASON_PAYMENT_DECLINED":          31,
+		"ERROR_REASON_PAYMENT_METHOD_INVALID":    32,
+		"ERROR_REASON_PAYMENT_METHOD_IN_USE":     33,
+		"ERROR_REASON_PROVIDER_REFUSED":          34,
+		"ERROR_REASON_PROVIDER_UNAVAILABLE":      35,
+		"ERROR_REASON_OUTCOME_UNKNOWN":           36,
+		"ERROR_REASON_LAST_ADMIN_KEY":            37,
+		"ERROR_REASON_OVERLOADED":                38,
+		"ERROR_REASON_DATABASE_UNAVAILABLE":      39,
+		"ERROR_REASON_DEADLINE_EXCEEDED":         40,
+		"ERROR_REASON_NOT_IMPLEMENTED":           41,
+		"ERROR_REASON_INTERNAL":                  42,
+		"ERROR_REASON_ENTRY_NOT_REVERSIBLE":      43,
+		"ERROR_REASON_SPENDING_LIMIT_EXCEEDED":   44,
+		"ERROR_REASON_BILLING_ACCOUNT_SUSPENDED": 45,
+		"ERROR_REASON_BILLING_ACCOUNT_CLOSED":    46,
+		"ERROR_REASON_CONSENT_REQUIRED":          47,
+		"ERROR_REASON_PROMOTION_CODE_INVALID":    48,
+		"ERROR_REASON_PROMOTION_CODE_USED":       49,
+		"ERROR_REASON_PROMOTION_ALREADY_ACTIVE":  50,
+		"ERROR_REASON_EXPORT_TOO_LARGE":          51,
+		"ERROR_REASON_URL_REFUSED":               52,
+		"ERROR_REASON_TOO_MANY_RESOURCES":        53,
+		"ERROR_REASON_NO_MANUAL_TOPUP":           54,
+		"ERROR_REASON_TEST_CLOCK_BUSY":           55,
+		"ERROR_REASON_TEST_CLOCK_IN_USE":         56,
+		"ERROR_REASON_TOPUP_PENDING":             57,
 	}
 )
 
@@ -244,7 +300,7 @@ var File_billing_v1_error_reason_proto protoreflect.FileDescriptor
 const file_billing_v1_error_reason_proto_rawDesc = "" +
 	"\n" +
 	"\x1dbilling/v1/error_reason.proto\x12\n" +
-	"billing.v1*\x8d\f\n" +
+	"billing.v1*\x97\x10\n" +
 	"\vErrorReason\x12\x1c\n" +
 	"\x18ERROR_REASON_UNSPECIFIED\x10\x00\x12\x1e\n" +
 	"\x1aERROR_REASON_INVALID_FIELD\x10\x01\x12&\n" +
@@ -290,7 +346,21 @@ const file_billing_v1_error_reason_proto_rawDesc = "" +
 	"\x1eERROR_REASON_DEADLINE_EXCEEDED\x10(\x12 \n" +
 	"\x1cERROR_REASON_NOT_IMPLEMENTED\x10)\x12\x19\n" +
 	"\x15ERROR_REASON_INTERNAL\x10*\x12%\n" +
-	"!ERROR_REASON_ENTRY_NOT_REVERSIBLE\x10+B>Z<github.com/wallet-service/wallet/gen/go/billing/v1;billingv1b\x06proto3"
+	"!ERROR_REASON_ENTRY_NOT_REVERSIBLE\x10+\x12(\n" +
+	"$ERROR_REASON_SPENDING_LIMIT_EXCEEDED\x10,\x12*\n" +
+	"&ERROR_REASON_BILLING_ACCOUNT_SUSPENDED\x10-\x12'\n" +
+	"#ERROR_REASON_BILLING_ACCOUNT_CLOSED\x10.\x12!\n" +
+	"\x1dERROR_REASON_CONSENT_REQUIRED\x10/\x12'\n" +
+	"#ERROR_REASON_PROMOTION_CODE_INVALID\x100\x12$\n" +
+	" ERROR_REASON_PROMOTION_CODE_USED\x101\x12)\n" +
+	"%ERROR_REASON_PROMOTION_ALREADY_ACTIVE\x102\x12!\n" +
+	"\x1dERROR_REASON_EXPORT_TOO_LARGE\x103\x12\x1c\n" +
+	"\x18ERROR_REASON_URL_REFUSED\x104\x12#\n" +
+	"\x1fERROR_REASON_TOO_MANY_RESOURCES\x105\x12 \n" +
+	"\x1cERROR_REASON_NO_MANUAL_TOPUP\x106\x12 \n" +
+	"\x1cERROR_REASON_TEST_CLOCK_BUSY\x107\x12\"\n" +
+	"\x1eERROR_REASON_TEST_CLOCK_IN_USE\x108\x12\x1e\n" +
+	"\x1aERROR_REASON_TOPUP_PENDING\x109B>Z<github.com/wallet-service/wallet/gen/go/billing/v1;billingv1b\x06proto3"
 
 var (
 	file_billing_v1_error_reason_proto_rawDescOnce sync.Once

@@ -46,7 +46,27 @@ type Invoice struct {
 	// When it counted as paid, in Unix seconds; a prepaid statement is paid when finalized. 0 until then.
 	PayTimeUnix int64 `protobuf:"varint,10,opt,name=pay_time_unix,json=payTimeUnix,proto3" json:"pay_time_unix,omitempty"`
 	// The lines, by meter. Empty for a month without charges.
-	LineItems     []*InvoiceLineItem `protobuf:"bytes,11,rep,name=line_items,json=lineItems,proto3" json:"line_items,omitempty"`
+	LineItems []*InvoiceLineItem `protobuf:"bytes,11,rep,name=line_items,json=lineItems,proto3" json:"line_items,omitempty"`
+	// `statement` of a month, or `receipt` of a top-up. Always set in answers.
+	Kind string `protobuf:"bytes,100,opt,name=kind,proto3" json:"kind,omitempty"`
+	// Number in the organization, without gaps ("ST-000001", "RC-000001"). Empty while it is a draft.
+	Number string `protobuf:"bytes,101,opt,name=number,proto3" json:"number,omitempty"`
+	// Balance at the start of the period, in minor units. 0 for a receipt.
+	OpeningBalanceMinor int64 `protobuf:"varint,102,opt,name=opening_balance_minor,json=openingBalanceMinor,proto3" json:"opening_balance_minor,omitempty"`
+	// Top-ups of the period, in minor units; for a receipt what was paid.
+	ToppedUpMinor int64 `protobuf:"varint,103,opt,name=topped_up_minor,json=toppedUpMinor,proto3" json:"topped_up_minor,omitempty"`
+	// What was given back of top-ups in the period: refunds and disputes, in minor units. 0 when nothing was.
+	RefundedMinor int64 `protobuf:"varint,104,opt,name=refunded_minor,json=refundedMinor,proto3" json:"refunded_minor,omitempty"`
+	// What usage and purchases took in the period, in minor units: the sum of the lines. 0 when nothing was used.
+	SpentMinor int64 `protobuf:"varint,105,opt,name=spent_minor,json=spentMinor,proto3" json:"spent_minor,omitempty"`
+	// Other entries of the period, in minor units; below 0 when they took. 0 when there were none.
+	AdjustedMinor int64 `protobuf:"varint,106,opt,name=adjusted_minor,json=adjustedMinor,proto3" json:"adjusted_minor,omitempty"`
+	// Balance at the end of the period, in minor units: opening + topped up - refunded - spent + adjusted. 0 for a receipt.
+	ClosingBalanceMinor int64 `protobuf:"varint,107,opt,name=closing_balance_minor,json=closingBalanceMinor,proto3" json:"closing_balance_minor,omitempty"`
+	// The top-up of a receipt. Empty for a statement.
+	TopUpName string `protobuf:"bytes,108,opt,name=top_up_name,json=topUpName,proto3" json:"top_up_name,omitempty"`
+	// Who made the top-up of a receipt: `manual` or `auto`. Empty for a statement.
+	Origin        string `protobuf:"bytes,109,opt,name=origin,proto3" json:"origin,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -158,6 +178,76 @@ func (x *Invoice) GetLineItems() []*InvoiceLineItem {
 	return nil
 }
 
+func (x *Invoice) GetKind() string {
+	if x != nil {
+		return x.Kind
+	}
+	return ""
+}
+
+func (x *Invoice) GetNumber() string {
+	if x != nil {
+		return x.Number
+	}
+	return ""
+}
+
+func (x *Invoice) GetOpeningBalanceMinor() int64 {
+	if x != nil {
+		return x.OpeningBalanceMinor
+	}
+	return 0
+}
+
+func (x *Invoice) GetToppedUpMinor() int64 {
+	if x != nil {
+		return x.ToppedUpMinor
+	}
+	return 0
+}
+
+func (x *Invoice) GetRefundedMinor() int64 {
+	if x != nil {
+		return x.RefundedMinor
+	}
+	return 0
+}
+
+func (x *Invoice) GetSpentMinor() int64 {
+	if x != nil {
+		return x.SpentMinor
+	}
+	return 0
+}
+
+func (x *Invoice) GetAdjustedMinor() int64 {
+	if x != nil {
+		return x.AdjustedMinor
+	}
+	return 0
+}
+
+func (x *Invoice) GetClosingBalanceMinor() int64 {
+	if x != nil {
+		return x.ClosingBalanceMinor
+	}
+	return 0
+}
+
+func (x *Invoice) GetTopUpName() string {
+	if x != nil {
+		return x.TopUpName
+	}
+	return ""
+}
+
+func (x *Invoice) GetOrigin() string {
+	if x != nil {
+		return x.Origin
+	}
+	return ""
+}
+
 // What one meter cost in the period of an invoice.
 type InvoiceLineItem struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -173,8 +263,18 @@ type InvoiceLineItem struct {
 	AmountMinor int64 `protobuf:"varint,5,opt,name=amount_minor,json=amountMinor,proto3" json:"amount_minor,omitempty"`
 	// Exact price of a unit, as decimal text in minor units ("0.342466"). Empty when several prices were in force.
 	UnitPriceMinorDecimal string `protobuf:"bytes,6,opt,name=unit_price_minor_decimal,json=unitPriceMinorDecimal,proto3" json:"unit_price_minor_decimal,omitempty"`
-	unknownFields         protoimpl.UnknownFields
-	sizeCache             protoimpl.SizeCache
+	// `usage`, `late_usage` (used in an earlier period, recorded in this one), `purchase` or `discount`. Always set in answers.
+	Kind string `protobuf:"bytes,100,opt,name=kind,proto3" json:"kind,omitempty"`
+	// Exact quantity, as decimal text. Empty when there is none.
+	QuantityDecimal string `protobuf:"bytes,101,opt,name=quantity_decimal,json=quantityDecimal,proto3" json:"quantity_decimal,omitempty"`
+	// Exact cost, as decimal text in minor units. Always set in answers.
+	AmountMinorDecimal string `protobuf:"bytes,102,opt,name=amount_minor_decimal,json=amountMinorDecimal,proto3" json:"amount_minor_decimal,omitempty"`
+	// Unit of the quantity. Empty when there is none.
+	Unit string `protobuf:"bytes,103,opt,name=unit,proto3" json:"unit,omitempty"`
+	// Category of the meter. Empty when there is none.
+	Category      string `protobuf:"bytes,104,opt,name=category,proto3" json:"category,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *InvoiceLineItem) Reset() {
@@ -249,11 +349,46 @@ func (x *InvoiceLineItem) GetUnitPriceMinorDecimal() string {
 	return ""
 }
 
+func (x *InvoiceLineItem) GetKind() string {
+	if x != nil {
+		return x.Kind
+	}
+	return ""
+}
+
+func (x *InvoiceLineItem) GetQuantityDecimal() string {
+	if x != nil {
+		return x.QuantityDecimal
+	}
+	return ""
+}
+
+func (x *InvoiceLineItem) GetAmountMinorDecimal() string {
+	if x != nil {
+		return x.AmountMinorDecimal
+	}
+	return ""
+}
+
+func (x *InvoiceLineItem) GetUnit() string {
+	if x != nil {
+		return x.Unit
+	}
+	return ""
+}
+
+func (x *InvoiceLineItem) GetCategory() string {
+	if x != nil {
+		return x.Category
+	}
+	return ""
+}
+
 var File_wallet_v1_invoice_proto protoreflect.FileDescriptor
 
 const file_wallet_v1_invoice_proto_rawDesc = "" +
 	"\n" +
-	"\x17wallet/v1/invoice.proto\x12\twallet.v1\"\xb1\x03\n" +
+	"\x17wallet/v1/invoice.proto\x12\twallet.v1\"\x94\x06\n" +
 	"\aInvoice\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x120\n" +
 	"\x14billing_account_name\x18\x02 \x01(\tR\x12billingAccountName\x12*\n" +
@@ -267,14 +402,30 @@ const file_wallet_v1_invoice_proto_rawDesc = "" +
 	"\rpay_time_unix\x18\n" +
 	" \x01(\x03R\vpayTimeUnix\x129\n" +
 	"\n" +
-	"line_items\x18\v \x03(\v2\x1a.wallet.v1.InvoiceLineItemR\tlineItems\"\xec\x01\n" +
+	"line_items\x18\v \x03(\v2\x1a.wallet.v1.InvoiceLineItemR\tlineItems\x12\x12\n" +
+	"\x04kind\x18d \x01(\tR\x04kind\x12\x16\n" +
+	"\x06number\x18e \x01(\tR\x06number\x122\n" +
+	"\x15opening_balance_minor\x18f \x01(\x03R\x13openingBalanceMinor\x12&\n" +
+	"\x0ftopped_up_minor\x18g \x01(\x03R\rtoppedUpMinor\x12%\n" +
+	"\x0erefunded_minor\x18h \x01(\x03R\rrefundedMinor\x12\x1f\n" +
+	"\vspent_minor\x18i \x01(\x03R\n" +
+	"spentMinor\x12%\n" +
+	"\x0eadjusted_minor\x18j \x01(\x03R\radjustedMinor\x122\n" +
+	"\x15closing_balance_minor\x18k \x01(\x03R\x13closingBalanceMinor\x12\x1e\n" +
+	"\vtop_up_name\x18l \x01(\tR\ttopUpName\x12\x16\n" +
+	"\x06origin\x18m \x01(\tR\x06origin\"\x8d\x03\n" +
 	"\x0fInvoiceLineItem\x12\x14\n" +
 	"\x05meter\x18\x01 \x01(\tR\x05meter\x12!\n" +
 	"\fdisplay_name\x18\x02 \x01(\tR\vdisplayName\x12\x1a\n" +
 	"\bquantity\x18\x03 \x01(\x01R\bquantity\x12(\n" +
 	"\x10unit_price_minor\x18\x04 \x01(\x03R\x0eunitPriceMinor\x12!\n" +
 	"\famount_minor\x18\x05 \x01(\x03R\vamountMinor\x127\n" +
-	"\x18unit_price_minor_decimal\x18\x06 \x01(\tR\x15unitPriceMinorDecimalB<Z:github.com/wallet-service/wallet/gen/go/wallet/v1;walletv1b\x06proto3"
+	"\x18unit_price_minor_decimal\x18\x06 \x01(\tR\x15unitPriceMinorDecimal\x12\x12\n" +
+	"\x04kind\x18d \x01(\tR\x04kind\x12)\n" +
+	"\x10quantity_decimal\x18e \x01(\tR\x0fquantityDecimal\x120\n" +
+	"\x14amount_minor_decimal\x18f \x01(\tR\x12amountMinorDecimal\x12\x12\n" +
+	"\x04unit\x18g \x01(\tR\x04unit\x12\x1a\n" +
+	"\bcategory\x18h \x01(\tR\bcategoryB<Z:github.com/wallet-service/wallet/gen/go/wallet/v1;walletv1b\x06proto3"
 
 var (
 	file_wallet_v1_invoice_proto_rawDescOnce sync.Once

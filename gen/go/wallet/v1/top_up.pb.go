@@ -46,8 +46,20 @@ type TopUp struct {
 	CreateTimeUnix int64 `protobuf:"varint,9,opt,name=create_time_unix,json=createTimeUnix,proto3" json:"create_time_unix,omitempty"`
 	// When it last changed, in Unix seconds. Always set in answers.
 	UpdateTimeUnix int64 `protobuf:"varint,10,opt,name=update_time_unix,json=updateTimeUnix,proto3" json:"update_time_unix,omitempty"`
-	unknownFields  protoimpl.UnknownFields
-	sizeCache      protoimpl.SizeCache
+	// Who started it: `manual`, a person, or `auto`, the automatic recharging. Always set in answers.
+	Origin string `protobuf:"bytes,100,opt,name=origin,proto3" json:"origin,omitempty"`
+	// Why it failed, for people. Empty unless it did, or waits after a declined attempt.
+	FailureMessage string `protobuf:"bytes,101,opt,name=failure_message,json=failureMessage,proto3" json:"failure_message,omitempty"`
+	// What the provider kept of the payment, in minor units of `fee_currency`; our cost, never the customer's. 0 until known.
+	FeeMinor int64 `protobuf:"varint,102,opt,name=fee_minor,json=feeMinor,proto3" json:"fee_minor,omitempty"`
+	// ISO 4217 code of the fee. Empty until it is known.
+	FeeCurrency string `protobuf:"bytes,103,opt,name=fee_currency,json=feeCurrency,proto3" json:"fee_currency,omitempty"`
+	// Given back so far by refunds and disputes, in minor units. 0 when nothing was.
+	RefundedMinor int64 `protobuf:"varint,104,opt,name=refunded_minor,json=refundedMinor,proto3" json:"refunded_minor,omitempty"`
+	// Page where the payer pays a crypto top-up. Empty for cards, and once it is not PENDING.
+	HostedUrl     string `protobuf:"bytes,105,opt,name=hosted_url,json=hostedUrl,proto3" json:"hosted_url,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *TopUp) Reset() {
@@ -150,11 +162,53 @@ func (x *TopUp) GetUpdateTimeUnix() int64 {
 	return 0
 }
 
+func (x *TopUp) GetOrigin() string {
+	if x != nil {
+		return x.Origin
+	}
+	return ""
+}
+
+func (x *TopUp) GetFailureMessage() string {
+	if x != nil {
+		return x.FailureMessage
+	}
+	return ""
+}
+
+func (x *TopUp) GetFeeMinor() int64 {
+	if x != nil {
+		return x.FeeMinor
+	}
+	return 0
+}
+
+func (x *TopUp) GetFeeCurrency() string {
+	if x != nil {
+		return x.FeeCurrency
+	}
+	return ""
+}
+
+func (x *TopUp) GetRefundedMinor() int64 {
+	if x != nil {
+		return x.RefundedMinor
+	}
+	return 0
+}
+
+func (x *TopUp) GetHostedUrl() string {
+	if x != nil {
+		return x.HostedUrl
+	}
+	return ""
+}
+
 var File_wallet_v1_top_up_proto protoreflect.FileDescriptor
 
 const file_wallet_v1_top_up_proto_rawDesc = "" +
 	"\n" +
-	"\x16wallet/v1/top_up.proto\x12\twallet.v1\"\xc8\x02\n" +
+	"\x16wallet/v1/top_up.proto\x12\twallet.v1\"\x8f\x04\n" +
 	"\x05TopUp\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x1f\n" +
 	"\vwallet_name\x18\x02 \x01(\tR\n" +
@@ -168,7 +222,14 @@ const file_wallet_v1_top_up_proto_rawDesc = "" +
 	"\x10journal_entry_id\x18\b \x01(\tR\x0ejournalEntryId\x12(\n" +
 	"\x10create_time_unix\x18\t \x01(\x03R\x0ecreateTimeUnix\x12(\n" +
 	"\x10update_time_unix\x18\n" +
-	" \x01(\x03R\x0eupdateTimeUnixB<Z:github.com/wallet-service/wallet/gen/go/wallet/v1;walletv1b\x06proto3"
+	" \x01(\x03R\x0eupdateTimeUnix\x12\x16\n" +
+	"\x06origin\x18d \x01(\tR\x06origin\x12'\n" +
+	"\x0ffailure_message\x18e \x01(\tR\x0efailureMessage\x12\x1b\n" +
+	"\tfee_minor\x18f \x01(\x03R\bfeeMinor\x12!\n" +
+	"\ffee_currency\x18g \x01(\tR\vfeeCurrency\x12%\n" +
+	"\x0erefunded_minor\x18h \x01(\x03R\rrefundedMinor\x12\x1d\n" +
+	"\n" +
+	"hosted_url\x18i \x01(\tR\thostedUrlB<Z:github.com/wallet-service/wallet/gen/go/wallet/v1;walletv1b\x06proto3"
 
 var (
 	file_wallet_v1_top_up_proto_rawDescOnce sync.Once

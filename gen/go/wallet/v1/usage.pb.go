@@ -112,8 +112,10 @@ type UsageRow struct {
 	Category string `protobuf:"bytes,100,opt,name=category,proto3" json:"category,omitempty"`
 	// Exact cost as rated, as decimal text in minor units. Always set in answers.
 	CostMinorDecimal string `protobuf:"bytes,101,opt,name=cost_minor_decimal,json=costMinorDecimal,proto3" json:"cost_minor_decimal,omitempty"`
-	unknownFields    protoimpl.UnknownFields
-	sizeCache        protoimpl.SizeCache
+	// Discount of promotions that the cost already leaves out, as decimal text in minor units. "0" when there is none.
+	DiscountMinorDecimal string `protobuf:"bytes,102,opt,name=discount_minor_decimal,json=discountMinorDecimal,proto3" json:"discount_minor_decimal,omitempty"`
+	unknownFields        protoimpl.UnknownFields
+	sizeCache            protoimpl.SizeCache
 }
 
 func (x *UsageRow) Reset() {
@@ -223,11 +225,18 @@ func (x *UsageRow) GetCostMinorDecimal() string {
 	return ""
 }
 
+func (x *UsageRow) GetDiscountMinorDecimal() string {
+	if x != nil {
+		return x.DiscountMinorDecimal
+	}
+	return ""
+}
+
 var File_wallet_v1_usage_proto protoreflect.FileDescriptor
 
 const file_wallet_v1_usage_proto_rawDesc = "" +
 	"\n" +
-	"\x15wallet/v1/usage.proto\x12\twallet.v1\"\xf2\x02\n" +
+	"\x15wallet/v1/usage.proto\x12\twallet.v1\"\xa8\x03\n" +
 	"\bUsageRow\x12*\n" +
 	"\x11bucket_start_unix\x18\x01 \x01(\x03R\x0fbucketStartUnix\x12!\n" +
 	"\fproject_name\x18\x02 \x01(\tR\vprojectName\x12\x14\n" +
@@ -240,7 +249,8 @@ const file_wallet_v1_usage_proto_rawDesc = "" +
 	"cost_minor\x18\b \x01(\x03R\tcostMinor\x12\x1a\n" +
 	"\bcurrency\x18\t \x01(\tR\bcurrency\x12\x1a\n" +
 	"\bcategory\x18d \x01(\tR\bcategory\x12,\n" +
-	"\x12cost_minor_decimal\x18e \x01(\tR\x10costMinorDecimal*\xbd\x01\n" +
+	"\x12cost_minor_decimal\x18e \x01(\tR\x10costMinorDecimal\x124\n" +
+	"\x16discount_minor_decimal\x18f \x01(\tR\x14discountMinorDecimal*\xbd\x01\n" +
 	"\fUsageGroupBy\x12\x1e\n" +
 	"\x1aUSAGE_GROUP_BY_UNSPECIFIED\x10\x00\x12\x1b\n" +
 	"\x17USAGE_GROUP_BY_CATEGORY\x10\x01\x12\x1b\n" +

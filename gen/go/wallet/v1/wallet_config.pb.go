@@ -130,8 +130,32 @@ type AutoRechargeConfig struct {
 	Currency string `protobuf:"bytes,6,opt,name=currency,proto3" json:"currency,omitempty"`
 	// When a recharge last succeeded, in Unix seconds. 0 when none ever did.
 	LastAutoRechargeAtUnix int64 `protobuf:"varint,7,opt,name=last_auto_recharge_at_unix,json=lastAutoRechargeAtUnix,proto3" json:"last_auto_recharge_at_unix,omitempty"`
-	unknownFields          protoimpl.UnknownFields
-	sizeCache              protoimpl.SizeCache
+	// Why the service turned recharging off: a value like `card_declined`, `authentication_required`, `dispute`,
+	// `fraud_warning`. Empty when it did not. Enabling again clears it.
+	DisabledReason string `protobuf:"bytes,100,opt,name=disabled_reason,json=disabledReason,proto3" json:"disabled_reason,omitempty"`
+	// What went wrong last, for people. Empty when nothing did since recharging was enabled.
+	LastError string `protobuf:"bytes,101,opt,name=last_error,json=lastError,proto3" json:"last_error,omitempty"`
+	// When a recharge last failed, in Unix seconds. 0 when none did since recharging was enabled.
+	LastFailedAtUnix int64 `protobuf:"varint,102,opt,name=last_failed_at_unix,json=lastFailedAtUnix,proto3" json:"last_failed_at_unix,omitempty"`
+	// When the next attempt is made after a failure, in Unix seconds. 0 when none is planned.
+	NextAttemptAtUnix int64 `protobuf:"varint,103,opt,name=next_attempt_at_unix,json=nextAttemptAtUnix,proto3" json:"next_attempt_at_unix,omitempty"`
+	// Most that recharges may add in a UTC day, in minor units. 0 when it was never configured.
+	DailyCapMinor int64 `protobuf:"varint,104,opt,name=daily_cap_minor,json=dailyCapMinor,proto3" json:"daily_cap_minor,omitempty"`
+	// Most that recharges may add in a UTC month, in minor units. 0 when it was never configured.
+	MonthlyCapMinor int64 `protobuf:"varint,105,opt,name=monthly_cap_minor,json=monthlyCapMinor,proto3" json:"monthly_cap_minor,omitempty"`
+	// Most that one charge may be when `amount_minor` does not close the gap to the threshold. 0: every charge is
+	// `amount_minor`.
+	CloseGapMaxMinor int64 `protobuf:"varint,106,opt,name=close_gap_max_minor,json=closeGapMaxMinor,proto3" json:"close_gap_max_minor,omitempty"`
+	// Time from one recharge to the next at least, in seconds. 0 when it was never configured.
+	CooldownSeconds int32 `protobuf:"varint,107,opt,name=cooldown_seconds,json=cooldownSeconds,proto3" json:"cooldown_seconds,omitempty"`
+	// When consent was given, in Unix seconds. 0 when recharging was never enabled.
+	ConsentedAtUnix int64 `protobuf:"varint,108,opt,name=consented_at_unix,json=consentedAtUnix,proto3" json:"consented_at_unix,omitempty"`
+	// What was agreed to. Empty when recharging was never enabled.
+	MandateText string `protobuf:"bytes,109,opt,name=mandate_text,json=mandateText,proto3" json:"mandate_text,omitempty"`
+	// The top-up that is under way, or waits to be confirmed by the customer (see ConfirmTopUp). Empty when there is none.
+	PendingTopUpName string `protobuf:"bytes,110,opt,name=pending_top_up_name,json=pendingTopUpName,proto3" json:"pending_top_up_name,omitempty"`
+	unknownFields    protoimpl.UnknownFields
+	sizeCache        protoimpl.SizeCache
 }
 
 func (x *AutoRechargeConfig) Reset() {
@@ -213,6 +237,83 @@ func (x *AutoRechargeConfig) GetLastAutoRechargeAtUnix() int64 {
 	return 0
 }
 
+func (x *AutoRechargeConfig) GetDisabledReason() string {
+	if x != nil {
+		return x.DisabledReason
+	}
+	return ""
+}
+
+func (x *AutoRechargeConfig) GetLastError() string {
+	if x != nil {
+		return x.LastError
+	}
+	return ""
+}
+
+func (x *AutoRechargeConfig) GetLastFailedAtUnix() int64 {
+	if x != nil {
+		return x.LastFailedAtUnix
+	}
+	return 0
+}
+
+func (x *AutoRechargeConfig) GetNextAttemptAtUnix() int64 {
+	if x != nil {
+		return x.NextAttemptAtUnix
+	}
+	return 0
+}
+
+func (x *AutoRechargeConfig) GetDailyCapMinor() int64 {
+	if x != nil {
+		return x.DailyCapMinor
+	}
+	return 0
+}
+
+func (x *AutoRechargeConfig) GetMonthlyCapMinor() int64 {
+	if x != nil {
+		return x.MonthlyCapMinor
+	}
+	return 0
+}
+
+func (x *AutoRechargeConfig) GetCloseGapMaxMinor() int64 {
+	if x != nil {
+		return x.CloseGapMaxMinor
+	}
+	return 0
+}
+
+func (x *AutoRechargeConfig) GetCooldownSeconds() int32 {
+	if x != nil {
+		return x.CooldownSeconds
+	}
+	return 0
+}
+
+func (x *AutoRechargeConfig) GetConsentedAtUnix() int64 {
+	if x != nil {
+		return x.ConsentedAtUnix
+	}
+	return 0
+}
+
+func (x *AutoRechargeConfig) GetMandateText() string {
+	if x != nil {
+		return x.MandateText
+	}
+	return ""
+}
+
+func (x *AutoRechargeConfig) GetPendingTopUpName() string {
+	if x != nil {
+		return x.PendingTopUpName
+	}
+	return ""
+}
+
 var File_wallet_v1_wallet_config_proto protoreflect.FileDescriptor
 
 const file_wallet_v1_wallet_config_proto_rawDesc = "" +
@@ -225,7 +326,7 @@ const file_wallet_v1_wallet_config_proto_rawDesc = "" +
 	"\x14days_remaining_alert\x18\x03 \x01(\x05R\x12daysRemainingAlert\x12:\n" +
 	"\x1alast_balance_fired_at_unix\x18\x04 \x01(\x03R\x16lastBalanceFiredAtUnix\x124\n" +
 	"\x17last_days_fired_at_unix\x18\x05 \x01(\x03R\x13lastDaysFiredAtUnix\x12\x1a\n" +
-	"\bcurrency\x18\x06 \x01(\tR\bcurrency\"\xa3\x02\n" +
+	"\bcurrency\x18\x06 \x01(\tR\bcurrency\"\xf7\x05\n" +
 	"\x12AutoRechargeConfig\x12\x1f\n" +
 	"\vwallet_name\x18\x01 \x01(\tR\n" +
 	"walletName\x12\x18\n" +
@@ -234,7 +335,19 @@ const file_wallet_v1_wallet_config_proto_rawDesc = "" +
 	"\famount_minor\x18\x04 \x01(\x03R\vamountMinor\x12.\n" +
 	"\x13payment_method_name\x18\x05 \x01(\tR\x11paymentMethodName\x12\x1a\n" +
 	"\bcurrency\x18\x06 \x01(\tR\bcurrency\x12:\n" +
-	"\x1alast_auto_recharge_at_unix\x18\a \x01(\x03R\x16lastAutoRechargeAtUnixB<Z:github.com/wallet-service/wallet/gen/go/wallet/v1;walletv1b\x06proto3"
+	"\x1alast_auto_recharge_at_unix\x18\a \x01(\x03R\x16lastAutoRechargeAtUnix\x12'\n" +
+	"\x0fdisabled_reason\x18d \x01(\tR\x0edisabledReason\x12\x1d\n" +
+	"\n" +
+	"last_error\x18e \x01(\tR\tlastError\x12-\n" +
+	"\x13last_failed_at_unix\x18f \x01(\x03R\x10lastFailedAtUnix\x12/\n" +
+	"\x14next_attempt_at_unix\x18g \x01(\x03R\x11nextAttemptAtUnix\x12&\n" +
+	"\x0fdaily_cap_minor\x18h \x01(\x03R\rdailyCapMinor\x12*\n" +
+	"\x11monthly_cap_minor\x18i \x01(\x03R\x0fmonthlyCapMinor\x12-\n" +
+	"\x13close_gap_max_minor\x18j \x01(\x03R\x10closeGapMaxMinor\x12)\n" +
+	"\x10cooldown_seconds\x18k \x01(\x05R\x0fcooldownSeconds\x12*\n" +
+	"\x11consented_at_unix\x18l \x01(\x03R\x0fconsentedAtUnix\x12!\n" +
+	"\fmandate_text\x18m \x01(\tR\vmandateText\x12-\n" +
+	"\x13pending_top_up_name\x18n \x01(\tR\x10pendingTopUpNameB<Z:github.com/wallet-service/wallet/gen/go/wallet/v1;walletv1b\x06proto3"
 
 var (
 	file_wallet_v1_wallet_config_proto_rawDescOnce sync.Once

@@ -1013,7 +1013,10 @@ type ListInvoicesRequest struct {
 	// Rows of a page, 0 to 1000. 0 (unset) means 50.
 	PageSize int32 `protobuf:"varint,2,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
 	// `next_page_token` of the page before, with the rest of the request unchanged. Unset means the first page.
-	PageToken     string `protobuf:"bytes,3,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
+	PageToken string `protobuf:"bytes,3,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
+	// Receipts of top-ups beside the statements: of those that the service made (`auto`), a person (`manual`), or `all`.
+	// Unset means statements only.
+	Type          string `protobuf:"bytes,100,opt,name=type,proto3" json:"type,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1065,6 +1068,13 @@ func (x *ListInvoicesRequest) GetPageSize() int32 {
 func (x *ListInvoicesRequest) GetPageToken() string {
 	if x != nil {
 		return x.PageToken
+	}
+	return ""
+}
+
+func (x *ListInvoicesRequest) GetType() string {
+	if x != nil {
+		return x.Type
 	}
 	return ""
 }
@@ -1330,8 +1340,20 @@ type ConfigureAutoRechargeRequest struct {
 	AmountMinor int64 `protobuf:"varint,4,opt,name=amount_minor,json=amountMinor,proto3" json:"amount_minor,omitempty"`
 	// Saved card to charge, of the same billing account. Canonical or flat spelling. Unset only when `enabled` is false.
 	PaymentMethodName string `protobuf:"bytes,5,opt,name=payment_method_name,json=paymentMethodName,proto3" json:"payment_method_name,omitempty"`
-	unknownFields     protoimpl.UnknownFields
-	sizeCache         protoimpl.SizeCache
+	// Most that recharges may add in a UTC day, in minor units. 0 (unset) means the service's default: five charges.
+	DailyCapMinor int64 `protobuf:"varint,100,opt,name=daily_cap_minor,json=dailyCapMinor,proto3" json:"daily_cap_minor,omitempty"`
+	// Most that recharges may add in a UTC month, in minor units. 0 (unset) means the service's default: thirty charges.
+	MonthlyCapMinor int64 `protobuf:"varint,101,opt,name=monthly_cap_minor,json=monthlyCapMinor,proto3" json:"monthly_cap_minor,omitempty"`
+	// Most that one charge may be when `amount_minor` does not close the gap to the threshold; at least `amount_minor`.
+	// 0 (unset) means that every charge is `amount_minor`.
+	CloseGapMaxMinor int64 `protobuf:"varint,102,opt,name=close_gap_max_minor,json=closeGapMaxMinor,proto3" json:"close_gap_max_minor,omitempty"`
+	// Time from one recharge to the next at least, 0 to 86400 seconds. 0 (unset) means the service's default.
+	CooldownSeconds int32 `protobuf:"varint,103,opt,name=cooldown_seconds,json=cooldownSeconds,proto3" json:"cooldown_seconds,omitempty"`
+	// The words that the customer agreed to, up to 2000 characters; kept with the time and the key. Unset means the service's
+	// own words, which ConfigureAutoRecharge answers with.
+	MandateText   string `protobuf:"bytes,104,opt,name=mandate_text,json=mandateText,proto3" json:"mandate_text,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *ConfigureAutoRechargeRequest) Reset() {
@@ -1395,6 +1417,41 @@ func (x *ConfigureAutoRechargeRequest) GetAmountMinor() int64 {
 func (x *ConfigureAutoRechargeRequest) GetPaymentMethodName() string {
 	if x != nil {
 		return x.PaymentMethodName
+	}
+	return ""
+}
+
+func (x *ConfigureAutoRechargeRequest) GetDailyCapMinor() int64 {
+	if x != nil {
+		return x.DailyCapMinor
+	}
+	return 0
+}
+
+func (x *ConfigureAutoRechargeRequest) GetMonthlyCapMinor() int64 {
+	if x != nil {
+		return x.MonthlyCapMinor
+	}
+	return 0
+}
+
+func (x *ConfigureAutoRechargeRequest) GetCloseGapMaxMinor() int64 {
+	if x != nil {
+		return x.CloseGapMaxMinor
+	}
+	return 0
+}
+
+func (x *ConfigureAutoRechargeRequest) GetCooldownSeconds() int32 {
+	if x != nil {
+		return x.CooldownSeconds
+	}
+	return 0
+}
+
+func (x *ConfigureAutoRechargeRequest) GetMandateText() string {
+	if x != nil {
+		return x.MandateText
 	}
 	return ""
 }
@@ -1620,8 +1677,29 @@ type GetCostForecastResponse struct {
 	PeriodStartUnix int64 `protobuf:"varint,7,opt,name=period_start_unix,json=periodStartUnix,proto3" json:"period_start_unix,omitempty"`
 	// End of the period, exclusive, in Unix seconds. Always set.
 	PeriodEndUnix int64 `protobuf:"varint,8,opt,name=period_end_unix,json=periodEndUnix,proto3" json:"period_end_unix,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	// Spend of the whole period as projected from the pattern of the last 28 days, in minor units; never below
+	// `mtd_spend_minor`. Always set.
+	PatternTotalMinor int64 `protobuf:"varint,100,opt,name=pattern_total_minor,json=patternTotalMinor,proto3" json:"pattern_total_minor,omitempty"`
+	// With a chance of nine in ten, the period ends above this, in minor units.
+	PatternTotalP10Minor int64 `protobuf:"varint,101,opt,name=pattern_total_p10_minor,json=patternTotalP10Minor,proto3" json:"pattern_total_p10_minor,omitempty"`
+	// With a chance of nine in ten, the period ends below this, in minor units.
+	PatternTotalP90Minor int64 `protobuf:"varint,102,opt,name=pattern_total_p90_minor,json=patternTotalP90Minor,proto3" json:"pattern_total_p90_minor,omitempty"`
+	// When the wallet is empty if nothing is added, in Unix seconds. 0 when that is not foreseen within a year.
+	DepletesAtUnix int64 `protobuf:"varint,103,opt,name=depletes_at_unix,json=depletesAtUnix,proto3" json:"depletes_at_unix,omitempty"`
+	// With a chance of nine in ten, it is empty after this, in Unix seconds. 0 when not foreseen within a year.
+	DepletesAtP10Unix int64 `protobuf:"varint,104,opt,name=depletes_at_p10_unix,json=depletesAtP10Unix,proto3" json:"depletes_at_p10_unix,omitempty"`
+	// With a chance of nine in ten, it is empty before this, in Unix seconds. 0 when not foreseen within a year.
+	DepletesAtP90Unix int64 `protobuf:"varint,105,opt,name=depletes_at_p90_unix,json=depletesAtP90Unix,proto3" json:"depletes_at_p90_unix,omitempty"`
+	// Whole days until `depletes_at_unix`, rounded down. Unset when that is not foreseen within a year.
+	DaysRemaining *int32 `protobuf:"varint,106,opt,name=days_remaining,json=daysRemaining,proto3,oneof" json:"days_remaining,omitempty"`
+	// How the pattern was found: `hour_of_week`, `recent_hours` or `line` (too little is known). Always set.
+	Method string `protobuf:"bytes,107,opt,name=method,proto3" json:"method,omitempty"`
+	// The projection by category, largest first. Empty when nothing was used.
+	Categories []*CategoryForecast `protobuf:"bytes,108,rep,name=categories,proto3" json:"categories,omitempty"`
+	// Spend of an hour that is foreseen for what runs now, as decimal text in minor units. "0" when nothing runs.
+	CommittedHourlyMinorDecimal string `protobuf:"bytes,109,opt,name=committed_hourly_minor_decimal,json=committedHourlyMinorDecimal,proto3" json:"committed_hourly_minor_decimal,omitempty"`
+	unknownFields               protoimpl.UnknownFields
+	sizeCache                   protoimpl.SizeCache
 }
 
 func (x *GetCostForecastResponse) Reset() {
@@ -1710,6 +1788,140 @@ func (x *GetCostForecastResponse) GetPeriodEndUnix() int64 {
 	return 0
 }
 
+func (x *GetCostForecastResponse) GetPatternTotalMinor() int64 {
+	if x != nil {
+		return x.PatternTotalMinor
+	}
+	return 0
+}
+
+func (x *GetCostForecastResponse) GetPatternTotalP10Minor() int64 {
+	if x != nil {
+		return x.PatternTotalP10Minor
+	}
+	return 0
+}
+
+func (x *GetCostForecastResponse) GetPatternTotalP90Minor() int64 {
+	if x != nil {
+		return x.PatternTotalP90Minor
+	}
+	return 0
+}
+
+func (x *GetCostForecastResponse) GetDepletesAtUnix() int64 {
+	if x != nil {
+		return x.DepletesAtUnix
+	}
+	return 0
+}
+
+func (x *GetCostForecastResponse) GetDepletesAtP10Unix() int64 {
+	if x != nil {
+		return x.DepletesAtP10Unix
+	}
+	return 0
+}
+
+func (x *GetCostForecastResponse) GetDepletesAtP90Unix() int64 {
+	if x != nil {
+		return x.DepletesAtP90Unix
+	}
+	return 0
+}
+
+func (x *GetCostForecastResponse) GetDaysRemaining() int32 {
+	if x != nil && x.DaysRemaining != nil {
+		return *x.DaysRemaining
+	}
+	return 0
+}
+
+func (x *GetCostForecastResponse) GetMethod() string {
+	if x != nil {
+		return x.Method
+	}
+	return ""
+}
+
+func (x *GetCostForecastResponse) GetCategories() []*CategoryForecast {
+	if x != nil {
+		return x.Categories
+	}
+	return nil
+}
+
+func (x *GetCostForecastResponse) GetCommittedHourlyMinorDecimal() string {
+	if x != nil {
+		return x.CommittedHourlyMinorDecimal
+	}
+	return ""
+}
+
+// The projection of one category of meters.
+type CategoryForecast struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Category ("vCPU"). Always set in answers.
+	Category string `protobuf:"bytes,1,opt,name=category,proto3" json:"category,omitempty"`
+	// Cost of the period so far, in minor units, rounded half to even. 0 when nothing was used.
+	SpendMinor int64 `protobuf:"varint,2,opt,name=spend_minor,json=spendMinor,proto3" json:"spend_minor,omitempty"`
+	// Cost of the whole period as projected, in minor units, rounded half to even.
+	ProjectedMinor int64 `protobuf:"varint,3,opt,name=projected_minor,json=projectedMinor,proto3" json:"projected_minor,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
+}
+
+func (x *CategoryForecast) Reset() {
+	*x = CategoryForecast{}
+	mi := &file_wallet_v1_wallet_service_proto_msgTypes[30]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CategoryForecast) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CategoryForecast) ProtoMessage() {}
+
+func (x *CategoryForecast) ProtoReflect() protoreflect.Message {
+	mi := &file_wallet_v1_wallet_service_proto_msgTypes[30]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CategoryForecast.ProtoReflect.Descriptor instead.
+func (*CategoryForecast) Descriptor() ([]byte, []int) {
+	return file_wallet_v1_wallet_service_proto_rawDescGZIP(), []int{30}
+}
+
+func (x *CategoryForecast) GetCategory() string {
+	if x != nil {
+		return x.Category
+	}
+	return ""
+}
+
+func (x *CategoryForecast) GetSpendMinor() int64 {
+	if x != nil {
+		return x.SpendMinor
+	}
+	return 0
+}
+
+func (x *CategoryForecast) GetProjectedMinor() int64 {
+	if x != nil {
+		return x.ProjectedMinor
+	}
+	return 0
+}
+
 // Asks to replace both alerts of a wallet.
 type ConfigureWalletAlertsRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -1725,7 +1937,7 @@ type ConfigureWalletAlertsRequest struct {
 
 func (x *ConfigureWalletAlertsRequest) Reset() {
 	*x = ConfigureWalletAlertsRequest{}
-	mi := &file_wallet_v1_wallet_service_proto_msgTypes[30]
+	mi := &file_wallet_v1_wallet_service_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1737,7 +1949,7 @@ func (x *ConfigureWalletAlertsRequest) String() string {
 func (*ConfigureWalletAlertsRequest) ProtoMessage() {}
 
 func (x *ConfigureWalletAlertsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_wallet_v1_wallet_service_proto_msgTypes[30]
+	mi := &file_wallet_v1_wallet_service_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1750,7 +1962,7 @@ func (x *ConfigureWalletAlertsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ConfigureWalletAlertsRequest.ProtoReflect.Descriptor instead.
 func (*ConfigureWalletAlertsRequest) Descriptor() ([]byte, []int) {
-	return file_wallet_v1_wallet_service_proto_rawDescGZIP(), []int{30}
+	return file_wallet_v1_wallet_service_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *ConfigureWalletAlertsRequest) GetWalletName() string {
@@ -1785,7 +1997,7 @@ type ConfigureWalletAlertsResponse struct {
 
 func (x *ConfigureWalletAlertsResponse) Reset() {
 	*x = ConfigureWalletAlertsResponse{}
-	mi := &file_wallet_v1_wallet_service_proto_msgTypes[31]
+	mi := &file_wallet_v1_wallet_service_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1797,7 +2009,7 @@ func (x *ConfigureWalletAlertsResponse) String() string {
 func (*ConfigureWalletAlertsResponse) ProtoMessage() {}
 
 func (x *ConfigureWalletAlertsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_wallet_v1_wallet_service_proto_msgTypes[31]
+	mi := &file_wallet_v1_wallet_service_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1810,7 +2022,7 @@ func (x *ConfigureWalletAlertsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ConfigureWalletAlertsResponse.ProtoReflect.Descriptor instead.
 func (*ConfigureWalletAlertsResponse) Descriptor() ([]byte, []int) {
-	return file_wallet_v1_wallet_service_proto_rawDescGZIP(), []int{31}
+	return file_wallet_v1_wallet_service_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *ConfigureWalletAlertsResponse) GetConfig() *WalletAlertConfig {
@@ -1831,7 +2043,7 @@ type GetWalletAlertsRequest struct {
 
 func (x *GetWalletAlertsRequest) Reset() {
 	*x = GetWalletAlertsRequest{}
-	mi := &file_wallet_v1_wallet_service_proto_msgTypes[32]
+	mi := &file_wallet_v1_wallet_service_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1843,7 +2055,7 @@ func (x *GetWalletAlertsRequest) String() string {
 func (*GetWalletAlertsRequest) ProtoMessage() {}
 
 func (x *GetWalletAlertsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_wallet_v1_wallet_service_proto_msgTypes[32]
+	mi := &file_wallet_v1_wallet_service_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1856,7 +2068,7 @@ func (x *GetWalletAlertsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetWalletAlertsRequest.ProtoReflect.Descriptor instead.
 func (*GetWalletAlertsRequest) Descriptor() ([]byte, []int) {
-	return file_wallet_v1_wallet_service_proto_rawDescGZIP(), []int{32}
+	return file_wallet_v1_wallet_service_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *GetWalletAlertsRequest) GetWalletName() string {
@@ -1877,7 +2089,7 @@ type GetWalletAlertsResponse struct {
 
 func (x *GetWalletAlertsResponse) Reset() {
 	*x = GetWalletAlertsResponse{}
-	mi := &file_wallet_v1_wallet_service_proto_msgTypes[33]
+	mi := &file_wallet_v1_wallet_service_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1889,7 +2101,7 @@ func (x *GetWalletAlertsResponse) String() string {
 func (*GetWalletAlertsResponse) ProtoMessage() {}
 
 func (x *GetWalletAlertsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_wallet_v1_wallet_service_proto_msgTypes[33]
+	mi := &file_wallet_v1_wallet_service_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1902,7 +2114,7 @@ func (x *GetWalletAlertsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetWalletAlertsResponse.ProtoReflect.Descriptor instead.
 func (*GetWalletAlertsResponse) Descriptor() ([]byte, []int) {
-	return file_wallet_v1_wallet_service_proto_rawDescGZIP(), []int{33}
+	return file_wallet_v1_wallet_service_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *GetWalletAlertsResponse) GetConfig() *WalletAlertConfig {
@@ -1933,7 +2145,7 @@ type CreateStripeTopUpIntentRequest struct {
 
 func (x *CreateStripeTopUpIntentRequest) Reset() {
 	*x = CreateStripeTopUpIntentRequest{}
-	mi := &file_wallet_v1_wallet_service_proto_msgTypes[34]
+	mi := &file_wallet_v1_wallet_service_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1945,7 +2157,7 @@ func (x *CreateStripeTopUpIntentRequest) String() string {
 func (*CreateStripeTopUpIntentRequest) ProtoMessage() {}
 
 func (x *CreateStripeTopUpIntentRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_wallet_v1_wallet_service_proto_msgTypes[34]
+	mi := &file_wallet_v1_wallet_service_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1958,7 +2170,7 @@ func (x *CreateStripeTopUpIntentRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateStripeTopUpIntentRequest.ProtoReflect.Descriptor instead.
 func (*CreateStripeTopUpIntentRequest) Descriptor() ([]byte, []int) {
-	return file_wallet_v1_wallet_service_proto_rawDescGZIP(), []int{34}
+	return file_wallet_v1_wallet_service_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *CreateStripeTopUpIntentRequest) GetWalletName() string {
@@ -2010,7 +2222,7 @@ type CreateStripeTopUpIntentResponse struct {
 
 func (x *CreateStripeTopUpIntentResponse) Reset() {
 	*x = CreateStripeTopUpIntentResponse{}
-	mi := &file_wallet_v1_wallet_service_proto_msgTypes[35]
+	mi := &file_wallet_v1_wallet_service_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2022,7 +2234,7 @@ func (x *CreateStripeTopUpIntentResponse) String() string {
 func (*CreateStripeTopUpIntentResponse) ProtoMessage() {}
 
 func (x *CreateStripeTopUpIntentResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_wallet_v1_wallet_service_proto_msgTypes[35]
+	mi := &file_wallet_v1_wallet_service_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2035,7 +2247,7 @@ func (x *CreateStripeTopUpIntentResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateStripeTopUpIntentResponse.ProtoReflect.Descriptor instead.
 func (*CreateStripeTopUpIntentResponse) Descriptor() ([]byte, []int) {
-	return file_wallet_v1_wallet_service_proto_rawDescGZIP(), []int{35}
+	return file_wallet_v1_wallet_service_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *CreateStripeTopUpIntentResponse) GetTopUp() *TopUp {
@@ -2066,7 +2278,7 @@ type CreateCardSetupIntentRequest struct {
 
 func (x *CreateCardSetupIntentRequest) Reset() {
 	*x = CreateCardSetupIntentRequest{}
-	mi := &file_wallet_v1_wallet_service_proto_msgTypes[36]
+	mi := &file_wallet_v1_wallet_service_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2078,7 +2290,7 @@ func (x *CreateCardSetupIntentRequest) String() string {
 func (*CreateCardSetupIntentRequest) ProtoMessage() {}
 
 func (x *CreateCardSetupIntentRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_wallet_v1_wallet_service_proto_msgTypes[36]
+	mi := &file_wallet_v1_wallet_service_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2091,7 +2303,7 @@ func (x *CreateCardSetupIntentRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateCardSetupIntentRequest.ProtoReflect.Descriptor instead.
 func (*CreateCardSetupIntentRequest) Descriptor() ([]byte, []int) {
-	return file_wallet_v1_wallet_service_proto_rawDescGZIP(), []int{36}
+	return file_wallet_v1_wallet_service_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *CreateCardSetupIntentRequest) GetBillingAccountName() string {
@@ -2119,7 +2331,7 @@ type CreateCardSetupIntentResponse struct {
 
 func (x *CreateCardSetupIntentResponse) Reset() {
 	*x = CreateCardSetupIntentResponse{}
-	mi := &file_wallet_v1_wallet_service_proto_msgTypes[37]
+	mi := &file_wallet_v1_wallet_service_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2131,7 +2343,7 @@ func (x *CreateCardSetupIntentResponse) String() string {
 func (*CreateCardSetupIntentResponse) ProtoMessage() {}
 
 func (x *CreateCardSetupIntentResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_wallet_v1_wallet_service_proto_msgTypes[37]
+	mi := &file_wallet_v1_wallet_service_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2144,7 +2356,7 @@ func (x *CreateCardSetupIntentResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateCardSetupIntentResponse.ProtoReflect.Descriptor instead.
 func (*CreateCardSetupIntentResponse) Descriptor() ([]byte, []int) {
-	return file_wallet_v1_wallet_service_proto_rawDescGZIP(), []int{37}
+	return file_wallet_v1_wallet_service_proto_rawDescGZIP(), []int{38}
 }
 
 func (x *CreateCardSetupIntentResponse) GetClientSecret() string {
@@ -2172,7 +2384,7 @@ type CreateCoinbaseTopUpCheckoutRequest struct {
 
 func (x *CreateCoinbaseTopUpCheckoutRequest) Reset() {
 	*x = CreateCoinbaseTopUpCheckoutRequest{}
-	mi := &file_wallet_v1_wallet_service_proto_msgTypes[38]
+	mi := &file_wallet_v1_wallet_service_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2184,7 +2396,7 @@ func (x *CreateCoinbaseTopUpCheckoutRequest) String() string {
 func (*CreateCoinbaseTopUpCheckoutRequest) ProtoMessage() {}
 
 func (x *CreateCoinbaseTopUpCheckoutRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_wallet_v1_wallet_service_proto_msgTypes[38]
+	mi := &file_wallet_v1_wallet_service_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2197,7 +2409,7 @@ func (x *CreateCoinbaseTopUpCheckoutRequest) ProtoReflect() protoreflect.Message
 
 // Deprecated: Use CreateCoinbaseTopUpCheckoutRequest.ProtoReflect.Descriptor instead.
 func (*CreateCoinbaseTopUpCheckoutRequest) Descriptor() ([]byte, []int) {
-	return file_wallet_v1_wallet_service_proto_rawDescGZIP(), []int{38}
+	return file_wallet_v1_wallet_service_proto_rawDescGZIP(), []int{39}
 }
 
 func (x *CreateCoinbaseTopUpCheckoutRequest) GetWalletName() string {
@@ -2241,7 +2453,7 @@ type CreateCoinbaseTopUpCheckoutResponse struct {
 
 func (x *CreateCoinbaseTopUpCheckoutResponse) Reset() {
 	*x = CreateCoinbaseTopUpCheckoutResponse{}
-	mi := &file_wallet_v1_wallet_service_proto_msgTypes[39]
+	mi := &file_wallet_v1_wallet_service_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2253,7 +2465,7 @@ func (x *CreateCoinbaseTopUpCheckoutResponse) String() string {
 func (*CreateCoinbaseTopUpCheckoutResponse) ProtoMessage() {}
 
 func (x *CreateCoinbaseTopUpCheckoutResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_wallet_v1_wallet_service_proto_msgTypes[39]
+	mi := &file_wallet_v1_wallet_service_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2266,7 +2478,7 @@ func (x *CreateCoinbaseTopUpCheckoutResponse) ProtoReflect() protoreflect.Messag
 
 // Deprecated: Use CreateCoinbaseTopUpCheckoutResponse.ProtoReflect.Descriptor instead.
 func (*CreateCoinbaseTopUpCheckoutResponse) Descriptor() ([]byte, []int) {
-	return file_wallet_v1_wallet_service_proto_rawDescGZIP(), []int{39}
+	return file_wallet_v1_wallet_service_proto_rawDescGZIP(), []int{40}
 }
 
 func (x *CreateCoinbaseTopUpCheckoutResponse) GetTopUp() *TopUp {
@@ -2300,7 +2512,7 @@ type ListTopUpsRequest struct {
 
 func (x *ListTopUpsRequest) Reset() {
 	*x = ListTopUpsRequest{}
-	mi := &file_wallet_v1_wallet_service_proto_msgTypes[40]
+	mi := &file_wallet_v1_wallet_service_proto_msgTypes[41]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2312,7 +2524,7 @@ func (x *ListTopUpsRequest) String() string {
 func (*ListTopUpsRequest) ProtoMessage() {}
 
 func (x *ListTopUpsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_wallet_v1_wallet_service_proto_msgTypes[40]
+	mi := &file_wallet_v1_wallet_service_proto_msgTypes[41]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2325,7 +2537,7 @@ func (x *ListTopUpsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListTopUpsRequest.ProtoReflect.Descriptor instead.
 func (*ListTopUpsRequest) Descriptor() ([]byte, []int) {
-	return file_wallet_v1_wallet_service_proto_rawDescGZIP(), []int{40}
+	return file_wallet_v1_wallet_service_proto_rawDescGZIP(), []int{41}
 }
 
 func (x *ListTopUpsRequest) GetWalletName() string {
@@ -2369,7 +2581,7 @@ type ListTopUpsResponse struct {
 
 func (x *ListTopUpsResponse) Reset() {
 	*x = ListTopUpsResponse{}
-	mi := &file_wallet_v1_wallet_service_proto_msgTypes[41]
+	mi := &file_wallet_v1_wallet_service_proto_msgTypes[42]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2381,7 +2593,7 @@ func (x *ListTopUpsResponse) String() string {
 func (*ListTopUpsResponse) ProtoMessage() {}
 
 func (x *ListTopUpsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_wallet_v1_wallet_service_proto_msgTypes[41]
+	mi := &file_wallet_v1_wallet_service_proto_msgTypes[42]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2394,7 +2606,7 @@ func (x *ListTopUpsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListTopUpsResponse.ProtoReflect.Descriptor instead.
 func (*ListTopUpsResponse) Descriptor() ([]byte, []int) {
-	return file_wallet_v1_wallet_service_proto_rawDescGZIP(), []int{41}
+	return file_wallet_v1_wallet_service_proto_rawDescGZIP(), []int{42}
 }
 
 func (x *ListTopUpsResponse) GetTopUps() []*TopUp {
@@ -2422,7 +2634,7 @@ type GetTopUpRequest struct {
 
 func (x *GetTopUpRequest) Reset() {
 	*x = GetTopUpRequest{}
-	mi := &file_wallet_v1_wallet_service_proto_msgTypes[42]
+	mi := &file_wallet_v1_wallet_service_proto_msgTypes[43]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2434,7 +2646,7 @@ func (x *GetTopUpRequest) String() string {
 func (*GetTopUpRequest) ProtoMessage() {}
 
 func (x *GetTopUpRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_wallet_v1_wallet_service_proto_msgTypes[42]
+	mi := &file_wallet_v1_wallet_service_proto_msgTypes[43]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2447,7 +2659,7 @@ func (x *GetTopUpRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetTopUpRequest.ProtoReflect.Descriptor instead.
 func (*GetTopUpRequest) Descriptor() ([]byte, []int) {
-	return file_wallet_v1_wallet_service_proto_rawDescGZIP(), []int{42}
+	return file_wallet_v1_wallet_service_proto_rawDescGZIP(), []int{43}
 }
 
 func (x *GetTopUpRequest) GetName() string {
@@ -2468,7 +2680,7 @@ type GetTopUpResponse struct {
 
 func (x *GetTopUpResponse) Reset() {
 	*x = GetTopUpResponse{}
-	mi := &file_wallet_v1_wallet_service_proto_msgTypes[43]
+	mi := &file_wallet_v1_wallet_service_proto_msgTypes[44]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2480,7 +2692,7 @@ func (x *GetTopUpResponse) String() string {
 func (*GetTopUpResponse) ProtoMessage() {}
 
 func (x *GetTopUpResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_wallet_v1_wallet_service_proto_msgTypes[43]
+	mi := &file_wallet_v1_wallet_service_proto_msgTypes[44]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2493,7 +2705,7 @@ func (x *GetTopUpResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetTopUpResponse.ProtoReflect.Descriptor instead.
 func (*GetTopUpResponse) Descriptor() ([]byte, []int) {
-	return file_wallet_v1_wallet_service_proto_rawDescGZIP(), []int{43}
+	return file_wallet_v1_wallet_service_proto_rawDescGZIP(), []int{44}
 }
 
 func (x *GetTopUpResponse) GetTopUp() *TopUp {
@@ -2533,7 +2745,7 @@ type QueryUsageRequest struct {
 
 func (x *QueryUsageRequest) Reset() {
 	*x = QueryUsageRequest{}
-	mi := &file_wallet_v1_wallet_service_proto_msgTypes[44]
+	mi := &file_wallet_v1_wallet_service_proto_msgTypes[45]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2545,7 +2757,7 @@ func (x *QueryUsageRequest) String() string {
 func (*QueryUsageRequest) ProtoMessage() {}
 
 func (x *QueryUsageRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_wallet_v1_wallet_service_proto_msgTypes[44]
+	mi := &file_wallet_v1_wallet_service_proto_msgTypes[45]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2558,7 +2770,7 @@ func (x *QueryUsageRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use QueryUsageRequest.ProtoReflect.Descriptor instead.
 func (*QueryUsageRequest) Descriptor() ([]byte, []int) {
-	return file_wallet_v1_wallet_service_proto_rawDescGZIP(), []int{44}
+	return file_wallet_v1_wallet_service_proto_rawDescGZIP(), []int{45}
 }
 
 func (x *QueryUsageRequest) GetProjectName() string {
@@ -2646,7 +2858,7 @@ type QueryUsageResponse struct {
 
 func (x *QueryUsageResponse) Reset() {
 	*x = QueryUsageResponse{}
-	mi := &file_wallet_v1_wallet_service_proto_msgTypes[45]
+	mi := &file_wallet_v1_wallet_service_proto_msgTypes[46]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2658,7 +2870,7 @@ func (x *QueryUsageResponse) String() string {
 func (*QueryUsageResponse) ProtoMessage() {}
 
 func (x *QueryUsageResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_wallet_v1_wallet_service_proto_msgTypes[45]
+	mi := &file_wallet_v1_wallet_service_proto_msgTypes[46]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2671,7 +2883,7 @@ func (x *QueryUsageResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use QueryUsageResponse.ProtoReflect.Descriptor instead.
 func (*QueryUsageResponse) Descriptor() ([]byte, []int) {
-	return file_wallet_v1_wallet_service_proto_rawDescGZIP(), []int{45}
+	return file_wallet_v1_wallet_service_proto_rawDescGZIP(), []int{46}
 }
 
 func (x *QueryUsageResponse) GetRows() []*UsageRow {
@@ -2708,7 +2920,7 @@ type ExportUsageRequest struct {
 	StartTimeUnix int64 `protobuf:"varint,4,opt,name=start_time_unix,json=startTimeUnix,proto3" json:"start_time_unix,omitempty"`
 	// End of the range, exclusive, in Unix seconds, not before the start. 0 (unset) means now.
 	EndTimeUnix int64 `protobuf:"varint,5,opt,name=end_time_unix,json=endTimeUnix,proto3" json:"end_time_unix,omitempty"`
-	// `csv` or `ndjson`. Unset means `csv`.
+	// `csv`, `ndjson`, `parquet` or `focus` (FinOps FOCUS 1.2, as CSV, one row for each charge). Unset means `csv`.
 	Format string `protobuf:"bytes,6,opt,name=format,proto3" json:"format,omitempty"`
 	// Rows to write at most. 0 (unset) means the server's own limit, which is also the most that can be asked for.
 	MaxRows       int32 `protobuf:"varint,7,opt,name=max_rows,json=maxRows,proto3" json:"max_rows,omitempty"`
@@ -2718,7 +2930,7 @@ type ExportUsageRequest struct {
 
 func (x *ExportUsageRequest) Reset() {
 	*x = ExportUsageRequest{}
-	mi := &file_wallet_v1_wallet_service_proto_msgTypes[46]
+	mi := &file_wallet_v1_wallet_service_proto_msgTypes[47]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2730,7 +2942,7 @@ func (x *ExportUsageRequest) String() string {
 func (*ExportUsageRequest) ProtoMessage() {}
 
 func (x *ExportUsageRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_wallet_v1_wallet_service_proto_msgTypes[46]
+	mi := &file_wallet_v1_wallet_service_proto_msgTypes[47]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2743,7 +2955,7 @@ func (x *ExportUsageRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExportUsageRequest.ProtoReflect.Descriptor instead.
 func (*ExportUsageRequest) Descriptor() ([]byte, []int) {
-	return file_wallet_v1_wallet_service_proto_rawDescGZIP(), []int{46}
+	return file_wallet_v1_wallet_service_proto_rawDescGZIP(), []int{47}
 }
 
 func (x *ExportUsageRequest) GetProjectName() string {
@@ -2812,7 +3024,7 @@ type ExportUsageResponse struct {
 
 func (x *ExportUsageResponse) Reset() {
 	*x = ExportUsageResponse{}
-	mi := &file_wallet_v1_wallet_service_proto_msgTypes[47]
+	mi := &file_wallet_v1_wallet_service_proto_msgTypes[48]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2824,7 +3036,7 @@ func (x *ExportUsageResponse) String() string {
 func (*ExportUsageResponse) ProtoMessage() {}
 
 func (x *ExportUsageResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_wallet_v1_wallet_service_proto_msgTypes[47]
+	mi := &file_wallet_v1_wallet_service_proto_msgTypes[48]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2837,7 +3049,7 @@ func (x *ExportUsageResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExportUsageResponse.ProtoReflect.Descriptor instead.
 func (*ExportUsageResponse) Descriptor() ([]byte, []int) {
-	return file_wallet_v1_wallet_service_proto_rawDescGZIP(), []int{47}
+	return file_wallet_v1_wallet_service_proto_rawDescGZIP(), []int{48}
 }
 
 func (x *ExportUsageResponse) GetDownloadUrl() string {
@@ -2881,7 +3093,7 @@ type RedeemPromotionCodeRequest struct {
 
 func (x *RedeemPromotionCodeRequest) Reset() {
 	*x = RedeemPromotionCodeRequest{}
-	mi := &file_wallet_v1_wallet_service_proto_msgTypes[48]
+	mi := &file_wallet_v1_wallet_service_proto_msgTypes[49]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2893,7 +3105,7 @@ func (x *RedeemPromotionCodeRequest) String() string {
 func (*RedeemPromotionCodeRequest) ProtoMessage() {}
 
 func (x *RedeemPromotionCodeRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_wallet_v1_wallet_service_proto_msgTypes[48]
+	mi := &file_wallet_v1_wallet_service_proto_msgTypes[49]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2906,7 +3118,7 @@ func (x *RedeemPromotionCodeRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RedeemPromotionCodeRequest.ProtoReflect.Descriptor instead.
 func (*RedeemPromotionCodeRequest) Descriptor() ([]byte, []int) {
-	return file_wallet_v1_wallet_service_proto_rawDescGZIP(), []int{48}
+	return file_wallet_v1_wallet_service_proto_rawDescGZIP(), []int{49}
 }
 
 func (x *RedeemPromotionCodeRequest) GetCode() string {
@@ -2934,7 +3146,7 @@ type RedeemPromotionCodeResponse struct {
 
 func (x *RedeemPromotionCodeResponse) Reset() {
 	*x = RedeemPromotionCodeResponse{}
-	mi := &file_wallet_v1_wallet_service_proto_msgTypes[49]
+	mi := &file_wallet_v1_wallet_service_proto_msgTypes[50]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2946,7 +3158,7 @@ func (x *RedeemPromotionCodeResponse) String() string {
 func (*RedeemPromotionCodeResponse) ProtoMessage() {}
 
 func (x *RedeemPromotionCodeResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_wallet_v1_wallet_service_proto_msgTypes[49]
+	mi := &file_wallet_v1_wallet_service_proto_msgTypes[50]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2959,7 +3171,7 @@ func (x *RedeemPromotionCodeResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RedeemPromotionCodeResponse.ProtoReflect.Descriptor instead.
 func (*RedeemPromotionCodeResponse) Descriptor() ([]byte, []int) {
-	return file_wallet_v1_wallet_service_proto_rawDescGZIP(), []int{49}
+	return file_wallet_v1_wallet_service_proto_rawDescGZIP(), []int{50}
 }
 
 func (x *RedeemPromotionCodeResponse) GetPromotion() *ActivePromotion {
@@ -2980,7 +3192,7 @@ type GetActivePromotionRequest struct {
 
 func (x *GetActivePromotionRequest) Reset() {
 	*x = GetActivePromotionRequest{}
-	mi := &file_wallet_v1_wallet_service_proto_msgTypes[50]
+	mi := &file_wallet_v1_wallet_service_proto_msgTypes[51]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2992,7 +3204,7 @@ func (x *GetActivePromotionRequest) String() string {
 func (*GetActivePromotionRequest) ProtoMessage() {}
 
 func (x *GetActivePromotionRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_wallet_v1_wallet_service_proto_msgTypes[50]
+	mi := &file_wallet_v1_wallet_service_proto_msgTypes[51]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3005,7 +3217,7 @@ func (x *GetActivePromotionRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetActivePromotionRequest.ProtoReflect.Descriptor instead.
 func (*GetActivePromotionRequest) Descriptor() ([]byte, []int) {
-	return file_wallet_v1_wallet_service_proto_rawDescGZIP(), []int{50}
+	return file_wallet_v1_wallet_service_proto_rawDescGZIP(), []int{51}
 }
 
 func (x *GetActivePromotionRequest) GetOrganizationName() string {
@@ -3026,7 +3238,7 @@ type GetActivePromotionResponse struct {
 
 func (x *GetActivePromotionResponse) Reset() {
 	*x = GetActivePromotionResponse{}
-	mi := &file_wallet_v1_wallet_service_proto_msgTypes[51]
+	mi := &file_wallet_v1_wallet_service_proto_msgTypes[52]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3038,7 +3250,7 @@ func (x *GetActivePromotionResponse) String() string {
 func (*GetActivePromotionResponse) ProtoMessage() {}
 
 func (x *GetActivePromotionResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_wallet_v1_wallet_service_proto_msgTypes[51]
+	mi := &file_wallet_v1_wallet_service_proto_msgTypes[52]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3051,7 +3263,7 @@ func (x *GetActivePromotionResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetActivePromotionResponse.ProtoReflect.Descriptor instead.
 func (*GetActivePromotionResponse) Descriptor() ([]byte, []int) {
-	return file_wallet_v1_wallet_service_proto_rawDescGZIP(), []int{51}
+	return file_wallet_v1_wallet_service_proto_rawDescGZIP(), []int{52}
 }
 
 func (x *GetActivePromotionResponse) GetPromotion() *ActivePromotion {
@@ -3061,11 +3273,287 @@ func (x *GetActivePromotionResponse) GetPromotion() *ActivePromotion {
 	return nil
 }
 
+// Asks to remove the automatic recharging of a wallet.
+type DeleteAutoRechargeRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Name of the wallet. Required. Canonical or flat spelling.
+	WalletName    string `protobuf:"bytes,1,opt,name=wallet_name,json=walletName,proto3" json:"wallet_name,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DeleteAutoRechargeRequest) Reset() {
+	*x = DeleteAutoRechargeRequest{}
+	mi := &file_wallet_v1_wallet_service_proto_msgTypes[53]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DeleteAutoRechargeRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DeleteAutoRechargeRequest) ProtoMessage() {}
+
+func (x *DeleteAutoRechargeRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_wallet_v1_wallet_service_proto_msgTypes[53]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DeleteAutoRechargeRequest.ProtoReflect.Descriptor instead.
+func (*DeleteAutoRechargeRequest) Descriptor() ([]byte, []int) {
+	return file_wallet_v1_wallet_service_proto_rawDescGZIP(), []int{53}
+}
+
+func (x *DeleteAutoRechargeRequest) GetWalletName() string {
+	if x != nil {
+		return x.WalletName
+	}
+	return ""
+}
+
+// Empty: the wallet has no automatic recharging, now or already before.
+type DeleteAutoRechargeResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DeleteAutoRechargeResponse) Reset() {
+	*x = DeleteAutoRechargeResponse{}
+	mi := &file_wallet_v1_wallet_service_proto_msgTypes[54]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DeleteAutoRechargeResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DeleteAutoRechargeResponse) ProtoMessage() {}
+
+func (x *DeleteAutoRechargeResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_wallet_v1_wallet_service_proto_msgTypes[54]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DeleteAutoRechargeResponse.ProtoReflect.Descriptor instead.
+func (*DeleteAutoRechargeResponse) Descriptor() ([]byte, []int) {
+	return file_wallet_v1_wallet_service_proto_rawDescGZIP(), []int{54}
+}
+
+// Asks for what the customer needs to confirm a top-up.
+type ConfirmTopUpRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Name of the top-up. Required. Canonical or flat spelling.
+	Name          string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ConfirmTopUpRequest) Reset() {
+	*x = ConfirmTopUpRequest{}
+	mi := &file_wallet_v1_wallet_service_proto_msgTypes[55]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ConfirmTopUpRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ConfirmTopUpRequest) ProtoMessage() {}
+
+func (x *ConfirmTopUpRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_wallet_v1_wallet_service_proto_msgTypes[55]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ConfirmTopUpRequest.ProtoReflect.Descriptor instead.
+func (*ConfirmTopUpRequest) Descriptor() ([]byte, []int) {
+	return file_wallet_v1_wallet_service_proto_rawDescGZIP(), []int{55}
+}
+
+func (x *ConfirmTopUpRequest) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+// What the customer needs to confirm a top-up.
+type ConfirmTopUpResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The top-up. Always set.
+	TopUp *TopUp `protobuf:"bytes,1,opt,name=top_up,json=topUp,proto3" json:"top_up,omitempty"`
+	// Secret for Stripe.js. Empty when nothing is left to confirm.
+	ClientSecret  string `protobuf:"bytes,2,opt,name=client_secret,json=clientSecret,proto3" json:"client_secret,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ConfirmTopUpResponse) Reset() {
+	*x = ConfirmTopUpResponse{}
+	mi := &file_wallet_v1_wallet_service_proto_msgTypes[56]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ConfirmTopUpResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ConfirmTopUpResponse) ProtoMessage() {}
+
+func (x *ConfirmTopUpResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_wallet_v1_wallet_service_proto_msgTypes[56]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ConfirmTopUpResponse.ProtoReflect.Descriptor instead.
+func (*ConfirmTopUpResponse) Descriptor() ([]byte, []int) {
+	return file_wallet_v1_wallet_service_proto_rawDescGZIP(), []int{56}
+}
+
+func (x *ConfirmTopUpResponse) GetTopUp() *TopUp {
+	if x != nil {
+		return x.TopUp
+	}
+	return nil
+}
+
+func (x *ConfirmTopUpResponse) GetClientSecret() string {
+	if x != nil {
+		return x.ClientSecret
+	}
+	return ""
+}
+
+// Asks for the statement of the open month.
+type GetInvoicePreviewRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Billing account that is meant. Required. Canonical or flat spelling.
+	BillingAccountName string `protobuf:"bytes,1,opt,name=billing_account_name,json=billingAccountName,proto3" json:"billing_account_name,omitempty"`
+	unknownFields      protoimpl.UnknownFields
+	sizeCache          protoimpl.SizeCache
+}
+
+func (x *GetInvoicePreviewRequest) Reset() {
+	*x = GetInvoicePreviewRequest{}
+	mi := &file_wallet_v1_wallet_service_proto_msgTypes[57]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetInvoicePreviewRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetInvoicePreviewRequest) ProtoMessage() {}
+
+func (x *GetInvoicePreviewRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_wallet_v1_wallet_service_proto_msgTypes[57]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetInvoicePreviewRequest.ProtoReflect.Descriptor instead.
+func (*GetInvoicePreviewRequest) Descriptor() ([]byte, []int) {
+	return file_wallet_v1_wallet_service_proto_rawDescGZIP(), []int{57}
+}
+
+func (x *GetInvoicePreviewRequest) GetBillingAccountName() string {
+	if x != nil {
+		return x.BillingAccountName
+	}
+	return ""
+}
+
+// The statement of the open month.
+type GetInvoicePreviewResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The statement, DRAFT and without number or name. Always set.
+	Invoice       *Invoice `protobuf:"bytes,1,opt,name=invoice,proto3" json:"invoice,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetInvoicePreviewResponse) Reset() {
+	*x = GetInvoicePreviewResponse{}
+	mi := &file_wallet_v1_wallet_service_proto_msgTypes[58]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetInvoicePreviewResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetInvoicePreviewResponse) ProtoMessage() {}
+
+func (x *GetInvoicePreviewResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_wallet_v1_wallet_service_proto_msgTypes[58]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetInvoicePreviewResponse.ProtoReflect.Descriptor instead.
+func (*GetInvoicePreviewResponse) Descriptor() ([]byte, []int) {
+	return file_wallet_v1_wallet_service_proto_rawDescGZIP(), []int{58}
+}
+
+func (x *GetInvoicePreviewResponse) GetInvoice() *Invoice {
+	if x != nil {
+		return x.Invoice
+	}
+	return nil
+}
+
 var File_wallet_v1_wallet_service_proto protoreflect.FileDescriptor
 
 const file_wallet_v1_wallet_service_proto_rawDesc = "" +
 	"\n" +
-	"\x1ewallet/v1/wallet_service.proto\x12\twallet.v1\x1a\x1bbuf/validate/validate.proto\x1a\x17wallet/v1/invoice.proto\x1a\x1awallet/v1/meter_rate.proto\x1a\x1ewallet/v1/payment_method.proto\x1a\x19wallet/v1/promotion.proto\x1a\x16wallet/v1/top_up.proto\x1a\x15wallet/v1/usage.proto\x1a\x16wallet/v1/wallet.proto\x1a\x1dwallet/v1/wallet_config.proto\"n\n" +
+	"\x1ewallet/v1/wallet_service.proto\x12\twallet.v1\x1a\x1bbuf/validate/validate.proto\x1a\x18wallet/v1/activity.proto\x1a\x17wallet/v1/invoice.proto\x1a\x1awallet/v1/meter_rate.proto\x1a\x1ewallet/v1/payment_method.proto\x1a\x19wallet/v1/promotion.proto\x1a\x18wallet/v1/spending.proto\x1a\x16wallet/v1/top_up.proto\x1a\x15wallet/v1/usage.proto\x1a\x16wallet/v1/wallet.proto\x1a\x1dwallet/v1/wallet_config.proto\"n\n" +
 	"\x1aListBillingAccountsRequest\x12'\n" +
 	"\tpage_size\x18\x01 \x01(\x05B\n" +
 	"\xbaH\a\x1a\x05\x18\xe8\a(\x00R\bpageSize\x12'\n" +
@@ -3127,13 +3615,14 @@ const file_wallet_v1_wallet_service_proto_rawDesc = "" +
 	"\x1eSetDefaultPaymentMethodRequest\x12L\n" +
 	"\x04name\x18\x01 \x01(\tB8\xbaH5r3\x18\xc8\x012.^(organizations/[^/]+/)?payment-methods/[^/]+$R\x04name\"b\n" +
 	"\x1fSetDefaultPaymentMethodResponse\x12?\n" +
-	"\x0epayment_method\x18\x01 \x01(\v2\x18.wallet.v1.PaymentMethodR\rpaymentMethod\"\xd4\x01\n" +
+	"\x0epayment_method\x18\x01 \x01(\v2\x18.wallet.v1.PaymentMethodR\rpaymentMethod\"\x84\x02\n" +
 	"\x13ListInvoicesRequest\x12k\n" +
 	"\x14billing_account_name\x18\x01 \x01(\tB9\xbaH6r4\x18\xc8\x012/^(organizations/[^/]+/)?billing-accounts/[^/]+$R\x12billingAccountName\x12'\n" +
 	"\tpage_size\x18\x02 \x01(\x05B\n" +
 	"\xbaH\a\x1a\x05\x18\xe8\a(\x00R\bpageSize\x12'\n" +
 	"\n" +
-	"page_token\x18\x03 \x01(\tB\b\xbaH\x05r\x03\x18\x80\bR\tpageToken\"n\n" +
+	"page_token\x18\x03 \x01(\tB\b\xbaH\x05r\x03\x18\x80\bR\tpageToken\x12.\n" +
+	"\x04type\x18d \x01(\tB\x1a\xbaH\x17r\x15R\x00R\x04autoR\x06manualR\x03allR\x04type\"n\n" +
 	"\x14ListInvoicesResponse\x12.\n" +
 	"\binvoices\x18\x01 \x03(\v2\x12.wallet.v1.InvoiceR\binvoices\x12&\n" +
 	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"Z\n" +
@@ -3145,14 +3634,19 @@ const file_wallet_v1_wallet_service_proto_rawDesc = "" +
 	"\x04name\x18\x01 \x01(\tB1\xbaH.r,\x18\xc8\x012'^(organizations/[^/]+/)?invoices/[^/]+$R\x04name\"g\n" +
 	"\x1aDownloadInvoicePDFResponse\x12!\n" +
 	"\fdownload_url\x18\x01 \x01(\tR\vdownloadUrl\x12&\n" +
-	"\x0fexpires_at_unix\x18\x02 \x01(\x03R\rexpiresAtUnix\"\xc9\x05\n" +
+	"\x0fexpires_at_unix\x18\x02 \x01(\x03R\rexpiresAtUnix\"\xcc\a\n" +
 	"\x1cConfigureAutoRechargeRequest\x12Q\n" +
 	"\vwallet_name\x18\x01 \x01(\tB0\xbaH-r+\x18\xc8\x012&^(organizations/[^/]+/)?wallets/[^/]+$R\n" +
 	"walletName\x12\x18\n" +
 	"\aenabled\x18\x02 \x01(\bR\aenabled\x12'\n" +
 	"\x0fthreshold_minor\x18\x03 \x01(\x03R\x0ethresholdMinor\x12!\n" +
 	"\famount_minor\x18\x04 \x01(\x03R\vamountMinor\x12k\n" +
-	"\x13payment_method_name\x18\x05 \x01(\tB;\xbaH8r6\x18\xc8\x0121^((organizations/[^/]+/)?payment-methods/[^/]+)?$R\x11paymentMethodName:\x82\x03\xbaH\xfe\x02\x1a\x7f\n" +
+	"\x13payment_method_name\x18\x05 \x01(\tB;\xbaH8r6\x18\xc8\x0121^((organizations/[^/]+/)?payment-methods/[^/]+)?$R\x11paymentMethodName\x12/\n" +
+	"\x0fdaily_cap_minor\x18d \x01(\x03B\a\xbaH\x04\"\x02(\x00R\rdailyCapMinor\x123\n" +
+	"\x11monthly_cap_minor\x18e \x01(\x03B\a\xbaH\x04\"\x02(\x00R\x0fmonthlyCapMinor\x126\n" +
+	"\x13close_gap_max_minor\x18f \x01(\x03B\a\xbaH\x04\"\x02(\x00R\x10closeGapMaxMinor\x126\n" +
+	"\x10cooldown_seconds\x18g \x01(\x05B\v\xbaH\b\x1a\x06\x18\x80\xa3\x05(\x00R\x0fcooldownSeconds\x12+\n" +
+	"\fmandate_text\x18h \x01(\tB\b\xbaH\x05r\x03\x18\xd0\x0fR\vmandateText:\x82\x03\xbaH\xfe\x02\x1a\x7f\n" +
 	"\x1dauto_recharge.threshold_minor\x123threshold_minor must be greater than 0 when enabled\x1a)!this.enabled || this.threshold_minor > 0\x1av\n" +
 	"\x1aauto_recharge.amount_minor\x120amount_minor must be greater than 0 when enabled\x1a&!this.enabled || this.amount_minor > 0\x1a\x82\x01\n" +
 	"!auto_recharge.payment_method_name\x12,payment_method_name is required when enabled\x1a/!this.enabled || this.payment_method_name != ''\"V\n" +
@@ -3169,7 +3663,7 @@ const file_wallet_v1_wallet_service_proto_rawDesc = "" +
 	"\vwallet_name\x18d \x01(\tB3\xbaH0r.\x18\xc8\x012)^((organizations/[^/]+/)?wallets/[^/]+)?$R\n" +
 	"walletName:*\xbaH'\"%\n" +
 	"\x14billing_account_name\n" +
-	"\vwallet_name\x10\x01\"\xec\x02\n" +
+	"\vwallet_name\x10\x01\"\xef\x06\n" +
 	"\x17GetCostForecastResponse\x12\x1a\n" +
 	"\bcurrency\x18\x01 \x01(\tR\bcurrency\x12&\n" +
 	"\x0fmtd_spend_minor\x18\x02 \x01(\x03R\rmtdSpendMinor\x12!\n" +
@@ -3178,7 +3672,25 @@ const file_wallet_v1_wallet_service_proto_rawDesc = "" +
 	"\x1cprojected_period_total_minor\x18\x05 \x01(\x03R\x19projectedPeriodTotalMinor\x12/\n" +
 	"\x14daily_run_rate_minor\x18\x06 \x01(\x03R\x11dailyRunRateMinor\x12*\n" +
 	"\x11period_start_unix\x18\a \x01(\x03R\x0fperiodStartUnix\x12&\n" +
-	"\x0fperiod_end_unix\x18\b \x01(\x03R\rperiodEndUnix\"\xa3\x02\n" +
+	"\x0fperiod_end_unix\x18\b \x01(\x03R\rperiodEndUnix\x12.\n" +
+	"\x13pattern_total_minor\x18d \x01(\x03R\x11patternTotalMinor\x125\n" +
+	"\x17pattern_total_p10_minor\x18e \x01(\x03R\x14patternTotalP10Minor\x125\n" +
+	"\x17pattern_total_p90_minor\x18f \x01(\x03R\x14patternTotalP90Minor\x12(\n" +
+	"\x10depletes_at_unix\x18g \x01(\x03R\x0edepletesAtUnix\x12/\n" +
+	"\x14depletes_at_p10_unix\x18h \x01(\x03R\x11depletesAtP10Unix\x12/\n" +
+	"\x14depletes_at_p90_unix\x18i \x01(\x03R\x11depletesAtP90Unix\x12*\n" +
+	"\x0edays_remaining\x18j \x01(\x05H\x00R\rdaysRemaining\x88\x01\x01\x12\x16\n" +
+	"\x06method\x18k \x01(\tR\x06method\x12;\n" +
+	"\n" +
+	"categories\x18l \x03(\v2\x1b.wallet.v1.CategoryForecastR\n" +
+	"categories\x12C\n" +
+	"\x1ecommitted_hourly_minor_decimal\x18m \x01(\tR\x1bcommittedHourlyMinorDecimalB\x11\n" +
+	"\x0f_days_remaining\"x\n" +
+	"\x10CategoryForecast\x12\x1a\n" +
+	"\bcategory\x18\x01 \x01(\tR\bcategory\x12\x1f\n" +
+	"\vspend_minor\x18\x02 \x01(\x03R\n" +
+	"spendMinor\x12'\n" +
+	"\x0fprojected_minor\x18\x03 \x01(\x03R\x0eprojectedMinor\"\xa3\x02\n" +
 	"\x1cConfigureWalletAlertsRequest\x12Q\n" +
 	"\vwallet_name\x18\x01 \x01(\tB0\xbaH-r+\x18\xc8\x012&^(organizations/[^/]+/)?wallets/[^/]+$R\n" +
 	"walletName\x12<\n" +
@@ -3255,14 +3767,14 @@ const file_wallet_v1_wallet_service_proto_rawDesc = "" +
 	"\x12QueryUsageResponse\x12'\n" +
 	"\x04rows\x18\x01 \x03(\v2\x13.wallet.v1.UsageRowR\x04rows\x12&\n" +
 	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\x12&\n" +
-	"\x0fegress_free_gib\x18\x03 \x01(\x03R\regressFreeGib\"\xc7\x04\n" +
+	"\x0fegress_free_gib\x18\x03 \x01(\x03R\regressFreeGib\"\xd7\x04\n" +
 	"\x12ExportUsageRequest\x12@\n" +
 	"\fproject_name\x18\x01 \x01(\tB\x1d\xbaH\x1ar\x18\x18\xc8\x012\x13^(projects/[^/]+)?$R\vprojectName\x12O\n" +
 	"\x11organization_name\x18\x02 \x01(\tB\"\xbaH\x1fr\x1d\x18\xc8\x012\x18^(organizations/[^/]+)?$R\x10organizationName\x12+\n" +
 	"\fmeter_prefix\x18\x03 \x01(\tB\b\xbaH\x05r\x03\x18\xc8\x01R\vmeterPrefix\x126\n" +
 	"\x0fstart_time_unix\x18\x04 \x01(\x03B\x0e\xbaH\v\"\t\x18\xff\x82\xd1\xff\xaf\a(\x00R\rstartTimeUnix\x122\n" +
-	"\rend_time_unix\x18\x05 \x01(\x03B\x0e\xbaH\v\"\t\x18\xff\x82\xd1\xff\xaf\a(\x00R\vendTimeUnix\x12,\n" +
-	"\x06format\x18\x06 \x01(\tB\x14\xbaH\x11r\x0fR\x00R\x03csvR\x06ndjsonR\x06format\x12\"\n" +
+	"\rend_time_unix\x18\x05 \x01(\x03B\x0e\xbaH\v\"\t\x18\xff\x82\xd1\xff\xaf\a(\x00R\vendTimeUnix\x12<\n" +
+	"\x06format\x18\x06 \x01(\tB$\xbaH!r\x1fR\x00R\x03csvR\x06ndjsonR\aparquetR\x05focusR\x06format\x12\"\n" +
 	"\bmax_rows\x18\a \x01(\x05B\a\xbaH\x04\x1a\x02(\x00R\amaxRows:\xb2\x01\xbaH\xae\x01\x1a\x86\x01\n" +
 	"\vusage.range\x120end_time_unix must not be before start_time_unix\x1aEthis.end_time_unix == 0 || this.start_time_unix <= this.end_time_unix\"#\n" +
 	"\fproject_name\n" +
@@ -3281,7 +3793,20 @@ const file_wallet_v1_wallet_service_proto_rawDesc = "" +
 	"\x19GetActivePromotionRequest\x12L\n" +
 	"\x11organization_name\x18\x01 \x01(\tB\x1f\xbaH\x1cr\x1a\x18\xc8\x012\x15^organizations/[^/]+$R\x10organizationName\"V\n" +
 	"\x1aGetActivePromotionResponse\x128\n" +
-	"\tpromotion\x18\x01 \x01(\v2\x1a.wallet.v1.ActivePromotionR\tpromotion2\xad\x14\n" +
+	"\tpromotion\x18\x01 \x01(\v2\x1a.wallet.v1.ActivePromotionR\tpromotion\"n\n" +
+	"\x19DeleteAutoRechargeRequest\x12Q\n" +
+	"\vwallet_name\x18\x01 \x01(\tB0\xbaH-r+\x18\xc8\x012&^(organizations/[^/]+/)?wallets/[^/]+$R\n" +
+	"walletName\"\x1c\n" +
+	"\x1aDeleteAutoRechargeResponse\"Z\n" +
+	"\x13ConfirmTopUpRequest\x12C\n" +
+	"\x04name\x18\x01 \x01(\tB/\xbaH,r*\x18\xc8\x012%^(organizations/[^/]+/)?topUps/[^/]+$R\x04name\"d\n" +
+	"\x14ConfirmTopUpResponse\x12'\n" +
+	"\x06top_up\x18\x01 \x01(\v2\x10.wallet.v1.TopUpR\x05topUp\x12#\n" +
+	"\rclient_secret\x18\x02 \x01(\tR\fclientSecret\"\x87\x01\n" +
+	"\x18GetInvoicePreviewRequest\x12k\n" +
+	"\x14billing_account_name\x18\x01 \x01(\tB9\xbaH6r4\x18\xc8\x012/^(organizations/[^/]+/)?billing-accounts/[^/]+$R\x12billingAccountName\"I\n" +
+	"\x19GetInvoicePreviewResponse\x12,\n" +
+	"\ainvoice\x18\x01 \x01(\v2\x12.wallet.v1.InvoiceR\ainvoice2\xb1\x1a\n" +
 	"\rWalletService\x12i\n" +
 	"\x13ListBillingAccounts\x12%.wallet.v1.ListBillingAccountsRequest\x1a&.wallet.v1.ListBillingAccountsResponse\"\x03\x90\x02\x01\x12c\n" +
 	"\x11GetBillingAccount\x12#.wallet.v1.GetBillingAccountRequest\x1a$.wallet.v1.GetBillingAccountResponse\"\x03\x90\x02\x01\x12K\n" +
@@ -3311,7 +3836,15 @@ const file_wallet_v1_wallet_service_proto_rawDesc = "" +
 	"QueryUsage\x12\x1c.wallet.v1.QueryUsageRequest\x1a\x1d.wallet.v1.QueryUsageResponse\"\x03\x90\x02\x01\x12L\n" +
 	"\vExportUsage\x12\x1d.wallet.v1.ExportUsageRequest\x1a\x1e.wallet.v1.ExportUsageResponse\x12d\n" +
 	"\x13RedeemPromotionCode\x12%.wallet.v1.RedeemPromotionCodeRequest\x1a&.wallet.v1.RedeemPromotionCodeResponse\x12f\n" +
-	"\x12GetActivePromotion\x12$.wallet.v1.GetActivePromotionRequest\x1a%.wallet.v1.GetActivePromotionResponse\"\x03\x90\x02\x01B<Z:github.com/wallet-service/wallet/gen/go/wallet/v1;walletv1b\x06proto3"
+	"\x12GetActivePromotion\x12$.wallet.v1.GetActivePromotionRequest\x1a%.wallet.v1.GetActivePromotionResponse\"\x03\x90\x02\x01\x12f\n" +
+	"\x12DeleteAutoRecharge\x12$.wallet.v1.DeleteAutoRechargeRequest\x1a%.wallet.v1.DeleteAutoRechargeResponse\"\x03\x90\x02\x02\x12T\n" +
+	"\fConfirmTopUp\x12\x1e.wallet.v1.ConfirmTopUpRequest\x1a\x1f.wallet.v1.ConfirmTopUpResponse\"\x03\x90\x02\x02\x12`\n" +
+	"\x10GetSpendingLimit\x12\".wallet.v1.GetSpendingLimitRequest\x1a#.wallet.v1.GetSpendingLimitResponse\"\x03\x90\x02\x01\x12`\n" +
+	"\x10SetSpendingLimit\x12\".wallet.v1.SetSpendingLimitRequest\x1a#.wallet.v1.SetSpendingLimitResponse\"\x03\x90\x02\x02\x12i\n" +
+	"\x13DeleteSpendingLimit\x12%.wallet.v1.DeleteSpendingLimitRequest\x1a&.wallet.v1.DeleteSpendingLimitResponse\"\x03\x90\x02\x02\x12Z\n" +
+	"\x0eAuthorizeSpend\x12 .wallet.v1.AuthorizeSpendRequest\x1a!.wallet.v1.AuthorizeSpendResponse\"\x03\x90\x02\x01\x12c\n" +
+	"\x11GetInvoicePreview\x12#.wallet.v1.GetInvoicePreviewRequest\x1a$.wallet.v1.GetInvoicePreviewResponse\"\x03\x90\x02\x01\x12T\n" +
+	"\fListActivity\x12\x1e.wallet.v1.ListActivityRequest\x1a\x1f.wallet.v1.ListActivityResponse\"\x03\x90\x02\x01B<Z:github.com/wallet-service/wallet/gen/go/wallet/v1;walletv1b\x06proto3"
 
 var (
 	file_wallet_v1_wallet_service_proto_rawDescOnce sync.Once
@@ -3325,7 +3858,7 @@ func file_wallet_v1_wallet_service_proto_rawDescGZIP() []byte {
 	return file_wallet_v1_wallet_service_proto_rawDescData
 }
 
-var file_wallet_v1_wallet_service_proto_msgTypes = make([]protoimpl.MessageInfo, 52)
+var file_wallet_v1_wallet_service_proto_msgTypes = make([]protoimpl.MessageInfo, 59)
 var file_wallet_v1_wallet_service_proto_goTypes = []any{
 	(*ListBillingAccountsRequest)(nil),          // 0: wallet.v1.ListBillingAccountsRequest
 	(*ListBillingAccountsResponse)(nil),         // 1: wallet.v1.ListBillingAccountsResponse
@@ -3357,119 +3890,155 @@ var file_wallet_v1_wallet_service_proto_goTypes = []any{
 	(*GetAutoRechargeConfigResponse)(nil),       // 27: wallet.v1.GetAutoRechargeConfigResponse
 	(*GetCostForecastRequest)(nil),              // 28: wallet.v1.GetCostForecastRequest
 	(*GetCostForecastResponse)(nil),             // 29: wallet.v1.GetCostForecastResponse
-	(*ConfigureWalletAlertsRequest)(nil),        // 30: wallet.v1.ConfigureWalletAlertsRequest
-	(*ConfigureWalletAlertsResponse)(nil),       // 31: wallet.v1.ConfigureWalletAlertsResponse
-	(*GetWalletAlertsRequest)(nil),              // 32: wallet.v1.GetWalletAlertsRequest
-	(*GetWalletAlertsResponse)(nil),             // 33: wallet.v1.GetWalletAlertsResponse
-	(*CreateStripeTopUpIntentRequest)(nil),      // 34: wallet.v1.CreateStripeTopUpIntentRequest
-	(*CreateStripeTopUpIntentResponse)(nil),     // 35: wallet.v1.CreateStripeTopUpIntentResponse
-	(*CreateCardSetupIntentRequest)(nil),        // 36: wallet.v1.CreateCardSetupIntentRequest
-	(*CreateCardSetupIntentResponse)(nil),       // 37: wallet.v1.CreateCardSetupIntentResponse
-	(*CreateCoinbaseTopUpCheckoutRequest)(nil),  // 38: wallet.v1.CreateCoinbaseTopUpCheckoutRequest
-	(*CreateCoinbaseTopUpCheckoutResponse)(nil), // 39: wallet.v1.CreateCoinbaseTopUpCheckoutResponse
-	(*ListTopUpsRequest)(nil),                   // 40: wallet.v1.ListTopUpsRequest
-	(*ListTopUpsResponse)(nil),                  // 41: wallet.v1.ListTopUpsResponse
-	(*GetTopUpRequest)(nil),                     // 42: wallet.v1.GetTopUpRequest
-	(*GetTopUpResponse)(nil),                    // 43: wallet.v1.GetTopUpResponse
-	(*QueryUsageRequest)(nil),                   // 44: wallet.v1.QueryUsageRequest
-	(*QueryUsageResponse)(nil),                  // 45: wallet.v1.QueryUsageResponse
-	(*ExportUsageRequest)(nil),                  // 46: wallet.v1.ExportUsageRequest
-	(*ExportUsageResponse)(nil),                 // 47: wallet.v1.ExportUsageResponse
-	(*RedeemPromotionCodeRequest)(nil),          // 48: wallet.v1.RedeemPromotionCodeRequest
-	(*RedeemPromotionCodeResponse)(nil),         // 49: wallet.v1.RedeemPromotionCodeResponse
-	(*GetActivePromotionRequest)(nil),           // 50: wallet.v1.GetActivePromotionRequest
-	(*GetActivePromotionResponse)(nil),          // 51: wallet.v1.GetActivePromotionResponse
-	(*BillingAccount)(nil),                      // 52: wallet.v1.BillingAccount
-	(*Wallet)(nil),                              // 53: wallet.v1.Wallet
-	(*PublicMeterRate)(nil),                     // 54: wallet.v1.PublicMeterRate
-	(*PaymentMethod)(nil),                       // 55: wallet.v1.PaymentMethod
-	(*Invoice)(nil),                             // 56: wallet.v1.Invoice
-	(*AutoRechargeConfig)(nil),                  // 57: wallet.v1.AutoRechargeConfig
-	(*WalletAlertConfig)(nil),                   // 58: wallet.v1.WalletAlertConfig
-	(*TopUp)(nil),                               // 59: wallet.v1.TopUp
-	(UsageGroupBy)(0),                           // 60: wallet.v1.UsageGroupBy
-	(*UsageRow)(nil),                            // 61: wallet.v1.UsageRow
-	(*ActivePromotion)(nil),                     // 62: wallet.v1.ActivePromotion
+	(*CategoryForecast)(nil),                    // 30: wallet.v1.CategoryForecast
+	(*ConfigureWalletAlertsRequest)(nil),        // 31: wallet.v1.ConfigureWalletAlertsRequest
+	(*ConfigureWalletAlertsResponse)(nil),       // 32: wallet.v1.ConfigureWalletAlertsResponse
+	(*GetWalletAlertsRequest)(nil),              // 33: wallet.v1.GetWalletAlertsRequest
+	(*GetWalletAlertsResponse)(nil),             // 34: wallet.v1.GetWalletAlertsResponse
+	(*CreateStripeTopUpIntentRequest)(nil),      // 35: wallet.v1.CreateStripeTopUpIntentRequest
+	(*CreateStripeTopUpIntentResponse)(nil),     // 36: wallet.v1.CreateStripeTopUpIntentResponse
+	(*CreateCardSetupIntentRequest)(nil),        // 37: wallet.v1.CreateCardSetupIntentRequest
+	(*CreateCardSetupIntentResponse)(nil),       // 38: wallet.v1.CreateCardSetupIntentResponse
+	(*CreateCoinbaseTopUpCheckoutRequest)(nil),  // 39: wallet.v1.CreateCoinbaseTopUpCheckoutRequest
+	(*CreateCoinbaseTopUpCheckoutResponse)(nil), // 40: wallet.v1.CreateCoinbaseTopUpCheckoutResponse
+	(*ListTopUpsRequest)(nil),                   // 41: wallet.v1.ListTopUpsRequest
+	(*ListTopUpsResponse)(nil),                  // 42: wallet.v1.ListTopUpsResponse
+	(*GetTopUpRequest)(nil),                     // 43: wallet.v1.GetTopUpRequest
+	(*GetTopUpResponse)(nil),                    // 44: wallet.v1.GetTopUpResponse
+	(*QueryUsageRequest)(nil),                   // 45: wallet.v1.QueryUsageRequest
+	(*QueryUsageResponse)(nil),                  // 46: wallet.v1.QueryUsageResponse
+	(*ExportUsageRequest)(nil),                  // 47: wallet.v1.ExportUsageRequest
+	(*ExportUsageResponse)(nil),                 // 48: wallet.v1.ExportUsageResponse
+	(*RedeemPromotionCodeRequest)(nil),          // 49: wallet.v1.RedeemPromotionCodeRequest
+	(*RedeemPromotionCodeResponse)(nil),         // 50: wallet.v1.RedeemPromotionCodeResponse
+	(*GetActivePromotionRequest)(nil),           // 51: wallet.v1.GetActivePromotionRequest
+	(*GetActivePromotionResponse)(nil),          // 52: wallet.v1.GetActivePromotionResponse
+	(*DeleteAutoRechargeRequest)(nil),           // 53: wallet.v1.DeleteAutoRechargeRequest
+	(*DeleteAutoRechargeResponse)(nil),          // 54: wallet.v1.DeleteAutoRechargeResponse
+	(*ConfirmTopUpRequest)(nil),                 // 55: wallet.v1.ConfirmTopUpRequest
+	(*ConfirmTopUpResponse)(nil),                // 56: wallet.v1.ConfirmTopUpResponse
+	(*GetInvoicePreviewRequest)(nil),            // 57: wallet.v1.GetInvoicePreviewRequest
+	(*GetInvoicePreviewResponse)(nil),           // 58: wallet.v1.GetInvoicePreviewResponse
+	(*BillingAccount)(nil),                      // 59: wallet.v1.BillingAccount
+	(*Wallet)(nil),                              // 60: wallet.v1.Wallet
+	(*PublicMeterRate)(nil),                     // 61: wallet.v1.PublicMeterRate
+	(*PaymentMethod)(nil),                       // 62: wallet.v1.PaymentMethod
+	(*Invoice)(nil),                             // 63: wallet.v1.Invoice
+	(*AutoRechargeConfig)(nil),                  // 64: wallet.v1.AutoRechargeConfig
+	(*WalletAlertConfig)(nil),                   // 65: wallet.v1.WalletAlertConfig
+	(*TopUp)(nil),                               // 66: wallet.v1.TopUp
+	(UsageGroupBy)(0),                           // 67: wallet.v1.UsageGroupBy
+	(*UsageRow)(nil),                            // 68: wallet.v1.UsageRow
+	(*ActivePromotion)(nil),                     // 69: wallet.v1.ActivePromotion
+	(*GetSpendingLimitRequest)(nil),             // 70: wallet.v1.GetSpendingLimitRequest
+	(*SetSpendingLimitRequest)(nil),             // 71: wallet.v1.SetSpendingLimitRequest
+	(*DeleteSpendingLimitRequest)(nil),          // 72: wallet.v1.DeleteSpendingLimitRequest
+	(*AuthorizeSpendRequest)(nil),               // 73: wallet.v1.AuthorizeSpendRequest
+	(*ListActivityRequest)(nil),                 // 74: wallet.v1.ListActivityRequest
+	(*GetSpendingLimitResponse)(nil),            // 75: wallet.v1.GetSpendingLimitResponse
+	(*SetSpendingLimitResponse)(nil),            // 76: wallet.v1.SetSpendingLimitResponse
+	(*DeleteSpendingLimitResponse)(nil),         // 77: wallet.v1.DeleteSpendingLimitResponse
+	(*AuthorizeSpendResponse)(nil),              // 78: wallet.v1.AuthorizeSpendResponse
+	(*ListActivityResponse)(nil),                // 79: wallet.v1.ListActivityResponse
 }
 var file_wallet_v1_wallet_service_proto_depIdxs = []int32{
-	52, // 0: wallet.v1.ListBillingAccountsResponse.billing_accounts:type_name -> wallet.v1.BillingAccount
-	52, // 1: wallet.v1.GetBillingAccountResponse.billing_account:type_name -> wallet.v1.BillingAccount
-	53, // 2: wallet.v1.GetWalletResponse.wallet:type_name -> wallet.v1.Wallet
-	54, // 3: wallet.v1.ListPublicMeterRatesResponse.public_meter_rates:type_name -> wallet.v1.PublicMeterRate
-	55, // 4: wallet.v1.AttachPaymentMethodResponse.payment_method:type_name -> wallet.v1.PaymentMethod
-	55, // 5: wallet.v1.ListPaymentMethodsResponse.payment_methods:type_name -> wallet.v1.PaymentMethod
-	55, // 6: wallet.v1.SetDefaultPaymentMethodResponse.payment_method:type_name -> wallet.v1.PaymentMethod
-	56, // 7: wallet.v1.ListInvoicesResponse.invoices:type_name -> wallet.v1.Invoice
-	56, // 8: wallet.v1.GetInvoiceResponse.invoice:type_name -> wallet.v1.Invoice
-	57, // 9: wallet.v1.ConfigureAutoRechargeResponse.config:type_name -> wallet.v1.AutoRechargeConfig
-	57, // 10: wallet.v1.GetAutoRechargeConfigResponse.config:type_name -> wallet.v1.AutoRechargeConfig
-	58, // 11: wallet.v1.ConfigureWalletAlertsResponse.config:type_name -> wallet.v1.WalletAlertConfig
-	58, // 12: wallet.v1.GetWalletAlertsResponse.config:type_name -> wallet.v1.WalletAlertConfig
-	59, // 13: wallet.v1.CreateStripeTopUpIntentResponse.top_up:type_name -> wallet.v1.TopUp
-	59, // 14: wallet.v1.CreateCoinbaseTopUpCheckoutResponse.top_up:type_name -> wallet.v1.TopUp
-	59, // 15: wallet.v1.ListTopUpsResponse.top_ups:type_name -> wallet.v1.TopUp
-	59, // 16: wallet.v1.GetTopUpResponse.top_up:type_name -> wallet.v1.TopUp
-	60, // 17: wallet.v1.QueryUsageRequest.group_by:type_name -> wallet.v1.UsageGroupBy
-	61, // 18: wallet.v1.QueryUsageResponse.rows:type_name -> wallet.v1.UsageRow
-	62, // 19: wallet.v1.RedeemPromotionCodeResponse.promotion:type_name -> wallet.v1.ActivePromotion
-	62, // 20: wallet.v1.GetActivePromotionResponse.promotion:type_name -> wallet.v1.ActivePromotion
-	0,  // 21: wallet.v1.WalletService.ListBillingAccounts:input_type -> wallet.v1.ListBillingAccountsRequest
-	2,  // 22: wallet.v1.WalletService.GetBillingAccount:input_type -> wallet.v1.GetBillingAccountRequest
-	4,  // 23: wallet.v1.WalletService.GetWallet:input_type -> wallet.v1.GetWalletRequest
-	6,  // 24: wallet.v1.WalletService.GetWalletBalance:input_type -> wallet.v1.GetWalletBalanceRequest
-	8,  // 25: wallet.v1.WalletService.ListPublicMeterRates:input_type -> wallet.v1.ListPublicMeterRatesRequest
-	10, // 26: wallet.v1.WalletService.AttachPaymentMethod:input_type -> wallet.v1.AttachPaymentMethodRequest
-	12, // 27: wallet.v1.WalletService.ListPaymentMethods:input_type -> wallet.v1.ListPaymentMethodsRequest
-	14, // 28: wallet.v1.WalletService.DetachPaymentMethod:input_type -> wallet.v1.DetachPaymentMethodRequest
-	16, // 29: wallet.v1.WalletService.SetDefaultPaymentMethod:input_type -> wallet.v1.SetDefaultPaymentMethodRequest
-	18, // 30: wallet.v1.WalletService.ListInvoices:input_type -> wallet.v1.ListInvoicesRequest
-	20, // 31: wallet.v1.WalletService.GetInvoice:input_type -> wallet.v1.GetInvoiceRequest
-	22, // 32: wallet.v1.WalletService.DownloadInvoicePDF:input_type -> wallet.v1.DownloadInvoicePDFRequest
-	24, // 33: wallet.v1.WalletService.ConfigureAutoRecharge:input_type -> wallet.v1.ConfigureAutoRechargeRequest
-	26, // 34: wallet.v1.WalletService.GetAutoRechargeConfig:input_type -> wallet.v1.GetAutoRechargeConfigRequest
-	28, // 35: wallet.v1.WalletService.GetCostForecast:input_type -> wallet.v1.GetCostForecastRequest
-	30, // 36: wallet.v1.WalletService.ConfigureWalletAlerts:input_type -> wallet.v1.ConfigureWalletAlertsRequest
-	32, // 37: wallet.v1.WalletService.GetWalletAlerts:input_type -> wallet.v1.GetWalletAlertsRequest
-	34, // 38: wallet.v1.WalletService.CreateStripeTopUpIntent:input_type -> wallet.v1.CreateStripeTopUpIntentRequest
-	36, // 39: wallet.v1.WalletService.CreateCardSetupIntent:input_type -> wallet.v1.CreateCardSetupIntentRequest
-	38, // 40: wallet.v1.WalletService.CreateCoinbaseTopUpCheckout:input_type -> wallet.v1.CreateCoinbaseTopUpCheckoutRequest
-	40, // 41: wallet.v1.WalletService.ListTopUps:input_type -> wallet.v1.ListTopUpsRequest
-	42, // 42: wallet.v1.WalletService.GetTopUp:input_type -> wallet.v1.GetTopUpRequest
-	44, // 43: wallet.v1.WalletService.QueryUsage:input_type -> wallet.v1.QueryUsageRequest
-	46, // 44: wallet.v1.WalletService.ExportUsage:input_type -> wallet.v1.ExportUsageRequest
-	48, // 45: wallet.v1.WalletService.RedeemPromotionCode:input_type -> wallet.v1.RedeemPromotionCodeRequest
-	50, // 46: wallet.v1.WalletService.GetActivePromotion:input_type -> wallet.v1.GetActivePromotionRequest
-	1,  // 47: wallet.v1.WalletService.ListBillingAccounts:output_type -> wallet.v1.ListBillingAccountsResponse
-	3,  // 48: wallet.v1.WalletService.GetBillingAccount:output_type -> wallet.v1.GetBillingAccountResponse
-	5,  // 49: wallet.v1.WalletService.GetWallet:output_type -> wallet.v1.GetWalletResponse
-	7,  // 50: wallet.v1.WalletService.GetWalletBalance:output_type -> wallet.v1.GetWalletBalanceResponse
-	9,  // 51: wallet.v1.WalletService.ListPublicMeterRates:output_type -> wallet.v1.ListPublicMeterRatesResponse
-	11, // 52: wallet.v1.WalletService.AttachPaymentMethod:output_type -> wallet.v1.AttachPaymentMethodResponse
-	13, // 53: wallet.v1.WalletService.ListPaymentMethods:output_type -> wallet.v1.ListPaymentMethodsResponse
-	15, // 54: wallet.v1.WalletService.DetachPaymentMethod:output_type -> wallet.v1.DetachPaymentMethodResponse
-	17, // 55: wallet.v1.WalletService.SetDefaultPaymentMethod:output_type -> wallet.v1.SetDefaultPaymentMethodResponse
-	19, // 56: wallet.v1.WalletService.ListInvoices:output_type -> wallet.v1.ListInvoicesResponse
-	21, // 57: wallet.v1.WalletService.GetInvoice:output_type -> wallet.v1.GetInvoiceResponse
-	23, // 58: wallet.v1.WalletService.DownloadInvoicePDF:output_type -> wallet.v1.DownloadInvoicePDFResponse
-	25, // 59: wallet.v1.WalletService.ConfigureAutoRecharge:output_type -> wallet.v1.ConfigureAutoRechargeResponse
-	27, // 60: wallet.v1.WalletService.GetAutoRechargeConfig:output_type -> wallet.v1.GetAutoRechargeConfigResponse
-	29, // 61: wallet.v1.WalletService.GetCostForecast:output_type -> wallet.v1.GetCostForecastResponse
-	31, // 62: wallet.v1.WalletService.ConfigureWalletAlerts:output_type -> wallet.v1.ConfigureWalletAlertsResponse
-	33, // 63: wallet.v1.WalletService.GetWalletAlerts:output_type -> wallet.v1.GetWalletAlertsResponse
-	35, // 64: wallet.v1.WalletService.CreateStripeTopUpIntent:output_type -> wallet.v1.CreateStripeTopUpIntentResponse
-	37, // 65: wallet.v1.WalletService.CreateCardSetupIntent:output_type -> wallet.v1.CreateCardSetupIntentResponse
-	39, // 66: wallet.v1.WalletService.CreateCoinbaseTopUpCheckout:output_type -> wallet.v1.CreateCoinbaseTopUpCheckoutResponse
-	41, // 67: wallet.v1.WalletService.ListTopUps:output_type -> wallet.v1.ListTopUpsResponse
-	43, // 68: wallet.v1.WalletService.GetTopUp:output_type -> wallet.v1.GetTopUpResponse
-	45, // 69: wallet.v1.WalletService.QueryUsage:output_type -> wallet.v1.QueryUsageResponse
-	47, // 70: wallet.v1.WalletService.ExportUsage:output_type -> wallet.v1.ExportUsageResponse
-	49, // 71: wallet.v1.WalletService.RedeemPromotionCode:output_type -> wallet.v1.RedeemPromotionCodeResponse
-	51, // 72: wallet.v1.WalletService.GetActivePromotion:output_type -> wallet.v1.GetActivePromotionResponse
-	47, // [47:73] is the sub-list for method output_type
-	21, // [21:47] is the sub-list for method input_type
-	21, // [21:21] is the sub-list for extension type_name
-	21, // [21:21] is the sub-list for extension extendee
-	0,  // [0:21] is the sub-list for field type_name
+	59, // 0: wallet.v1.ListBillingAccountsResponse.billing_accounts:type_name -> wallet.v1.BillingAccount
+	59, // 1: wallet.v1.GetBillingAccountResponse.billing_account:type_name -> wallet.v1.BillingAccount
+	60, // 2: wallet.v1.GetWalletResponse.wallet:type_name -> wallet.v1.Wallet
+	61, // 3: wallet.v1.ListPublicMeterRatesResponse.public_meter_rates:type_name -> wallet.v1.PublicMeterRate
+	62, // 4: wallet.v1.AttachPaymentMethodResponse.payment_method:type_name -> wallet.v1.PaymentMethod
+	62, // 5: wallet.v1.ListPaymentMethodsResponse.payment_methods:type_name -> wallet.v1.PaymentMethod
+	62, // 6: wallet.v1.SetDefaultPaymentMethodResponse.payment_method:type_name -> wallet.v1.PaymentMethod
+	63, // 7: wallet.v1.ListInvoicesResponse.invoices:type_name -> wallet.v1.Invoice
+	63, // 8: wallet.v1.GetInvoiceResponse.invoice:type_name -> wallet.v1.Invoice
+	64, // 9: wallet.v1.ConfigureAutoRechargeResponse.config:type_name -> wallet.v1.AutoRechargeConfig
+	64, // 10: wallet.v1.GetAutoRechargeConfigResponse.config:type_name -> wallet.v1.AutoRechargeConfig
+	30, // 11: wallet.v1.GetCostForecastResponse.categories:type_name -> wallet.v1.CategoryForecast
+	65, // 12: wallet.v1.ConfigureWalletAlertsResponse.config:type_name -> wallet.v1.WalletAlertConfig
+	65, // 13: wallet.v1.GetWalletAlertsResponse.config:type_name -> wallet.v1.WalletAlertConfig
+	66, // 14: wallet.v1.CreateStripeTopUpIntentResponse.top_up:type_name -> wallet.v1.TopUp
+	66, // 15: wallet.v1.CreateCoinbaseTopUpCheckoutResponse.top_up:type_name -> wallet.v1.TopUp
+	66, // 16: wallet.v1.ListTopUpsResponse.top_ups:type_name -> wallet.v1.TopUp
+	66, // 17: wallet.v1.GetTopUpResponse.top_up:type_name -> wallet.v1.TopUp
+	67, // 18: wallet.v1.QueryUsageRequest.group_by:type_name -> wallet.v1.UsageGroupBy
+	68, // 19: wallet.v1.QueryUsageResponse.rows:type_name -> wallet.v1.UsageRow
+	69, // 20: wallet.v1.RedeemPromotionCodeResponse.promotion:type_name -> wallet.v1.ActivePromotion
+	69, // 21: wallet.v1.GetActivePromotionResponse.promotion:type_name -> wallet.v1.ActivePromotion
+	66, // 22: wallet.v1.ConfirmTopUpResponse.top_up:type_name -> wallet.v1.TopUp
+	63, // 23: wallet.v1.GetInvoicePreviewResponse.invoice:type_name -> wallet.v1.Invoice
+	0,  // 24: wallet.v1.WalletService.ListBillingAccounts:input_type -> wallet.v1.ListBillingAccountsRequest
+	2,  // 25: wallet.v1.WalletService.GetBillingAccount:input_type -> wallet.v1.GetBillingAccountRequest
+	4,  // 26: wallet.v1.WalletService.GetWallet:input_type -> wallet.v1.GetWalletRequest
+	6,  // 27: wallet.v1.WalletService.GetWalletBalance:input_type -> wallet.v1.GetWalletBalanceRequest
+	8,  // 28: wallet.v1.WalletService.ListPublicMeterRates:input_type -> wallet.v1.ListPublicMeterRatesRequest
+	10, // 29: wallet.v1.WalletService.AttachPaymentMethod:input_type -> wallet.v1.AttachPaymentMethodRequest
+	12, // 30: wallet.v1.WalletService.ListPaymentMethods:input_type -> wallet.v1.ListPaymentMethodsRequest
+	14, // 31: wallet.v1.WalletService.DetachPaymentMethod:input_type -> wallet.v1.DetachPaymentMethodRequest
+	16, // 32: wallet.v1.WalletService.SetDefaultPaymentMethod:input_type -> wallet.v1.SetDefaultPaymentMethodRequest
+	18, // 33: wallet.v1.WalletService.ListInvoices:input_type -> wallet.v1.ListInvoicesRequest
+	20, // 34: wallet.v1.WalletService.GetInvoice:input_type -> wallet.v1.GetInvoiceRequest
+	22, // 35: wallet.v1.WalletService.DownloadInvoicePDF:input_type -> wallet.v1.DownloadInvoicePDFRequest
+	24, // 36: wallet.v1.WalletService.ConfigureAutoRecharge:input_type -> wallet.v1.ConfigureAutoRechargeRequest
+	26, // 37: wallet.v1.WalletService.GetAutoRechargeConfig:input_type -> wallet.v1.GetAutoRechargeConfigRequest
+	28, // 38: wallet.v1.WalletService.GetCostForecast:input_type -> wallet.v1.GetCostForecastRequest
+	31, // 39: wallet.v1.WalletService.ConfigureWalletAlerts:input_type -> wallet.v1.ConfigureWalletAlertsRequest
+	33, // 40: wallet.v1.WalletService.GetWalletAlerts:input_type -> wallet.v1.GetWalletAlertsRequest
+	35, // 41: wallet.v1.WalletService.CreateStripeTopUpIntent:input_type -> wallet.v1.CreateStripeTopUpIntentRequest
+	37, // 42: wallet.v1.WalletService.CreateCardSetupIntent:input_type -> wallet.v1.CreateCardSetupIntentRequest
+	39, // 43: wallet.v1.WalletService.CreateCoinbaseTopUpCheckout:input_type -> wallet.v1.CreateCoinbaseTopUpCheckoutRequest
+	41, // 44: wallet.v1.WalletService.ListTopUps:input_type -> wallet.v1.ListTopUpsRequest
+	43, // 45: wallet.v1.WalletService.GetTopUp:input_type -> wallet.v1.GetTopUpRequest
+	45, // 46: wallet.v1.WalletService.QueryUsage:input_type -> wallet.v1.QueryUsageRequest
+	47, // 47: wallet.v1.WalletService.ExportUsage:input_type -> wallet.v1.ExportUsageRequest
+	49, // 48: wallet.v1.WalletService.RedeemPromotionCode:input_type -> wallet.v1.RedeemPromotionCodeRequest
+	51, // 49: wallet.v1.WalletService.GetActivePromotion:input_type -> wallet.v1.GetActivePromotionRequest
+	53, // 50: wallet.v1.WalletService.DeleteAutoRecharge:input_type -> wallet.v1.DeleteAutoRechargeRequest
+	55, // 51: wallet.v1.WalletService.ConfirmTopUp:input_type -> wallet.v1.ConfirmTopUpRequest
+	70, // 52: wallet.v1.WalletService.GetSpendingLimit:input_type -> wallet.v1.GetSpendingLimitRequest
+	71, // 53: wallet.v1.WalletService.SetSpendingLimit:input_type -> wallet.v1.SetSpendingLimitRequest
+	72, // 54: wallet.v1.WalletService.DeleteSpendingLimit:input_type -> wallet.v1.DeleteSpendingLimitRequest
+	73, // 55: wallet.v1.WalletService.AuthorizeSpend:input_type -> wallet.v1.AuthorizeSpendRequest
+	57, // 56: wallet.v1.WalletService.GetInvoicePreview:input_type -> wallet.v1.GetInvoicePreviewRequest
+	74, // 57: wallet.v1.WalletService.ListActivity:input_type -> wallet.v1.ListActivityRequest
+	1,  // 58: wallet.v1.WalletService.ListBillingAccounts:output_type -> wallet.v1.ListBillingAccountsResponse
+	3,  // 59: wallet.v1.WalletService.GetBillingAccount:output_type -> wallet.v1.GetBillingAccountResponse
+	5,  // 60: wallet.v1.WalletService.GetWallet:output_type -> wallet.v1.GetWalletResponse
+	7,  // 61: wallet.v1.WalletService.GetWalletBalance:output_type -> wallet.v1.GetWalletBalanceResponse
+	9,  // 62: wallet.v1.WalletService.ListPublicMeterRates:output_type -> wallet.v1.ListPublicMeterRatesResponse
+	11, // 63: wallet.v1.WalletService.AttachPaymentMethod:output_type -> wallet.v1.AttachPaymentMethodResponse
+	13, // 64: wallet.v1.WalletService.ListPaymentMethods:output_type -> wallet.v1.ListPaymentMethodsResponse
+	15, // 65: wallet.v1.WalletService.DetachPaymentMethod:output_type -> wallet.v1.DetachPaymentMethodResponse
+	17, // 66: wallet.v1.WalletService.SetDefaultPaymentMethod:output_type -> wallet.v1.SetDefaultPaymentMethodResponse
+	19, // 67: wallet.v1.WalletService.ListInvoices:output_type -> wallet.v1.ListInvoicesResponse
+	21, // 68: wallet.v1.WalletService.GetInvoice:output_type -> wallet.v1.GetInvoiceResponse
+	23, // 69: wallet.v1.WalletService.DownloadInvoicePDF:output_type -> wallet.v1.DownloadInvoicePDFResponse
+	25, // 70: wallet.v1.WalletService.ConfigureAutoRecharge:output_type -> wallet.v1.ConfigureAutoRechargeResponse
+	27, // 71: wallet.v1.WalletService.GetAutoRechargeConfig:output_type -> wallet.v1.GetAutoRechargeConfigResponse
+	29, // 72: wallet.v1.WalletService.GetCostForecast:output_type -> wallet.v1.GetCostForecastResponse
+	32, // 73: wallet.v1.WalletService.ConfigureWalletAlerts:output_type -> wallet.v1.ConfigureWalletAlertsResponse
+	34, // 74: wallet.v1.WalletService.GetWalletAlerts:output_type -> wallet.v1.GetWalletAlertsResponse
+	36, // 75: wallet.v1.WalletService.CreateStripeTopUpIntent:output_type -> wallet.v1.CreateStripeTopUpIntentResponse
+	38, // 76: wallet.v1.WalletService.CreateCardSetupIntent:output_type -> wallet.v1.CreateCardSetupIntentResponse
+	40, // 77: wallet.v1.WalletService.CreateCoinbaseTopUpCheckout:output_type -> wallet.v1.CreateCoinbaseTopUpCheckoutResponse
+	42, // 78: wallet.v1.WalletService.ListTopUps:output_type -> wallet.v1.ListTopUpsResponse
+	44, // 79: wallet.v1.WalletService.GetTopUp:output_type -> wallet.v1.GetTopUpResponse
+	46, // 80: wallet.v1.WalletService.QueryUsage:output_type -> wallet.v1.QueryUsageResponse
+	48, // 81: wallet.v1.WalletService.ExportUsage:output_type -> wallet.v1.ExportUsageResponse
+	50, // 82: wallet.v1.WalletService.RedeemPromotionCode:output_type -> wallet.v1.RedeemPromotionCodeResponse
+	52, // 83: wallet.v1.WalletService.GetActivePromotion:output_type -> wallet.v1.GetActivePromotionResponse
+	54, // 84: wallet.v1.WalletService.DeleteAutoRecharge:output_type -> wallet.v1.DeleteAutoRechargeResponse
+	56, // 85: wallet.v1.WalletService.ConfirmTopUp:output_type -> wallet.v1.ConfirmTopUpResponse
+	75, // 86: wallet.v1.WalletService.GetSpendingLimit:output_type -> wallet.v1.GetSpendingLimitResponse
+	76, // 87: wallet.v1.WalletService.SetSpendingLimit:output_type -> wallet.v1.SetSpendingLimitResponse
+	77, // 88: wallet.v1.WalletService.DeleteSpendingLimit:output_type -> wallet.v1.DeleteSpendingLimitResponse
+	78, // 89: wallet.v1.WalletService.AuthorizeSpend:output_type -> wallet.v1.AuthorizeSpendResponse
+	58, // 90: wallet.v1.WalletService.GetInvoicePreview:output_type -> wallet.v1.GetInvoicePreviewResponse
+	79, // 91: wallet.v1.WalletService.ListActivity:output_type -> wallet.v1.ListActivityResponse
+	58, // [58:92] is the sub-list for method output_type
+	24, // [24:58] is the sub-list for method input_type
+	24, // [24:24] is the sub-list for extension type_name
+	24, // [24:24] is the sub-list for extension extendee
+	0,  // [0:24] is the sub-list for field type_name
 }
 
 func init() { file_wallet_v1_wallet_service_proto_init() }
@@ -3477,22 +4046,25 @@ func file_wallet_v1_wallet_service_proto_init() {
 	if File_wallet_v1_wallet_service_proto != nil {
 		return
 	}
+	file_wallet_v1_activity_proto_init()
 	file_wallet_v1_invoice_proto_init()
 	file_wallet_v1_meter_rate_proto_init()
 	file_wallet_v1_payment_method_proto_init()
 	file_wallet_v1_promotion_proto_init()
+	file_wallet_v1_spending_proto_init()
 	file_wallet_v1_top_up_proto_init()
 	file_wallet_v1_usage_proto_init()
 	file_wallet_v1_wallet_proto_init()
 	file_wallet_v1_wallet_config_proto_init()
-	file_wallet_v1_wallet_service_proto_msgTypes[30].OneofWrappers = []any{}
+	file_wallet_v1_wallet_service_proto_msgTypes[29].OneofWrappers = []any{}
+	file_wallet_v1_wallet_service_proto_msgTypes[31].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_wallet_v1_wallet_service_proto_rawDesc), len(file_wallet_v1_wallet_service_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   52,
+			NumMessages:   59,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -45,6 +45,14 @@ const (
 	WalletService_ExportUsage_FullMethodName                 = "/wallet.v1.WalletService/ExportUsage"
 	WalletService_RedeemPromotionCode_FullMethodName         = "/wallet.v1.WalletService/RedeemPromotionCode"
 	WalletService_GetActivePromotion_FullMethodName          = "/wallet.v1.WalletService/GetActivePromotion"
+	WalletService_DeleteAutoRecharge_FullMethodName          = "/wallet.v1.WalletService/DeleteAutoRecharge"
+	WalletService_ConfirmTopUp_FullMethodName                = "/wallet.v1.WalletService/ConfirmTopUp"
+	WalletService_GetSpendingLimit_FullMethodName            = "/wallet.v1.WalletService/GetSpendingLimit"
+	WalletService_SetSpendingLimit_FullMethodName            = "/wallet.v1.WalletService/SetSpendingLimit"
+	WalletService_DeleteSpendingLimit_FullMethodName         = "/wallet.v1.WalletService/DeleteSpendingLimit"
+	WalletService_AuthorizeSpend_FullMethodName              = "/wallet.v1.WalletService/AuthorizeSpend"
+	WalletService_GetInvoicePreview_FullMethodName           = "/wallet.v1.WalletService/GetInvoicePreview"
+	WalletService_ListActivity_FullMethodName                = "/wallet.v1.WalletService/ListActivity"
 )
 
 // WalletServiceClient is the client API for WalletService service.
@@ -109,6 +117,23 @@ type WalletServiceClient interface {
 	RedeemPromotionCode(ctx context.Context, in *RedeemPromotionCodeRequest, opts ...grpc.CallOption) (*RedeemPromotionCodeResponse, error)
 	// Returns the promotion in effect, if there is one.
 	GetActivePromotion(ctx context.Context, in *GetActivePromotionRequest, opts ...grpc.CallOption) (*GetActivePromotionResponse, error)
+	// Removes the automatic recharging of a wallet with its settings; what was charged stays. Added to the contract, like
+	// all that follow.
+	DeleteAutoRecharge(ctx context.Context, in *DeleteAutoRechargeRequest, opts ...grpc.CallOption) (*DeleteAutoRechargeResponse, error)
+	// Returns the secret with which the customer confirms a card top-up that waits for authentication.
+	ConfirmTopUp(ctx context.Context, in *ConfirmTopUpRequest, opts ...grpc.CallOption) (*ConfirmTopUpResponse, error)
+	// Returns the spending limit of a wallet, and how much of it is used.
+	GetSpendingLimit(ctx context.Context, in *GetSpendingLimitRequest, opts ...grpc.CallOption) (*GetSpendingLimitResponse, error)
+	// Sets the spending limit of a wallet, in place of the one it has.
+	SetSpendingLimit(ctx context.Context, in *SetSpendingLimitRequest, opts ...grpc.CallOption) (*SetSpendingLimitResponse, error)
+	// Removes the spending limit of a wallet; without one nothing happens.
+	DeleteSpendingLimit(ctx context.Context, in *DeleteSpendingLimitRequest, opts ...grpc.CallOption) (*DeleteSpendingLimitResponse, error)
+	// Answers whether an amount, or a quantity of a meter, may be spent now. Changes nothing and sets nothing aside.
+	AuthorizeSpend(ctx context.Context, in *AuthorizeSpendRequest, opts ...grpc.CallOption) (*AuthorizeSpendResponse, error)
+	// Returns the statement of the open month as it stands now. Changes nothing.
+	GetInvoicePreview(ctx context.Context, in *GetInvoicePreviewRequest, opts ...grpc.CallOption) (*GetInvoicePreviewResponse, error)
+	// Lists what happened to a wallet in the last 60 days, newest first.
+	ListActivity(ctx context.Context, in *ListActivityRequest, opts ...grpc.CallOption) (*ListActivityResponse, error)
 }
 
 type walletServiceClient struct {
@@ -379,6 +404,86 @@ func (c *walletServiceClient) GetActivePromotion(ctx context.Context, in *GetAct
 	return out, nil
 }
 
+func (c *walletServiceClient) DeleteAutoRecharge(ctx context.Context, in *DeleteAutoRechargeRequest, opts ...grpc.CallOption) (*DeleteAutoRechargeResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(DeleteAutoRechargeResponse)
+	err := c.cc.Invoke(ctx, WalletService_DeleteAutoRecharge_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *walletServiceClient) ConfirmTopUp(ctx context.Context, in *ConfirmTopUpRequest, opts ...grpc.CallOption) (*ConfirmTopUpResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ConfirmTopUpResponse)
+	err := c.cc.Invoke(ctx, WalletService_ConfirmTopUp_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *walletServiceClient) GetSpendingLimit(ctx context.Context, in *GetSpendingLimitRequest, opts ...grpc.CallOption) (*GetSpendingLimitResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(GetSpendingLimitResponse)
+	err := c.cc.Invoke(ctx, WalletService_GetSpendingLimit_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *walletServiceClient) SetSpendingLimit(ctx context.Context, in *SetSpendingLimitRequest, opts ...grpc.CallOption) (*SetSpendingLimitResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(SetSpendingLimitResponse)
+	err := c.cc.Invoke(ctx, WalletService_SetSpendingLimit_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *walletServiceClient) DeleteSpendingLimit(ctx context.Context, in *DeleteSpendingLimitRequest, opts ...grpc.CallOption) (*DeleteSpendingLimitResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(DeleteSpendingLimitResponse)
+	err := c.cc.Invoke(ctx, WalletService_DeleteSpendingLimit_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *walletServiceClient) AuthorizeSpend(ctx context.Context, in *AuthorizeSpendRequest, opts ...grpc.CallOption) (*AuthorizeSpendResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(AuthorizeSpendResponse)
+	err := c.cc.Invoke(ctx, WalletService_AuthorizeSpend_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *walletServiceClient) GetInvoicePreview(ctx context.Context, in *GetInvoicePreviewRequest, opts ...grpc.CallOption) (*GetInvoicePreviewResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(GetInvoicePreviewResponse)
+	err := c.cc.Invoke(ctx, WalletService_GetInvoicePreview_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *walletServiceClient) ListActivity(ctx context.Context, in *ListActivityRequest, opts ...grpc.CallOption) (*ListActivityResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ListActivityResponse)
+	err := c.cc.Invoke(ctx, WalletService_ListActivity_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 // WalletServiceServer is the server API for WalletService service.
 // All implementations must embed UnimplementedWalletServiceServer
 // for forward compatibility.
@@ -441,6 +546,23 @@ type WalletServiceServer interface {
 	RedeemPromotionCode(context.Context, *RedeemPromotionCodeRequest) (*RedeemPromotionCodeResponse, error)
 	// Returns the promotion in effect, if there is one.
 	GetActivePromotion(context.Context, *GetActivePromotionRequest) (*GetActivePromotionResponse, error)
+	// Removes the automatic recharging of a wallet with its settings; what was charged stays. Added to the contract, like
+	// all that follow.
+	DeleteAutoRecharge(context.Context, *DeleteAutoRechargeRequest) (*DeleteAutoRechargeResponse, error)
+	// Returns the secret with which the customer confirms a card top-up that waits for authentication.
+	ConfirmTopUp(context.Context, *ConfirmTopUpRequest) (*ConfirmTopUpResponse, error)
+	// Returns the spending limit of a wallet, and how much of it is used.
+	GetSpendingLimit(context.Context, *GetSpendingLimitRequest) (*GetSpendingLimitResponse, error)
+	// Sets the spending limit of a wallet, in place of the one it has.
+	SetSpendingLimit(context.Context, *SetSpendingLimitRequest) (*SetSpendingLimitResponse, error)
+	// Removes the spending limit of a wallet; without one nothing happens.
+	DeleteSpendingLimit(context.Context, *DeleteSpendingLimitRequest) (*DeleteSpendingLimitResponse, error)
+	// Answers whether an amount, or a quantity of a meter, may be spent now. Changes nothing and sets nothing aside.
+	AuthorizeSpend(context.Context, *AuthorizeSpendRequest) (*AuthorizeSpendResponse, error)
+	// Returns the statement of the open month as it stands now. Changes nothing.
+	GetInvoicePreview(context.Context, *GetInvoicePreviewRequest) (*GetInvoicePreviewResponse, error)
+	// Lists what happened to a wallet in the last 60 days, newest first.
+	ListActivity(context.Context, *ListActivityRequest) (*ListActivityResponse, error)
 	mustEmbedUnimplementedWalletServiceServer()
 }
 
@@ -528,6 +650,30 @@ func (UnimplementedWalletServiceServer) RedeemPromotionCode(context.Context, *Re
 }
 func (UnimplementedWalletServiceServer) GetActivePromotion(context.Context, *GetActivePromotionRequest) (*GetActivePromotionResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method GetActivePromotion not implemented")
+}
+func (UnimplementedWalletServiceServer) DeleteAutoRecharge(context.Context, *DeleteAutoRechargeRequest) (*DeleteAutoRechargeResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method DeleteAutoRecharge not implemented")
+}
+func (UnimplementedWalletServiceServer) ConfirmTopUp(context.Context, *ConfirmTopUpRequest) (*ConfirmTopUpResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method ConfirmTopUp not implemented")
+}
+func (UnimplementedWalletServiceServer) GetSpendingLimit(context.Context, *GetSpendingLimitRequest) (*GetSpendingLimitResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method GetSpendingLimit not implemented")
+}
+func (UnimplementedWalletServiceServer) SetSpendingLimit(context.Context, *SetSpendingLimitRequest) (*SetSpendingLimitResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method SetSpendingLimit not implemented")
+}
+func (UnimplementedWalletServiceServer) DeleteSpendingLimit(context.Context, *DeleteSpendingLimitRequest) (*DeleteSpendingLimitResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method DeleteSpendingLimit not implemented")
+}
+func (UnimplementedWalletServiceServer) AuthorizeSpend(context.Context, *AuthorizeSpendRequest) (*AuthorizeSpendResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method AuthorizeSpend not implemented")
+}
+func (UnimplementedWalletServiceServer) GetInvoicePreview(context.Context, *GetInvoicePreviewRequest) (*GetInvoicePreviewResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method GetInvoicePreview not implemented")
+}
+func (UnimplementedWalletServiceServer) ListActivity(context.Context, *ListActivityRequest) (*ListActivityResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method ListActivity not implemented")
 }
 func (UnimplementedWalletServiceServer) mustEmbedUnimplementedWalletServiceServer() {}
 func (UnimplementedWalletServiceServer) testEmbeddedByValue()                       {}
@@ -1018,6 +1164,150 @@ func _WalletService_GetActivePromotion_Handler(srv interface{}, ctx context.Cont
 	return interceptor(ctx, in, info, handler)
 }
 
+func _WalletService_DeleteAutoRecharge_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(DeleteAutoRechargeRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(WalletServiceServer).DeleteAutoRecharge(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: WalletService_DeleteAutoRecharge_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(WalletServiceServer).DeleteAutoRecharge(ctx, req.(*DeleteAutoRechargeRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _WalletService_ConfirmTopUp_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ConfirmTopUpRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(WalletServiceServer).ConfirmTopUp(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: WalletService_ConfirmTopUp_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(WalletServiceServer).ConfirmTopUp(ctx, req.(*ConfirmTopUpRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _WalletService_GetSpendingLimit_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(GetSpendingLimitRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(WalletServiceServer).GetSpendingLimit(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: WalletService_GetSpendingLimit_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(WalletServiceServer).GetSpendingLimit(ctx, req.(*GetSpendingLimitRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _WalletService_SetSpendingLimit_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(SetSpendingLimitRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(WalletServiceServer).SetSpendingLimit(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: WalletService_SetSpendingLimit_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(WalletServiceServer).SetSpendingLimit(ctx, req.(*SetSpendingLimitRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _WalletService_DeleteSpendingLimit_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(DeleteSpendingLimitRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(WalletServiceServer).DeleteSpendingLimit(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: WalletService_DeleteSpendingLimit_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(WalletServiceServer).DeleteSpendingLimit(ctx, req.(*DeleteSpendingLimitRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _WalletService_AuthorizeSpend_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(AuthorizeSpendRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(WalletServiceServer).AuthorizeSpend(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: WalletService_AuthorizeSpend_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(WalletServiceServer).AuthorizeSpend(ctx, req.(*AuthorizeSpendRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _WalletService_GetInvoicePreview_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(GetInvoicePreviewRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(WalletServiceServer).GetInvoicePreview(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: WalletService_GetInvoicePreview_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(WalletServiceServer).GetInvoicePreview(ctx, req.(*GetInvoicePreviewRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _WalletService_ListActivity_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ListActivityRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(WalletServiceServer).ListActivity(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: WalletService_ListActivity_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(WalletServiceServer).ListActivity(ctx, req.(*ListActivityRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 // WalletService_ServiceDesc is the grpc.ServiceDesc for WalletService service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -1128,6 +1418,38 @@ var WalletService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "GetActivePromotion",
 			Handler:    _WalletService_GetActivePromotion_Handler,
+		},
+		{
+			MethodName: "DeleteAutoRecharge",
+			Handler:    _WalletService_DeleteAutoRecharge_Handler,
+		},
+		{
+			MethodName: "ConfirmTopUp",
+			Handler:    _WalletService_ConfirmTopUp_Handler,
+		},
+		{
+			MethodName: "GetSpendingLimit",
+			Handler:    _WalletService_GetSpendingLimit_Handler,
+		},
+		{
+			MethodName: "SetSpendingLimit",
+			Handler:    _WalletService_SetSpendingLimit_Handler,
+		},
+		{
+			MethodName: "DeleteSpendingLimit",
+			Handler:    _WalletService_DeleteSpendingLimit_Handler,
+		},
+		{
+			MethodName: "AuthorizeSpend",
+			Handler:    _WalletService_AuthorizeSpend_Handler,
+		},
+		{
+			MethodName: "GetInvoicePreview",
+			Handler:    _WalletService_GetInvoicePreview_Handler,
+		},
+		{
+			MethodName: "ListActivity",
+			Handler:    _WalletService_ListActivity_Handler,
 		},
 	},
 	Streams:  []grpc.StreamDesc{},

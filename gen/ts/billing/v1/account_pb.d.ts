@@ -225,6 +225,70 @@ export declare type ApiKey = Message<"billing.v1.ApiKey"> & {
 export declare const ApiKeySchema: GenMessage<ApiKey>;
 
 /**
+ * How a billing account is warned and suspended as its wallet runs empty: warnings before, a time of grace after, then
+ * the suspension (low_balance), which a top-up ends.
+ *
+ * @generated from message billing.v1.SuspensionPolicy
+ */
+export declare type SuspensionPolicy = Message<"billing.v1.SuspensionPolicy"> & {
+  /**
+   * Hours before the foreseen end of the balance at which to warn, each 1 to 720, up to 8. Empty: 72, 24 and 1.
+   *
+   * @generated from field: repeated int32 warn_hours = 1;
+   */
+  warnHours: number[];
+
+  /**
+   * Hours from the end of the balance to the suspension, 0 to 8760. Unset: the service's default.
+   *
+   * @generated from field: optional int32 grace_hours = 2;
+   */
+  graceHours?: number | undefined;
+
+  /**
+   * Whether the end of the balance suspends at all. Unset: it does.
+   *
+   * @generated from field: optional bool suspends = 3;
+   */
+  suspends?: boolean | undefined;
+};
+
+/**
+ * Describes the message billing.v1.SuspensionPolicy.
+ * Use `create(SuspensionPolicySchema)` to create a new message.
+ */
+export declare const SuspensionPolicySchema: GenMessage<SuspensionPolicy>;
+
+/**
+ * Who is told about events, and about which.
+ *
+ * @generated from message billing.v1.NotificationTarget
+ */
+export declare type NotificationTarget = Message<"billing.v1.NotificationTarget"> & {
+  /**
+   * An e-mail address, or the URL of a chat as Apprise writes it (slack://...), up to 1000 characters. Secrets in it are
+   * masked in answers. Required.
+   *
+   * @generated from field: string url = 1;
+   */
+  url: string;
+
+  /**
+   * Types to tell of, up to 64: exact ones or a prefix with a trailing `.*`. Empty: alerts, failed recharges, suspension and
+   * disputes.
+   *
+   * @generated from field: repeated string event_types = 2;
+   */
+  eventTypes: string[];
+};
+
+/**
+ * Describes the message billing.v1.NotificationTarget.
+ * Use `create(NotificationTargetSchema)` to create a new message.
+ */
+export declare const NotificationTargetSchema: GenMessage<NotificationTarget>;
+
+/**
  * State of a billing account.
  *
  * @generated from enum billing.v1.BillingAccountState

@@ -5,7 +5,7 @@
 import type { GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import type { Message } from "@bufbuild/protobuf";
 import type { Duration, Timestamp } from "@bufbuild/protobuf/wkt";
-import type { ApiKey, BillingAccount, Organization, Project, Role } from "./account_pb.js";
+import type { ApiKey, BillingAccount, NotificationTarget, Organization, Project, Role, SuspensionPolicy } from "./account_pb.js";
 import type { Wallet } from "../../wallet/v1/wallet_pb.js";
 import type { CreateWalletRequestSchema, CreateWalletResponseSchema, DeleteWalletRequestSchema, DeleteWalletResponseSchema } from "../../wallet/v1/operator_messages_pb.js";
 
@@ -54,6 +54,13 @@ export declare type CreateOrganizationRequest = Message<"billing.v1.CreateOrgani
    * @generated from field: string request_id = 5;
    */
   requestId: string;
+
+  /**
+   * The clock it lives on, test-clocks/{id}; for ever. Unset: real time.
+   *
+   * @generated from field: string test_clock_name = 6;
+   */
+  testClockName: string;
 };
 
 /**
@@ -838,6 +845,300 @@ export declare type RevokeApiKeyResponse = Message<"billing.v1.RevokeApiKeyRespo
 export declare const RevokeApiKeyResponseSchema: GenMessage<RevokeApiKeyResponse>;
 
 /**
+ * Request of SuspendBillingAccount.
+ *
+ * @generated from message billing.v1.SuspendBillingAccountRequest
+ */
+export declare type SuspendBillingAccountRequest = Message<"billing.v1.SuspendBillingAccountRequest"> & {
+  /**
+   * organizations/{slug}/billing-accounts/default. Required.
+   *
+   * @generated from field: string name = 1;
+   */
+  name: string;
+};
+
+/**
+ * Describes the message billing.v1.SuspendBillingAccountRequest.
+ * Use `create(SuspendBillingAccountRequestSchema)` to create a new message.
+ */
+export declare const SuspendBillingAccountRequestSchema: GenMessage<SuspendBillingAccountRequest>;
+
+/**
+ * Response of SuspendBillingAccount.
+ *
+ * @generated from message billing.v1.SuspendBillingAccountResponse
+ */
+export declare type SuspendBillingAccountResponse = Message<"billing.v1.SuspendBillingAccountResponse"> & {
+  /**
+   * The account as it is now.
+   *
+   * @generated from field: billing.v1.BillingAccount billing_account = 1;
+   */
+  billingAccount?: BillingAccount | undefined;
+};
+
+/**
+ * Describes the message billing.v1.SuspendBillingAccountResponse.
+ * Use `create(SuspendBillingAccountResponseSchema)` to create a new message.
+ */
+export declare const SuspendBillingAccountResponseSchema: GenMessage<SuspendBillingAccountResponse>;
+
+/**
+ * Request of ResumeBillingAccount.
+ *
+ * @generated from message billing.v1.ResumeBillingAccountRequest
+ */
+export declare type ResumeBillingAccountRequest = Message<"billing.v1.ResumeBillingAccountRequest"> & {
+  /**
+   * organizations/{slug}/billing-accounts/default. Required.
+   *
+   * @generated from field: string name = 1;
+   */
+  name: string;
+};
+
+/**
+ * Describes the message billing.v1.ResumeBillingAccountRequest.
+ * Use `create(ResumeBillingAccountRequestSchema)` to create a new message.
+ */
+export declare const ResumeBillingAccountRequestSchema: GenMessage<ResumeBillingAccountRequest>;
+
+/**
+ * Response of ResumeBillingAccount.
+ *
+ * @generated from message billing.v1.ResumeBillingAccountResponse
+ */
+export declare type ResumeBillingAccountResponse = Message<"billing.v1.ResumeBillingAccountResponse"> & {
+  /**
+   * The account as it is now.
+   *
+   * @generated from field: billing.v1.BillingAccount billing_account = 1;
+   */
+  billingAccount?: BillingAccount | undefined;
+};
+
+/**
+ * Describes the message billing.v1.ResumeBillingAccountResponse.
+ * Use `create(ResumeBillingAccountResponseSchema)` to create a new message.
+ */
+export declare const ResumeBillingAccountResponseSchema: GenMessage<ResumeBillingAccountResponse>;
+
+/**
+ * Request of CloseBillingAccount.
+ *
+ * @generated from message billing.v1.CloseBillingAccountRequest
+ */
+export declare type CloseBillingAccountRequest = Message<"billing.v1.CloseBillingAccountRequest"> & {
+  /**
+   * organizations/{slug}/billing-accounts/default. Required.
+   *
+   * @generated from field: string name = 1;
+   */
+  name: string;
+};
+
+/**
+ * Describes the message billing.v1.CloseBillingAccountRequest.
+ * Use `create(CloseBillingAccountRequestSchema)` to create a new message.
+ */
+export declare const CloseBillingAccountRequestSchema: GenMessage<CloseBillingAccountRequest>;
+
+/**
+ * Response of CloseBillingAccount.
+ *
+ * @generated from message billing.v1.CloseBillingAccountResponse
+ */
+export declare type CloseBillingAccountResponse = Message<"billing.v1.CloseBillingAccountResponse"> & {
+  /**
+   * The account as it is now.
+   *
+   * @generated from field: billing.v1.BillingAccount billing_account = 1;
+   */
+  billingAccount?: BillingAccount | undefined;
+};
+
+/**
+ * Describes the message billing.v1.CloseBillingAccountResponse.
+ * Use `create(CloseBillingAccountResponseSchema)` to create a new message.
+ */
+export declare const CloseBillingAccountResponseSchema: GenMessage<CloseBillingAccountResponse>;
+
+/**
+ * Request of GetSuspensionPolicy.
+ *
+ * @generated from message billing.v1.GetSuspensionPolicyRequest
+ */
+export declare type GetSuspensionPolicyRequest = Message<"billing.v1.GetSuspensionPolicyRequest"> & {
+  /**
+   * organizations/{slug}/billing-accounts/default. Required.
+   *
+   * @generated from field: string name = 1;
+   */
+  name: string;
+};
+
+/**
+ * Describes the message billing.v1.GetSuspensionPolicyRequest.
+ * Use `create(GetSuspensionPolicyRequestSchema)` to create a new message.
+ */
+export declare const GetSuspensionPolicyRequestSchema: GenMessage<GetSuspensionPolicyRequest>;
+
+/**
+ * Response of GetSuspensionPolicy.
+ *
+ * @generated from message billing.v1.GetSuspensionPolicyResponse
+ */
+export declare type GetSuspensionPolicyResponse = Message<"billing.v1.GetSuspensionPolicyResponse"> & {
+  /**
+   * The policy in force.
+   *
+   * @generated from field: billing.v1.SuspensionPolicy policy = 1;
+   */
+  policy?: SuspensionPolicy | undefined;
+};
+
+/**
+ * Describes the message billing.v1.GetSuspensionPolicyResponse.
+ * Use `create(GetSuspensionPolicyResponseSchema)` to create a new message.
+ */
+export declare const GetSuspensionPolicyResponseSchema: GenMessage<GetSuspensionPolicyResponse>;
+
+/**
+ * Request of UpdateSuspensionPolicy.
+ *
+ * @generated from message billing.v1.UpdateSuspensionPolicyRequest
+ */
+export declare type UpdateSuspensionPolicyRequest = Message<"billing.v1.UpdateSuspensionPolicyRequest"> & {
+  /**
+   * organizations/{slug}/billing-accounts/default. Required.
+   *
+   * @generated from field: string name = 1;
+   */
+  name: string;
+
+  /**
+   * The new policy. Unset: the service's default again.
+   *
+   * @generated from field: billing.v1.SuspensionPolicy policy = 2;
+   */
+  policy?: SuspensionPolicy | undefined;
+};
+
+/**
+ * Describes the message billing.v1.UpdateSuspensionPolicyRequest.
+ * Use `create(UpdateSuspensionPolicyRequestSchema)` to create a new message.
+ */
+export declare const UpdateSuspensionPolicyRequestSchema: GenMessage<UpdateSuspensionPolicyRequest>;
+
+/**
+ * Response of UpdateSuspensionPolicy.
+ *
+ * @generated from message billing.v1.UpdateSuspensionPolicyResponse
+ */
+export declare type UpdateSuspensionPolicyResponse = Message<"billing.v1.UpdateSuspensionPolicyResponse"> & {
+  /**
+   * The policy in force.
+   *
+   * @generated from field: billing.v1.SuspensionPolicy policy = 1;
+   */
+  policy?: SuspensionPolicy | undefined;
+};
+
+/**
+ * Describes the message billing.v1.UpdateSuspensionPolicyResponse.
+ * Use `create(UpdateSuspensionPolicyResponseSchema)` to create a new message.
+ */
+export declare const UpdateSuspensionPolicyResponseSchema: GenMessage<UpdateSuspensionPolicyResponse>;
+
+/**
+ * Request of GetNotificationSettings.
+ *
+ * @generated from message billing.v1.GetNotificationSettingsRequest
+ */
+export declare type GetNotificationSettingsRequest = Message<"billing.v1.GetNotificationSettingsRequest"> & {
+  /**
+   * organizations/{slug}/billing-accounts/default. Required.
+   *
+   * @generated from field: string name = 1;
+   */
+  name: string;
+};
+
+/**
+ * Describes the message billing.v1.GetNotificationSettingsRequest.
+ * Use `create(GetNotificationSettingsRequestSchema)` to create a new message.
+ */
+export declare const GetNotificationSettingsRequestSchema: GenMessage<GetNotificationSettingsRequest>;
+
+/**
+ * Response of GetNotificationSettings.
+ *
+ * @generated from message billing.v1.GetNotificationSettingsResponse
+ */
+export declare type GetNotificationSettingsResponse = Message<"billing.v1.GetNotificationSettingsResponse"> & {
+  /**
+   * Who is told; secrets in URLs are masked.
+   *
+   * @generated from field: repeated billing.v1.NotificationTarget targets = 1;
+   */
+  targets: NotificationTarget[];
+};
+
+/**
+ * Describes the message billing.v1.GetNotificationSettingsResponse.
+ * Use `create(GetNotificationSettingsResponseSchema)` to create a new message.
+ */
+export declare const GetNotificationSettingsResponseSchema: GenMessage<GetNotificationSettingsResponse>;
+
+/**
+ * Request of UpdateNotificationSettings.
+ *
+ * @generated from message billing.v1.UpdateNotificationSettingsRequest
+ */
+export declare type UpdateNotificationSettingsRequest = Message<"billing.v1.UpdateNotificationSettingsRequest"> & {
+  /**
+   * organizations/{slug}/billing-accounts/default. Required.
+   *
+   * @generated from field: string name = 1;
+   */
+  name: string;
+
+  /**
+   * Who is told from now on, up to 10, in place of who was. A masked URL that is sent back stays what it was.
+   *
+   * @generated from field: repeated billing.v1.NotificationTarget targets = 2;
+   */
+  targets: NotificationTarget[];
+};
+
+/**
+ * Describes the message billing.v1.UpdateNotificationSettingsRequest.
+ * Use `create(UpdateNotificationSettingsRequestSchema)` to create a new message.
+ */
+export declare const UpdateNotificationSettingsRequestSchema: GenMessage<UpdateNotificationSettingsRequest>;
+
+/**
+ * Response of UpdateNotificationSettings.
+ *
+ * @generated from message billing.v1.UpdateNotificationSettingsResponse
+ */
+export declare type UpdateNotificationSettingsResponse = Message<"billing.v1.UpdateNotificationSettingsResponse"> & {
+  /**
+   * Who is told; secrets in URLs are masked.
+   *
+   * @generated from field: repeated billing.v1.NotificationTarget targets = 1;
+   */
+  targets: NotificationTarget[];
+};
+
+/**
+ * Describes the message billing.v1.UpdateNotificationSettingsResponse.
+ * Use `create(UpdateNotificationSettingsResponseSchema)` to create a new message.
+ */
+export declare const UpdateNotificationSettingsResponseSchema: GenMessage<UpdateNotificationSettingsResponse>;
+
+/**
  * Organizations and what belongs to them. Operators reach all of it; admins the projects and keys of their own organization.
  *
  * @generated from service billing.v1.AccountService
@@ -1012,6 +1313,76 @@ export declare const AccountService: GenService<{
     methodKind: "unary";
     input: typeof RevokeApiKeyRequestSchema;
     output: typeof RevokeApiKeyResponseSchema;
+  },
+  /**
+   * Suspends a billing account by hand: holds and purchases are refused, usage is still recorded. Operator.
+   *
+   * @generated from rpc billing.v1.AccountService.SuspendBillingAccount
+   */
+  suspendBillingAccount: {
+    methodKind: "unary";
+    input: typeof SuspendBillingAccountRequestSchema;
+    output: typeof SuspendBillingAccountResponseSchema;
+  },
+  /**
+   * Ends a suspension, whatever its reason. Operator.
+   *
+   * @generated from rpc billing.v1.AccountService.ResumeBillingAccount
+   */
+  resumeBillingAccount: {
+    methodKind: "unary";
+    input: typeof ResumeBillingAccountRequestSchema;
+    output: typeof ResumeBillingAccountResponseSchema;
+  },
+  /**
+   * Closes a billing account for good; its wallet has to be closed before. Operator.
+   *
+   * @generated from rpc billing.v1.AccountService.CloseBillingAccount
+   */
+  closeBillingAccount: {
+    methodKind: "unary";
+    input: typeof CloseBillingAccountRequestSchema;
+    output: typeof CloseBillingAccountResponseSchema;
+  },
+  /**
+   * Reads how a billing account is warned and suspended as its wallet runs empty. Viewer.
+   *
+   * @generated from rpc billing.v1.AccountService.GetSuspensionPolicy
+   */
+  getSuspensionPolicy: {
+    methodKind: "unary";
+    input: typeof GetSuspensionPolicyRequestSchema;
+    output: typeof GetSuspensionPolicyResponseSchema;
+  },
+  /**
+   * Replaces it. Operator.
+   *
+   * @generated from rpc billing.v1.AccountService.UpdateSuspensionPolicy
+   */
+  updateSuspensionPolicy: {
+    methodKind: "unary";
+    input: typeof UpdateSuspensionPolicyRequestSchema;
+    output: typeof UpdateSuspensionPolicyResponseSchema;
+  },
+  /**
+   * Reads who is told about the events of a billing account. Viewer.
+   *
+   * @generated from rpc billing.v1.AccountService.GetNotificationSettings
+   */
+  getNotificationSettings: {
+    methodKind: "unary";
+    input: typeof GetNotificationSettingsRequestSchema;
+    output: typeof GetNotificationSettingsResponseSchema;
+  },
+  /**
+   * Replaces who is told. Admin.
+   *
+   * @generated from rpc billing.v1.AccountService.UpdateNotificationSettings
+   */
+  updateNotificationSettings: {
+    methodKind: "unary";
+    input: typeof UpdateNotificationSettingsRequestSchema;
+    output: typeof UpdateNotificationSettingsResponseSchema;
   },
 }>;
 

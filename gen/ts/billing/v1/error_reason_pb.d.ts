@@ -323,6 +323,104 @@ export enum ErrorReason {
    * @generated from enum value: ERROR_REASON_ENTRY_NOT_REVERSIBLE = 43;
    */
   ENTRY_NOT_REVERSIBLE = 43,
+
+  /**
+   * The spending limit of the wallet allows less; metadata has limit_minor, spent_minor and remaining_minor. Example: a hold of 60 with 50 left.
+   *
+   * @generated from enum value: ERROR_REASON_SPENDING_LIMIT_EXCEEDED = 44;
+   */
+  SPENDING_LIMIT_EXCEEDED = 44,
+
+  /**
+   * The billing account is suspended; metadata has suspended_reason. Example: a hold after the grace time ended.
+   *
+   * @generated from enum value: ERROR_REASON_BILLING_ACCOUNT_SUSPENDED = 45;
+   */
+  BILLING_ACCOUNT_SUSPENDED = 45,
+
+  /**
+   * The billing account is closed for good. Example: a top-up of a closed account.
+   *
+   * @generated from enum value: ERROR_REASON_BILLING_ACCOUNT_CLOSED = 46;
+   */
+  BILLING_ACCOUNT_CLOSED = 46,
+
+  /**
+   * What charges by itself needs the customer's consent. Example: enabling a recharge without a payment method.
+   *
+   * @generated from enum value: ERROR_REASON_CONSENT_REQUIRED = 47;
+   */
+  CONSENT_REQUIRED = 47,
+
+  /**
+   * No such code can be redeemed, or no longer. Example: a code that expired.
+   *
+   * @generated from enum value: ERROR_REASON_PROMOTION_CODE_INVALID = 48;
+   */
+  PROMOTION_CODE_INVALID = 48,
+
+  /**
+   * The code was redeemed by another organization. Example: a code seen on a photograph.
+   *
+   * @generated from enum value: ERROR_REASON_PROMOTION_CODE_USED = 49;
+   */
+  PROMOTION_CODE_USED = 49,
+
+  /**
+   * The organization has a promotion whose window has not ended. Example: a second code in the same month.
+   *
+   * @generated from enum value: ERROR_REASON_PROMOTION_ALREADY_ACTIVE = 50;
+   */
+  PROMOTION_ALREADY_ACTIVE = 50,
+
+  /**
+   * More rows than an export may have; metadata has maximum_rows. Example: ten years of hourly usage.
+   *
+   * @generated from enum value: ERROR_REASON_EXPORT_TOO_LARGE = 51;
+   */
+  EXPORT_TOO_LARGE = 51,
+
+  /**
+   * The URL may not be called; metadata has the field. Example: a webhook to a private address.
+   *
+   * @generated from enum value: ERROR_REASON_URL_REFUSED = 52;
+   */
+  URL_REFUSED = 52,
+
+  /**
+   * The organization has as many of these as it may have; metadata has maximum. Example: a 17th webhook endpoint.
+   *
+   * @generated from enum value: ERROR_REASON_TOO_MANY_RESOURCES = 53;
+   */
+  TOO_MANY_RESOURCES = 53,
+
+  /**
+   * Needs a manual top-up that has succeeded. Example: a spending limit before the first payment.
+   *
+   * @generated from enum value: ERROR_REASON_NO_MANUAL_TOPUP = 54;
+   */
+  NO_MANUAL_TOPUP = 54,
+
+  /**
+   * The test clock is being advanced. Example: two advances at once.
+   *
+   * @generated from enum value: ERROR_REASON_TEST_CLOCK_BUSY = 55;
+   */
+  TEST_CLOCK_BUSY = 55,
+
+  /**
+   * Organizations live on the test clock. Example: deleting it.
+   *
+   * @generated from enum value: ERROR_REASON_TEST_CLOCK_IN_USE = 56;
+   */
+  TEST_CLOCK_IN_USE = 56,
+
+  /**
+   * A top-up is on its way. Example: deleting the wallet that it will fund.
+   *
+   * @generated from enum value: ERROR_REASON_TOPUP_PENDING = 57;
+   */
+  TOPUP_PENDING = 57,
 }
 
 /**

@@ -93,6 +93,76 @@ export declare type Invoice = Message<"wallet.v1.Invoice"> & {
    * @generated from field: repeated wallet.v1.InvoiceLineItem line_items = 11;
    */
   lineItems: InvoiceLineItem[];
+
+  /**
+   * `statement` of a month, or `receipt` of a top-up. Always set in answers.
+   *
+   * @generated from field: string kind = 100;
+   */
+  kind: string;
+
+  /**
+   * Number in the organization, without gaps ("ST-000001", "RC-000001"). Empty while it is a draft.
+   *
+   * @generated from field: string number = 101;
+   */
+  number: string;
+
+  /**
+   * Balance at the start of the period, in minor units. 0 for a receipt.
+   *
+   * @generated from field: int64 opening_balance_minor = 102;
+   */
+  openingBalanceMinor: bigint;
+
+  /**
+   * Top-ups of the period, in minor units; for a receipt what was paid.
+   *
+   * @generated from field: int64 topped_up_minor = 103;
+   */
+  toppedUpMinor: bigint;
+
+  /**
+   * What was given back of top-ups in the period: refunds and disputes, in minor units. 0 when nothing was.
+   *
+   * @generated from field: int64 refunded_minor = 104;
+   */
+  refundedMinor: bigint;
+
+  /**
+   * What usage and purchases took in the period, in minor units: the sum of the lines. 0 when nothing was used.
+   *
+   * @generated from field: int64 spent_minor = 105;
+   */
+  spentMinor: bigint;
+
+  /**
+   * Other entries of the period, in minor units; below 0 when they took. 0 when there were none.
+   *
+   * @generated from field: int64 adjusted_minor = 106;
+   */
+  adjustedMinor: bigint;
+
+  /**
+   * Balance at the end of the period, in minor units: opening + topped up - refunded - spent + adjusted. 0 for a receipt.
+   *
+   * @generated from field: int64 closing_balance_minor = 107;
+   */
+  closingBalanceMinor: bigint;
+
+  /**
+   * The top-up of a receipt. Empty for a statement.
+   *
+   * @generated from field: string top_up_name = 108;
+   */
+  topUpName: string;
+
+  /**
+   * Who made the top-up of a receipt: `manual` or `auto`. Empty for a statement.
+   *
+   * @generated from field: string origin = 109;
+   */
+  origin: string;
 };
 
 /**
@@ -148,6 +218,41 @@ export declare type InvoiceLineItem = Message<"wallet.v1.InvoiceLineItem"> & {
    * @generated from field: string unit_price_minor_decimal = 6;
    */
   unitPriceMinorDecimal: string;
+
+  /**
+   * `usage`, `late_usage` (used in an earlier period, recorded in this one), `purchase` or `discount`. Always set in answers.
+   *
+   * @generated from field: string kind = 100;
+   */
+  kind: string;
+
+  /**
+   * Exact quantity, as decimal text. Empty when there is none.
+   *
+   * @generated from field: string quantity_decimal = 101;
+   */
+  quantityDecimal: string;
+
+  /**
+   * Exact cost, as decimal text in minor units. Always set in answers.
+   *
+   * @generated from field: string amount_minor_decimal = 102;
+   */
+  amountMinorDecimal: string;
+
+  /**
+   * Unit of the quantity. Empty when there is none.
+   *
+   * @generated from field: string unit = 103;
+   */
+  unit: string;
+
+  /**
+   * Category of the meter. Empty when there is none.
+   *
+   * @generated from field: string category = 104;
+   */
+  category: string;
 };
 
 /**

@@ -87,6 +87,48 @@ export declare type TopUp = Message<"wallet.v1.TopUp"> & {
    * @generated from field: int64 update_time_unix = 10;
    */
   updateTimeUnix: bigint;
+
+  /**
+   * Who started it: `manual`, a person, or `auto`, the automatic recharging. Always set in answers.
+   *
+   * @generated from field: string origin = 100;
+   */
+  origin: string;
+
+  /**
+   * Why it failed, for people. Empty unless it did, or waits after a declined attempt.
+   *
+   * @generated from field: string failure_message = 101;
+   */
+  failureMessage: string;
+
+  /**
+   * What the provider kept of the payment, in minor units of `fee_currency`; our cost, never the customer's. 0 until known.
+   *
+   * @generated from field: int64 fee_minor = 102;
+   */
+  feeMinor: bigint;
+
+  /**
+   * ISO 4217 code of the fee. Empty until it is known.
+   *
+   * @generated from field: string fee_currency = 103;
+   */
+  feeCurrency: string;
+
+  /**
+   * Given back so far by refunds and disputes, in minor units. 0 when nothing was.
+   *
+   * @generated from field: int64 refunded_minor = 104;
+   */
+  refundedMinor: bigint;
+
+  /**
+   * Page where the payer pays a crypto top-up. Empty for cards, and once it is not PENDING.
+   *
+   * @generated from field: string hosted_url = 105;
+   */
+  hostedUrl: string;
 };
 
 /**

@@ -93,6 +93,13 @@ export declare type UsageRow = Message<"wallet.v1.UsageRow"> & {
    * @generated from field: string cost_minor_decimal = 101;
    */
   costMinorDecimal: string;
+
+  /**
+   * Discount of promotions that the cost already leaves out, as decimal text in minor units. "0" when there is none.
+   *
+   * @generated from field: string discount_minor_decimal = 102;
+   */
+  discountMinorDecimal: string;
 };
 
 /**

@@ -120,6 +120,85 @@ export declare type AutoRechargeConfig = Message<"wallet.v1.AutoRechargeConfig">
    * @generated from field: int64 last_auto_recharge_at_unix = 7;
    */
   lastAutoRechargeAtUnix: bigint;
+
+  /**
+   * Why the service turned recharging off: a value like `card_declined`, `authentication_required`, `dispute`,
+   * `fraud_warning`. Empty when it did not. Enabling again clears it.
+   *
+   * @generated from field: string disabled_reason = 100;
+   */
+  disabledReason: string;
+
+  /**
+   * What went wrong last, for people. Empty when nothing did since recharging was enabled.
+   *
+   * @generated from field: string last_error = 101;
+   */
+  lastError: string;
+
+  /**
+   * When a recharge last failed, in Unix seconds. 0 when none did since recharging was enabled.
+   *
+   * @generated from field: int64 last_failed_at_unix = 102;
+   */
+  lastFailedAtUnix: bigint;
+
+  /**
+   * When the next attempt is made after a failure, in Unix seconds. 0 when none is planned.
+   *
+   * @generated from field: int64 next_attempt_at_unix = 103;
+   */
+  nextAttemptAtUnix: bigint;
+
+  /**
+   * Most that recharges may add in a UTC day, in minor units. 0 when it was never configured.
+   *
+   * @generated from field: int64 daily_cap_minor = 104;
+   */
+  dailyCapMinor: bigint;
+
+  /**
+   * Most that recharges may add in a UTC month, in minor units. 0 when it was never configured.
+   *
+   * @generated from field: int64 monthly_cap_minor = 105;
+   */
+  monthlyCapMinor: bigint;
+
+  /**
+   * Most that one charge may be when `amount_minor` does not close the gap to the threshold. 0: every charge is
+   * `amount_minor`.
+   *
+   * @generated from field: int64 close_gap_max_minor = 106;
+   */
+  closeGapMaxMinor: bigint;
+
+  /**
+   * Time from one recharge to the next at least, in seconds. 0 when it was never configured.
+   *
+   * @generated from field: int32 cooldown_seconds = 107;
+   */
+  cooldownSeconds: number;
+
+  /**
+   * When consent was given, in Unix seconds. 0 when recharging was never enabled.
+   *
+   * @generated from field: int64 consented_at_unix = 108;
+   */
+  consentedAtUnix: bigint;
+
+  /**
+   * What was agreed to. Empty when recharging was never enabled.
+   *
+   * @generated from field: string mandate_text = 109;
+   */
+  mandateText: string;
+
+  /**
+   * The top-up that is under way, or waits to be confirmed by the customer (see ConfirmTopUp). Empty when there is none.
+   *
+   * @generated from field: string pending_top_up_name = 110;
+   */
+  pendingTopUpName: string;
 };
 
 /**

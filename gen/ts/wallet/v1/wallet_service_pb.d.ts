@@ -12,6 +12,8 @@ import type { AutoRechargeConfig, WalletAlertConfig } from "./wallet_config_pb.j
 import type { TopUp } from "./top_up_pb.js";
 import type { UsageGroupBy, UsageRow } from "./usage_pb.js";
 import type { ActivePromotion } from "./promotion_pb.js";
+import type { AuthorizeSpendRequestSchema, AuthorizeSpendResponseSchema, DeleteSpendingLimitRequestSchema, DeleteSpendingLimitResponseSchema, GetSpendingLimitRequestSchema, GetSpendingLimitResponseSchema, SetSpendingLimitRequestSchema, SetSpendingLimitResponseSchema } from "./spending_pb.js";
+import type { ListActivityRequestSchema, ListActivityResponseSchema } from "./activity_pb.js";
 
 /**
  * Describes the file wallet/v1/wallet_service.proto.
@@ -526,6 +528,14 @@ export declare type ListInvoicesRequest = Message<"wallet.v1.ListInvoicesRequest
    * @generated from field: string page_token = 3;
    */
   pageToken: string;
+
+  /**
+   * Receipts of top-ups beside the statements: of those that the service made (`auto`), a person (`manual`), or `all`.
+   * Unset means statements only.
+   *
+   * @generated from field: string type = 100;
+   */
+  type: string;
 };
 
 /**
@@ -688,6 +698,43 @@ export declare type ConfigureAutoRechargeRequest = Message<"wallet.v1.ConfigureA
    * @generated from field: string payment_method_name = 5;
    */
   paymentMethodName: string;
+
+  /**
+   * Most that recharges may add in a UTC day, in minor units. 0 (unset) means the service's default: five charges.
+   *
+   * @generated from field: int64 daily_cap_minor = 100;
+   */
+  dailyCapMinor: bigint;
+
+  /**
+   * Most that recharges may add in a UTC month, in minor units. 0 (unset) means the service's default: thirty charges.
+   *
+   * @generated from field: int64 monthly_cap_minor = 101;
+   */
+  monthlyCapMinor: bigint;
+
+  /**
+   * Most that one charge may be when `amount_minor` does not close the gap to the threshold; at least `amount_minor`.
+   * 0 (unset) means that every charge is `amount_minor`.
+   *
+   * @generated from field: int64 close_gap_max_minor = 102;
+   */
+  closeGapMaxMinor: bigint;
+
+  /**
+   * Time from one recharge to the next at least, 0 to 86400 seconds. 0 (unset) means the service's default.
+   *
+   * @generated from field: int32 cooldown_seconds = 103;
+   */
+  cooldownSeconds: number;
+
+  /**
+   * The words that the customer agreed to, up to 2000 characters; kept with the time and the key. Unset means the service's
+   * own words, which ConfigureAutoRecharge answers with.
+   *
+   * @generated from field: string mandate_text = 104;
+   */
+  mandateText: string;
 };
 
 /**
@@ -851,6 +898,77 @@ export declare type GetCostForecastResponse = Message<"wallet.v1.GetCostForecast
    * @generated from field: int64 period_end_unix = 8;
    */
   periodEndUnix: bigint;
+
+  /**
+   * Spend of the whole period as projected from the pattern of the last 28 days, in minor units; never below
+   * `mtd_spend_minor`. Always set.
+   *
+   * @generated from field: int64 pattern_total_minor = 100;
+   */
+  patternTotalMinor: bigint;
+
+  /**
+   * With a chance of nine in ten, the period ends above this, in minor units.
+   *
+   * @generated from field: int64 pattern_total_p10_minor = 101;
+   */
+  patternTotalP10Minor: bigint;
+
+  /**
+   * With a chance of nine in ten, the period ends below this, in minor units.
+   *
+   * @generated from field: int64 pattern_total_p90_minor = 102;
+   */
+  patternTotalP90Minor: bigint;
+
+  /**
+   * When the wallet is empty if nothing is added, in Unix seconds. 0 when that is not foreseen within a year.
+   *
+   * @generated from field: int64 depletes_at_unix = 103;
+   */
+  depletesAtUnix: bigint;
+
+  /**
+   * With a chance of nine in ten, it is empty after this, in Unix seconds. 0 when not foreseen within a year.
+   *
+   * @generated from field: int64 depletes_at_p10_unix = 104;
+   */
+  depletesAtP10Unix: bigint;
+
+  /**
+   * With a chance of nine in ten, it is empty before this, in Unix seconds. 0 when not foreseen within a year.
+   *
+   * @generated from field: int64 depletes_at_p90_unix = 105;
+   */
+  depletesAtP90Unix: bigint;
+
+  /**
+   * Whole days until `depletes_at_unix`, rounded down. Unset when that is not foreseen within a year.
+   *
+   * @generated from field: optional int32 days_remaining = 106;
+   */
+  daysRemaining?: number | undefined;
+
+  /**
+   * How the pattern was found: `hour_of_week`, `recent_hours` or `line` (too little is known). Always set.
+   *
+   * @generated from field: string method = 107;
+   */
+  method: string;
+
+  /**
+   * The projection by category, largest first. Empty when nothing was used.
+   *
+   * @generated from field: repeated wallet.v1.CategoryForecast categories = 108;
+   */
+  categories: CategoryForecast[];
+
+  /**
+   * Spend of an hour that is foreseen for what runs now, as decimal text in minor units. "0" when nothing runs.
+   *
+   * @generated from field: string committed_hourly_minor_decimal = 109;
+   */
+  committedHourlyMinorDecimal: string;
 };
 
 /**
@@ -858,6 +976,40 @@ export declare type GetCostForecastResponse = Message<"wallet.v1.GetCostForecast
  * Use `create(GetCostForecastResponseSchema)` to create a new message.
  */
 export declare const GetCostForecastResponseSchema: GenMessage<GetCostForecastResponse>;
+
+/**
+ * The projection of one category of meters.
+ *
+ * @generated from message wallet.v1.CategoryForecast
+ */
+export declare type CategoryForecast = Message<"wallet.v1.CategoryForecast"> & {
+  /**
+   * Category ("vCPU"). Always set in answers.
+   *
+   * @generated from field: string category = 1;
+   */
+  category: string;
+
+  /**
+   * Cost of the period so far, in minor units, rounded half to even. 0 when nothing was used.
+   *
+   * @generated from field: int64 spend_minor = 2;
+   */
+  spendMinor: bigint;
+
+  /**
+   * Cost of the whole period as projected, in minor units, rounded half to even.
+   *
+   * @generated from field: int64 projected_minor = 3;
+   */
+  projectedMinor: bigint;
+};
+
+/**
+ * Describes the message wallet.v1.CategoryForecast.
+ * Use `create(CategoryForecastSchema)` to create a new message.
+ */
+export declare const CategoryForecastSchema: GenMessage<CategoryForecast>;
 
 /**
  * Asks to replace both alerts of a wallet.
@@ -1416,7 +1568,7 @@ export declare type ExportUsageRequest = Message<"wallet.v1.ExportUsageRequest">
   endTimeUnix: bigint;
 
   /**
-   * `csv` or `ndjson`. Unset means `csv`.
+   * `csv`, `ndjson`, `parquet` or `focus` (FinOps FOCUS 1.2, as CSV, one row for each charge). Unset means `csv`.
    *
    * @generated from field: string format = 6;
    */
@@ -1563,6 +1715,127 @@ export declare type GetActivePromotionResponse = Message<"wallet.v1.GetActivePro
  * Use `create(GetActivePromotionResponseSchema)` to create a new message.
  */
 export declare const GetActivePromotionResponseSchema: GenMessage<GetActivePromotionResponse>;
+
+/**
+ * Asks to remove the automatic recharging of a wallet.
+ *
+ * @generated from message wallet.v1.DeleteAutoRechargeRequest
+ */
+export declare type DeleteAutoRechargeRequest = Message<"wallet.v1.DeleteAutoRechargeRequest"> & {
+  /**
+   * Name of the wallet. Required. Canonical or flat spelling.
+   *
+   * @generated from field: string wallet_name = 1;
+   */
+  walletName: string;
+};
+
+/**
+ * Describes the message wallet.v1.DeleteAutoRechargeRequest.
+ * Use `create(DeleteAutoRechargeRequestSchema)` to create a new message.
+ */
+export declare const DeleteAutoRechargeRequestSchema: GenMessage<DeleteAutoRechargeRequest>;
+
+/**
+ * Empty: the wallet has no automatic recharging, now or already before.
+ *
+ * @generated from message wallet.v1.DeleteAutoRechargeResponse
+ */
+export declare type DeleteAutoRechargeResponse = Message<"wallet.v1.DeleteAutoRechargeResponse"> & {
+};
+
+/**
+ * Describes the message wallet.v1.DeleteAutoRechargeResponse.
+ * Use `create(DeleteAutoRechargeResponseSchema)` to create a new message.
+ */
+export declare const DeleteAutoRechargeResponseSchema: GenMessage<DeleteAutoRechargeResponse>;
+
+/**
+ * Asks for what the customer needs to confirm a top-up.
+ *
+ * @generated from message wallet.v1.ConfirmTopUpRequest
+ */
+export declare type ConfirmTopUpRequest = Message<"wallet.v1.ConfirmTopUpRequest"> & {
+  /**
+   * Name of the top-up. Required. Canonical or flat spelling.
+   *
+   * @generated from field: string name = 1;
+   */
+  name: string;
+};
+
+/**
+ * Describes the message wallet.v1.ConfirmTopUpRequest.
+ * Use `create(ConfirmTopUpRequestSchema)` to create a new message.
+ */
+export declare const ConfirmTopUpRequestSchema: GenMessage<ConfirmTopUpRequest>;
+
+/**
+ * What the customer needs to confirm a top-up.
+ *
+ * @generated from message wallet.v1.ConfirmTopUpResponse
+ */
+export declare type ConfirmTopUpResponse = Message<"wallet.v1.ConfirmTopUpResponse"> & {
+  /**
+   * The top-up. Always set.
+   *
+   * @generated from field: wallet.v1.TopUp top_up = 1;
+   */
+  topUp?: TopUp | undefined;
+
+  /**
+   * Secret for Stripe.js. Empty when nothing is left to confirm.
+   *
+   * @generated from field: string client_secret = 2;
+   */
+  clientSecret: string;
+};
+
+/**
+ * Describes the message wallet.v1.ConfirmTopUpResponse.
+ * Use `create(ConfirmTopUpResponseSchema)` to create a new message.
+ */
+export declare const ConfirmTopUpResponseSchema: GenMessage<ConfirmTopUpResponse>;
+
+/**
+ * Asks for the statement of the open month.
+ *
+ * @generated from message wallet.v1.GetInvoicePreviewRequest
+ */
+export declare type GetInvoicePreviewRequest = Message<"wallet.v1.GetInvoicePreviewRequest"> & {
+  /**
+   * Billing account that is meant. Required. Canonical or flat spelling.
+   *
+   * @generated from field: string billing_account_name = 1;
+   */
+  billingAccountName: string;
+};
+
+/**
+ * Describes the message wallet.v1.GetInvoicePreviewRequest.
+ * Use `create(GetInvoicePreviewRequestSchema)` to create a new message.
+ */
+export declare const GetInvoicePreviewRequestSchema: GenMessage<GetInvoicePreviewRequest>;
+
+/**
+ * The statement of the open month.
+ *
+ * @generated from message wallet.v1.GetInvoicePreviewResponse
+ */
+export declare type GetInvoicePreviewResponse = Message<"wallet.v1.GetInvoicePreviewResponse"> & {
+  /**
+   * The statement, DRAFT and without number or name. Always set.
+   *
+   * @generated from field: wallet.v1.Invoice invoice = 1;
+   */
+  invoice?: Invoice | undefined;
+};
+
+/**
+ * Describes the message wallet.v1.GetInvoicePreviewResponse.
+ * Use `create(GetInvoicePreviewResponseSchema)` to create a new message.
+ */
+export declare const GetInvoicePreviewResponseSchema: GenMessage<GetInvoicePreviewResponse>;
 
 /**
  * Prepaid billing of one organization: its wallet, top-ups, cards, usage, invoices, alerts and promotions. Amounts are
@@ -1833,6 +2106,87 @@ export declare const WalletService: GenService<{
     methodKind: "unary";
     input: typeof GetActivePromotionRequestSchema;
     output: typeof GetActivePromotionResponseSchema;
+  },
+  /**
+   * Removes the automatic recharging of a wallet with its settings; what was charged stays. Added to the contract, like
+   * all that follow.
+   *
+   * @generated from rpc wallet.v1.WalletService.DeleteAutoRecharge
+   */
+  deleteAutoRecharge: {
+    methodKind: "unary";
+    input: typeof DeleteAutoRechargeRequestSchema;
+    output: typeof DeleteAutoRechargeResponseSchema;
+  },
+  /**
+   * Returns the secret with which the customer confirms a card top-up that waits for authentication.
+   *
+   * @generated from rpc wallet.v1.WalletService.ConfirmTopUp
+   */
+  confirmTopUp: {
+    methodKind: "unary";
+    input: typeof ConfirmTopUpRequestSchema;
+    output: typeof ConfirmTopUpResponseSchema;
+  },
+  /**
+   * Returns the spending limit of a wallet, and how much of it is used.
+   *
+   * @generated from rpc wallet.v1.WalletService.GetSpendingLimit
+   */
+  getSpendingLimit: {
+    methodKind: "unary";
+    input: typeof GetSpendingLimitRequestSchema;
+    output: typeof GetSpendingLimitResponseSchema;
+  },
+  /**
+   * Sets the spending limit of a wallet, in place of the one it has.
+   *
+   * @generated from rpc wallet.v1.WalletService.SetSpendingLimit
+   */
+  setSpendingLimit: {
+    methodKind: "unary";
+    input: typeof SetSpendingLimitRequestSchema;
+    output: typeof SetSpendingLimitResponseSchema;
+  },
+  /**
+   * Removes the spending limit of a wallet; without one nothing happens.
+   *
+   * @generated from rpc wallet.v1.WalletService.DeleteSpendingLimit
+   */
+  deleteSpendingLimit: {
+    methodKind: "unary";
+    input: typeof DeleteSpendingLimitRequestSchema;
+    output: typeof DeleteSpendingLimitResponseSchema;
+  },
+  /**
+   * Answers whether an amount, or a quantity of a meter, may be spent now. Changes nothing and sets nothing aside.
+   *
+   * @generated from rpc wallet.v1.WalletService.AuthorizeSpend
+   */
+  authorizeSpend: {
+    methodKind: "unary";
+    input: typeof AuthorizeSpendRequestSchema;
+    output: typeof AuthorizeSpendResponseSchema;
+  },
+  /**
+   * Returns the statement of the open month as it stands now. Changes nothing.
+   *
+   * @generated from rpc wallet.v1.WalletService.GetInvoicePreview
+   */
+  getInvoicePreview: {
+    methodKind: "unary";
+    input: typeof GetInvoicePreviewRequestSchema;
+    output: typeof GetInvoicePreviewResponseSchema;
+  },
+  /**
+   * Lists what happened to a wallet in the last 60 days, newest first.
+   *
+   * @generated from rpc wallet.v1.WalletService.ListActivity
+   */
+  listActivity: {
+    methodKind: "unary";
+    input: typeof ListActivityRequestSchema;
+    output: typeof ListActivityResponseSchema;
   },
 }>;
 

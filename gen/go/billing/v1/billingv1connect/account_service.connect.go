@@ -85,6 +85,27 @@ const (
 	// AccountServiceRevokeApiKeyProcedure is the fully-qualified name of the AccountService's
 	// RevokeApiKey RPC.
 	AccountServiceRevokeApiKeyProcedure = "/billing.v1.AccountService/RevokeApiKey"
+	// AccountServiceSuspendBillingAccountProcedure is the fully-qualified name of the AccountService's
+	// SuspendBillingAccount RPC.
+	AccountServiceSuspendBillingAccountProcedure = "/billing.v1.AccountService/SuspendBillingAccount"
+	// AccountServiceResumeBillingAccountProcedure is the fully-qualified name of the AccountService's
+	// ResumeBillingAccount RPC.
+	AccountServiceResumeBillingAccountProcedure = "/billing.v1.AccountService/ResumeBillingAccount"
+	// AccountServiceCloseBillingAccountProcedure is the fully-qualified name of the AccountService's
+	// CloseBillingAccount RPC.
+	AccountServiceCloseBillingAccountProcedure = "/billing.v1.AccountService/CloseBillingAccount"
+	// AccountServiceGetSuspensionPolicyProcedure is the fully-qualified name of the AccountService's
+	// GetSuspensionPolicy RPC.
+	AccountServiceGetSuspensionPolicyProcedure = "/billing.v1.AccountService/GetSuspensionPolicy"
+	// AccountServiceUpdateSuspensionPolicyProcedure is the fully-qualified name of the AccountService's
+	// UpdateSuspensionPolicy RPC.
+	AccountServiceUpdateSuspensionPolicyProcedure = "/billing.v1.AccountService/UpdateSuspensionPolicy"
+	// AccountServiceGetNotificationSettingsProcedure is the fully-qualified name of the
+	// AccountService's GetNotificationSettings RPC.
+	AccountServiceGetNotificationSettingsProcedure = "/billing.v1.AccountService/GetNotificationSettings"
+	// AccountServiceUpdateNotificationSettingsProcedure is the fully-qualified name of the
+	// AccountService's UpdateNotificationSettings RPC.
+	AccountServiceUpdateNotificationSettingsProcedure = "/billing.v1.AccountService/UpdateNotificationSettings"
 )
 
 // AccountServiceClient is a client for the billing.v1.AccountService service.
@@ -123,6 +144,20 @@ type AccountServiceClient interface {
 	ListApiKeys(context.Context, *connect.Request[v1.ListApiKeysRequest]) (*connect.Response[v1.ListApiKeysResponse], error)
 	// Revokes a key for good, within a second. The last admin key of an organization cannot revoke itself. Admin.
 	RevokeApiKey(context.Context, *connect.Request[v1.RevokeApiKeyRequest]) (*connect.Response[v1.RevokeApiKeyResponse], error)
+	// Suspends a billing account by hand: holds and purchases are refused, usage is still recorded. Operator.
+	SuspendBillingAccount(context.Context, *connect.Request[v1.SuspendBillingAccountRequest]) (*connect.Response[v1.SuspendBillingAccountResponse], error)
+	// Ends a suspension, whatever its reason. Operator.
+	ResumeBillingAccount(context.Context, *connect.Request[v1.ResumeBillingAccountRequest]) (*connect.Response[v1.ResumeBillingAccountResponse], error)
+	// Closes a billing account for good; its wallet has to be closed before. Operator.
+	CloseBillingAccount(context.Context, *connect.Request[v1.CloseBillingAccountRequest]) (*connect.Response[v1.CloseBillingAccountResponse], error)
+	// Reads how a billing account is warned and suspended as its wallet runs empty. Viewer.
+	GetSuspensionPolicy(context.Context, *connect.Request[v1.GetSuspensionPolicyRequest]) (*connect.Response[v1.GetSuspensionPolicyResponse], error)
+	// Replaces it. Operator.
+	UpdateSuspensionPolicy(context.Context, *connect.Request[v1.UpdateSuspensionPolicyRequest]) (*connect.Response[v1.UpdateSuspensionPolicyResponse], error)
+	// Reads who is told about the events of a billing account. Viewer.
+	GetNotificationSettings(context.Context, *connect.Request[v1.GetNotificationSettingsRequest]) (*connect.Response[v1.GetNotificationSettingsResponse], error)
+	// Replaces who is told. Admin.
+	UpdateNotificationSettings(context.Context, *connect.Request[v1.UpdateNotificationSettingsRequest]) (*connect.Response[v1.UpdateNotificationSettingsResponse], error)
 }
 
 // NewAccountServiceClient constructs a client for the billing.v1.AccountService service. By
@@ -250,28 +285,84 @@ func NewAccountServiceClient(httpClient connect.HTTPClient, baseURL string, opts
 			connect.WithIdempotency(connect.IdempotencyIdempotent),
 			connect.WithClientOptions(opts...),
 		),
+		suspendBillingAccount: connect.NewClient[v1.SuspendBillingAccountRequest, v1.SuspendBillingAccountResponse](
+			httpClient,
+			baseURL+AccountServiceSuspendBillingAccountProcedure,
+			connect.WithSchema(accountServiceMethods.ByName("SuspendBillingAccount")),
+			connect.WithIdempotency(connect.IdempotencyIdempotent),
+			connect.WithClientOptions(opts...),
+		),
+		resumeBillingAccount: connect.NewClient[v1.ResumeBillingAccountRequest, v1.ResumeBillingAccountResponse](
+			httpClient,
+			baseURL+AccountServiceResumeBillingAccountProcedure,
+			connect.WithSchema(accountServiceMethods.ByName("ResumeBillingAccount")),
+			connect.WithIdempotency(connect.IdempotencyIdempotent),
+			connect.WithClientOptions(opts...),
+		),
+		closeBillingAccount: connect.NewClient[v1.CloseBillingAccountRequest, v1.CloseBillingAccountResponse](
+			httpClient,
+			baseURL+AccountServiceCloseBillingAccountProcedure,
+			connect.WithSchema(accountServiceMethods.ByName("CloseBillingAccount")),
+			connect.WithIdempotency(connect.IdempotencyIdempotent),
+			connect.WithClientOptions(opts...),
+		),
+		getSuspensionPolicy: connect.NewClient[v1.GetSuspensionPolicyRequest, v1.GetSuspensionPolicyResponse](
+			httpClient,
+			baseURL+AccountServiceGetSuspensionPolicyProcedure,
+			connect.WithSchema(accountServiceMethods.ByName("GetSuspensionPolicy")),
+			connect.WithIdempotency(connect.IdempotencyNoSideEffects),
+			connect.WithClientOptions(opts...),
+		),
+		updateSuspensionPolicy: connect.NewClient[v1.UpdateSuspensionPolicyRequest, v1.UpdateSuspensionPolicyResponse](
+			httpClient,
+			baseURL+AccountServiceUpdateSuspensionPolicyProcedure,
+			connect.WithSchema(accountServiceMethods.ByName("UpdateSuspensionPolicy")),
+			connect.WithIdempotency(connect.IdempotencyIdempotent),
+			connect.WithClientOptions(opts...),
+		),
+		getNotificationSettings: connect.NewClient[v1.GetNotificationSettingsRequest, v1.GetNotificationSettingsResponse](
+			httpClient,
+			baseURL+AccountServiceGetNotificationSettingsProcedure,
+			connect.WithSchema(accountServiceMethods.ByName("GetNotificationSettings")),
+			connect.WithIdempotency(connect.IdempotencyNoSideEffects),
+			connect.WithClientOptions(opts...),
+		),
+		updateNotificationSettings: connect.NewClient[v1.UpdateNotificationSettingsRequest, v1.UpdateNotificationSettingsResponse](
+			httpClient,
+			baseURL+AccountServiceUpdateNotificationSettingsProcedure,
+			connect.WithSchema(accountServiceMethods.ByName("UpdateNotificationSettings")),
+			connect.WithIdempotency(connect.IdempotencyIdempotent),
+			connect.WithClientOptions(opts...),
+		),
 	}
 }
 
 // accountServiceClient implements AccountServiceClient.
 type accountServiceClient struct {
-	createOrganization   *connect.Client[v1.CreateOrganizationRequest, v1.CreateOrganizationResponse]
-	getOrganization      *connect.Client[v1.GetOrganizationRequest, v1.GetOrganizationResponse]
-	listOrganizations    *connect.Client[v1.ListOrganizationsRequest, v1.ListOrganizationsResponse]
-	updateOrganization   *connect.Client[v1.UpdateOrganizationRequest, v1.UpdateOrganizationResponse]
-	getBillingAccount    *connect.Client[v1.GetBillingAccountRequest, v1.GetBillingAccountResponse]
-	updateBillingAccount *connect.Client[v1.UpdateBillingAccountRequest, v1.UpdateBillingAccountResponse]
-	createWallet         *connect.Client[v11.CreateWalletRequest, v11.CreateWalletResponse]
-	listWallets          *connect.Client[v1.ListWalletsRequest, v1.ListWalletsResponse]
-	deleteWallet         *connect.Client[v11.DeleteWalletRequest, v11.DeleteWalletResponse]
-	createProject        *connect.Client[v1.CreateProjectRequest, v1.CreateProjectResponse]
-	getProject           *connect.Client[v1.GetProjectRequest, v1.GetProjectResponse]
-	listProjects         *connect.Client[v1.ListProjectsRequest, v1.ListProjectsResponse]
-	updateProject        *connect.Client[v1.UpdateProjectRequest, v1.UpdateProjectResponse]
-	createApiKey         *connect.Client[v1.CreateApiKeyRequest, v1.CreateApiKeyResponse]
-	getApiKey            *connect.Client[v1.GetApiKeyRequest, v1.GetApiKeyResponse]
-	listApiKeys          *connect.Client[v1.ListApiKeysRequest, v1.ListApiKeysResponse]
-	revokeApiKey         *connect.Client[v1.RevokeApiKeyRequest, v1.RevokeApiKeyResponse]
+	createOrganization         *connect.Client[v1.CreateOrganizationRequest, v1.CreateOrganizationResponse]
+	getOrganization            *connect.Client[v1.GetOrganizationRequest, v1.GetOrganizationResponse]
+	listOrganizations          *connect.Client[v1.ListOrganizationsRequest, v1.ListOrganizationsResponse]
+	updateOrganization         *connect.Client[v1.UpdateOrganizationRequest, v1.UpdateOrganizationResponse]
+	getBillingAccount          *connect.Client[v1.GetBillingAccountRequest, v1.GetBillingAccountResponse]
+	updateBillingAccount       *connect.Client[v1.UpdateBillingAccountRequest, v1.UpdateBillingAccountResponse]
+	createWallet               *connect.Client[v11.CreateWalletRequest, v11.CreateWalletResponse]
+	listWallets                *connect.Client[v1.ListWalletsRequest, v1.ListWalletsResponse]
+	deleteWallet               *connect.Client[v11.DeleteWalletRequest, v11.DeleteWalletResponse]
+	createProject              *connect.Client[v1.CreateProjectRequest, v1.CreateProjectResponse]
+	getProject                 *connect.Client[v1.GetProjectRequest, v1.GetProjectResponse]
+	listProjects               *connect.Client[v1.ListProjectsRequest, v1.ListProjectsResponse]
+	updateProject              *connect.Client[v1.UpdateProjectRequest, v1.UpdateProjectResponse]
+	createApiKey               *connect.Client[v1.CreateApiKeyRequest, v1.CreateApiKeyResponse]
+	getApiKey                  *connect.Client[v1.GetApiKeyRequest, v1.GetApiKeyResponse]
+	listApiKeys                *connect.Client[v1.ListApiKeysRequest, v1.ListApiKeysResponse]
+	revokeApiKey               *connect.Client[v1.RevokeApiKeyRequest, v1.RevokeApiKeyResponse]
+	suspendBillingAccount      *connect.Client[v1.SuspendBillingAccountRequest, v1.SuspendBillingAccountResponse]
+	resumeBillingAccount       *connect.Client[v1.ResumeBillingAccountRequest, v1.ResumeBillingAccountResponse]
+	closeBillingAccount        *connect.Client[v1.CloseBillingAccountRequest, v1.CloseBillingAccountResponse]
+	getSuspensionPolicy        *connect.Client[v1.GetSuspensionPolicyRequest, v1.GetSuspensionPolicyResponse]
+	updateSuspensionPolicy     *connect.Client[v1.UpdateSuspensionPolicyRequest, v1.UpdateSuspensionPolicyResponse]
+	getNotificationSettings    *connect.Client[v1.GetNotificationSettingsRequest, v1.GetNotificationSettingsResponse]
+	updateNotificationSettings *connect.Client[v1.UpdateNotificationSettingsRequest, v1.UpdateNotificationSettingsResponse]
 }
 
 // CreateOrganization calls billing.v1.AccountService.CreateOrganization.
@@ -359,6 +450,41 @@ func (c *accountServiceClient) RevokeApiKey(ctx context.Context, req *connect.Re
 	return c.revokeApiKey.CallUnary(ctx, req)
 }
 
+// SuspendBillingAccount calls billing.v1.AccountService.SuspendBillingAccount.
+func (c *accountServiceClient) SuspendBillingAccount(ctx context.Context, req *connect.Request[v1.SuspendBillingAccountRequest]) (*connect.Response[v1.SuspendBillingAccountResponse], error) {
+	return c.suspendBillingAccount.CallUnary(ctx, req)
+}
+
+// ResumeBillingAccount calls billing.v1.AccountService.ResumeBillingAccount.
+func (c *accountServiceClient) ResumeBillingAccount(ctx context.Context, req *connect.Request[v1.ResumeBillingAccountRequest]) (*connect.Response[v1.ResumeBillingAccountResponse], error) {
+	return c.resumeBillingAccount.CallUnary(ctx, req)
+}
+
+// CloseBillingAccount calls billing.v1.AccountService.CloseBillingAccount.
+func (c *accountServiceClient) CloseBillingAccount(ctx context.Context, req *connect.Request[v1.CloseBillingAccountRequest]) (*connect.Response[v1.CloseBillingAccountResponse], error) {
+	return c.closeBillingAccount.CallUnary(ctx, req)
+}
+
+// GetSuspensionPolicy calls billing.v1.AccountService.GetSuspensionPolicy.
+func (c *accountServiceClient) GetSuspensionPolicy(ctx context.Context, req *connect.Request[v1.GetSuspensionPolicyRequest]) (*connect.Response[v1.GetSuspensionPolicyResponse], error) {
+	return c.getSuspensionPolicy.CallUnary(ctx, req)
+}
+
+// UpdateSuspensionPolicy calls billing.v1.AccountService.UpdateSuspensionPolicy.
+func (c *accountServiceClient) UpdateSuspensionPolicy(ctx context.Context, req *connect.Request[v1.UpdateSuspensionPolicyRequest]) (*connect.Response[v1.UpdateSuspensionPolicyResponse], error) {
+	return c.updateSuspensionPolicy.CallUnary(ctx, req)
+}
+
+// GetNotificationSettings calls billing.v1.AccountService.GetNotificationSettings.
+func (c *accountServiceClient) GetNotificationSettings(ctx context.Context, req *connect.Request[v1.GetNotificationSettingsRequest]) (*connect.Response[v1.GetNotificationSettingsResponse], error) {
+	return c.getNotificationSettings.CallUnary(ctx, req)
+}
+
+// UpdateNotificationSettings calls billing.v1.AccountService.UpdateNotificationSettings.
+func (c *accountServiceClient) UpdateNotificationSettings(ctx context.Context, req *connect.Request[v1.UpdateNotificationSettingsRequest]) (*connect.Response[v1.UpdateNotificationSettingsResponse], error) {
+	return c.updateNotificationSettings.CallUnary(ctx, req)
+}
+
 // AccountServiceHandler is an implementation of the billing.v1.AccountService service.
 type AccountServiceHandler interface {
 	// Creates an organization with its billing account and its wallet, in one transaction. Operator.
@@ -395,6 +521,20 @@ type AccountServiceHandler interface {
 	ListApiKeys(context.Context, *connect.Request[v1.ListApiKeysRequest]) (*connect.Response[v1.ListApiKeysResponse], error)
 	// Revokes a key for good, within a second. The last admin key of an organization cannot revoke itself. Admin.
 	RevokeApiKey(context.Context, *connect.Request[v1.RevokeApiKeyRequest]) (*connect.Response[v1.RevokeApiKeyResponse], error)
+	// Suspends a billing account by hand: holds and purchases are refused, usage is still recorded. Operator.
+	SuspendBillingAccount(context.Context, *connect.Request[v1.SuspendBillingAccountRequest]) (*connect.Response[v1.SuspendBillingAccountResponse], error)
+	// Ends a suspension, whatever its reason. Operator.
+	ResumeBillingAccount(context.Context, *connect.Request[v1.ResumeBillingAccountRequest]) (*connect.Response[v1.ResumeBillingAccountResponse], error)
+	// Closes a billing account for good; its wallet has to be closed before. Operator.
+	CloseBillingAccount(context.Context, *connect.Request[v1.CloseBillingAccountRequest]) (*connect.Response[v1.CloseBillingAccountResponse], error)
+	// Reads how a billing account is warned and suspended as its wallet runs empty. Viewer.
+	GetSuspensionPolicy(context.Context, *connect.Request[v1.GetSuspensionPolicyRequest]) (*connect.Response[v1.GetSuspensionPolicyResponse], error)
+	// Replaces it. Operator.
+	UpdateSuspensionPolicy(context.Context, *connect.Request[v1.UpdateSuspensionPolicyRequest]) (*connect.Response[v1.UpdateSuspensionPolicyResponse], error)
+	// Reads who is told about the events of a billing account. Viewer.
+	GetNotificationSettings(context.Context, *connect.Request[v1.GetNotificationSettingsRequest]) (*connect.Response[v1.GetNotificationSettingsResponse], error)
+	// Replaces who is told. Admin.
+	UpdateNotificationSettings(context.Context, *connect.Request[v1.UpdateNotificationSettingsRequest]) (*connect.Response[v1.UpdateNotificationSettingsResponse], error)
 }
 
 // NewAccountServiceHandler builds an HTTP handler from the service implementation. It returns the
@@ -518,6 +658,55 @@ func NewAccountServiceHandler(svc AccountServiceHandler, opts ...connect.Handler
 		connect.WithIdempotency(connect.IdempotencyIdempotent),
 		connect.WithHandlerOptions(opts...),
 	)
+	accountServiceSuspendBillingAccountHandler := connect.NewUnaryHandler(
+		AccountServiceSuspendBillingAccountProcedure,
+		svc.SuspendBillingAccount,
+		connect.WithSchema(accountServiceMethods.ByName("SuspendBillingAccount")),
+		connect.WithIdempotency(connect.IdempotencyIdempotent),
+		connect.WithHandlerOptions(opts...),
+	)
+	accountServiceResumeBillingAccountHandler := connect.NewUnaryHandler(
+		AccountServiceResumeBillingAccountProcedure,
+		svc.ResumeBillingAccount,
+		connect.WithSchema(accountServiceMethods.ByName("ResumeBillingAccount")),
+		connect.WithIdempotency(connect.IdempotencyIdempotent),
+		connect.WithHandlerOptions(opts...),
+	)
+	accountServiceCloseBillingAccountHandler := connect.NewUnaryHandler(
+		AccountServiceCloseBillingAccountProcedure,
+		svc.CloseBillingAccount,
+		connect.WithSchema(accountServiceMethods.ByName("CloseBillingAccount")),
+		connect.WithIdempotency(connect.IdempotencyIdempotent),
+		connect.WithHandlerOptions(opts...),
+	)
+	accountServiceGetSuspensionPolicyHandler := connect.NewUnaryHandler(
+		AccountServiceGetSuspensionPolicyProcedure,
+		svc.GetSuspensionPolicy,
+		connect.WithSchema(accountServiceMethods.ByName("GetSuspensionPolicy")),
+		connect.WithIdempotency(connect.IdempotencyNoSideEffects),
+		connect.WithHandlerOptions(opts...),
+	)
+	accountServiceUpdateSuspensionPolicyHandler := connect.NewUnaryHandler(
+		AccountServiceUpdateSuspensionPolicyProcedure,
+		svc.UpdateSuspensionPolicy,
+		connect.WithSchema(accountServiceMethods.ByName("UpdateSuspensionPolicy")),
+		connect.WithIdempotency(connect.IdempotencyIdempotent),
+		connect.WithHandlerOptions(opts...),
+	)
+	accountServiceGetNotificationSettingsHandler := connect.NewUnaryHandler(
+		AccountServiceGetNotificationSettingsProcedure,
+		svc.GetNotificationSettings,
+		connect.WithSchema(accountServiceMethods.ByName("GetNotificationSettings")),
+		connect.WithIdempotency(connect.IdempotencyNoSideEffects),
+		connect.WithHandlerOptions(opts...),
+	)
+	accountServiceUpdateNotificationSettingsHandler := connect.NewUnaryHandler(
+		AccountServiceUpdateNotificationSettingsProcedure,
+		svc.UpdateNotificationSettings,
+		connect.WithSchema(accountServiceMethods.ByName("UpdateNotificationSettings")),
+		connect.WithIdempotency(connect.IdempotencyIdempotent),
+		connect.WithHandlerOptions(opts...),
+	)
 	return "/billing.v1.AccountService/", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch r.URL.Path {
 		case AccountServiceCreateOrganizationProcedure:
@@ -554,6 +743,20 @@ func NewAccountServiceHandler(svc AccountServiceHandler, opts ...connect.Handler
 			accountServiceListApiKeysHandler.ServeHTTP(w, r)
 		case AccountServiceRevokeApiKeyProcedure:
 			accountServiceRevokeApiKeyHandler.ServeHTTP(w, r)
+		case AccountServiceSuspendBillingAccountProcedure:
+			accountServiceSuspendBillingAccountHandler.ServeHTTP(w, r)
+		case AccountServiceResumeBillingAccountProcedure:
+			accountServiceResumeBillingAccountHandler.ServeHTTP(w, r)
+		case AccountServiceCloseBillingAccountProcedure:
+			accountServiceCloseBillingAccountHandler.ServeHTTP(w, r)
+		case AccountServiceGetSuspensionPolicyProcedure:
+			accountServiceGetSuspensionPolicyHandler.ServeHTTP(w, r)
+		case AccountServiceUpdateSuspensionPolicyProcedure:
+			accountServiceUpdateSuspensionPolicyHandler.ServeHTTP(w, r)
+		case AccountServiceGetNotificationSettingsProcedure:
+			accountServiceGetNotificationSettingsHandler.ServeHTTP(w, r)
+		case AccountServiceUpdateNotificationSettingsProcedure:
+			accountServiceUpdateNotificationSettingsHandler.ServeHTTP(w, r)
 		default:
 			http.NotFound(w, r)
 		}
@@ -629,4 +832,32 @@ func (UnimplementedAccountServiceHandler) ListApiKeys(context.Context, *connect.
 
 func (UnimplementedAccountServiceHandler) RevokeApiKey(context.Context, *connect.Request[v1.RevokeApiKeyRequest]) (*connect.Response[v1.RevokeApiKeyResponse], error) {
 	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("billing.v1.AccountService.RevokeApiKey is not implemented"))
+}
+
+func (UnimplementedAccountServiceHandler) SuspendBillingAccount(context.Context, *connect.Request[v1.SuspendBillingAccountRequest]) (*connect.Response[v1.SuspendBillingAccountResponse], error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("billing.v1.AccountService.SuspendBillingAccount is not implemented"))
+}
+
+func (UnimplementedAccountServiceHandler) ResumeBillingAccount(context.Context, *connect.Request[v1.ResumeBillingAccountRequest]) (*connect.Response[v1.ResumeBillingAccountResponse], error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("billing.v1.AccountService.ResumeBillingAccount is not implemented"))
+}
+
+func (UnimplementedAccountServiceHandler) CloseBillingAccount(context.Context, *connect.Request[v1.CloseBillingAccountRequest]) (*connect.Response[v1.CloseBillingAccountResponse], error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("billing.v1.AccountService.CloseBillingAccount is not implemented"))
+}
+
+func (UnimplementedAccountServiceHandler) GetSuspensionPolicy(context.Context, *connect.Request[v1.GetSuspensionPolicyRequest]) (*connect.Response[v1.GetSuspensionPolicyResponse], error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("billing.v1.AccountService.GetSuspensionPolicy is not implemented"))
+}
+
+func (UnimplementedAccountServiceHandler) UpdateSuspensionPolicy(context.Context, *connect.Request[v1.UpdateSuspensionPolicyRequest]) (*connect.Response[v1.UpdateSuspensionPolicyResponse], error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("billing.v1.AccountService.UpdateSuspensionPolicy is not implemented"))
+}
+
+func (UnimplementedAccountServiceHandler) GetNotificationSettings(context.Context, *connect.Request[v1.GetNotificationSettingsRequest]) (*connect.Response[v1.GetNotificationSettingsResponse], error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("billing.v1.AccountService.GetNotificationSettings is not implemented"))
+}
+
+func (UnimplementedAccountServiceHandler) UpdateNotificationSettings(context.Context, *connect.Request[v1.UpdateNotificationSettingsRequest]) (*connect.Response[v1.UpdateNotificationSettingsResponse], error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("billing.v1.AccountService.UpdateNotificationSettings is not implemented"))
 }

@@ -109,6 +109,30 @@ const (
 	// WalletServiceGetActivePromotionProcedure is the fully-qualified name of the WalletService's
 	// GetActivePromotion RPC.
 	WalletServiceGetActivePromotionProcedure = "/wallet.v1.WalletService/GetActivePromotion"
+	// WalletServiceDeleteAutoRechargeProcedure is the fully-qualified name of the WalletService's
+	// DeleteAutoRecharge RPC.
+	WalletServiceDeleteAutoRechargeProcedure = "/wallet.v1.WalletService/DeleteAutoRecharge"
+	// WalletServiceConfirmTopUpProcedure is the fully-qualified name of the WalletService's
+	// ConfirmTopUp RPC.
+	WalletServiceConfirmTopUpProcedure = "/wallet.v1.WalletService/ConfirmTopUp"
+	// WalletServiceGetSpendingLimitProcedure is the fully-qualified name of the WalletService's
+	// GetSpendingLimit RPC.
+	WalletServiceGetSpendingLimitProcedure = "/wallet.v1.WalletService/GetSpendingLimit"
+	// WalletServiceSetSpendingLimitProcedure is the fully-qualified name of the WalletService's
+	// SetSpendingLimit RPC.
+	WalletServiceSetSpendingLimitProcedure = "/wallet.v1.WalletService/SetSpendingLimit"
+	// WalletServiceDeleteSpendingLimitProcedure is the fully-qualified name of the WalletService's
+	// DeleteSpendingLimit RPC.
+	WalletServiceDeleteSpendingLimitProcedure = "/wallet.v1.WalletService/DeleteSpendingLimit"
+	// WalletServiceAuthorizeSpendProcedure is the fully-qualified name of the WalletService's
+	// AuthorizeSpend RPC.
+	WalletServiceAuthorizeSpendProcedure = "/wallet.v1.WalletService/AuthorizeSpend"
+	// WalletServiceGetInvoicePreviewProcedure is the fully-qualified name of the WalletService's
+	// GetInvoicePreview RPC.
+	WalletServiceGetInvoicePreviewProcedure = "/wallet.v1.WalletService/GetInvoicePreview"
+	// WalletServiceListActivityProcedure is the fully-qualified name of the WalletService's
+	// ListActivity RPC.
+	WalletServiceListActivityProcedure = "/wallet.v1.WalletService/ListActivity"
 )
 
 // WalletServiceClient is a client for the wallet.v1.WalletService service.
@@ -165,6 +189,23 @@ type WalletServiceClient interface {
 	RedeemPromotionCode(context.Context, *connect.Request[v1.RedeemPromotionCodeRequest]) (*connect.Response[v1.RedeemPromotionCodeResponse], error)
 	// Returns the promotion in effect, if there is one.
 	GetActivePromotion(context.Context, *connect.Request[v1.GetActivePromotionRequest]) (*connect.Response[v1.GetActivePromotionResponse], error)
+	// Removes the automatic recharging of a wallet with its settings; what was charged stays. Added to the contract, like
+	// all that follow.
+	DeleteAutoRecharge(context.Context, *connect.Request[v1.DeleteAutoRechargeRequest]) (*connect.Response[v1.DeleteAutoRechargeResponse], error)
+	// Returns the secret with which the customer confirms a card top-up that waits for authentication.
+	ConfirmTopUp(context.Context, *connect.Request[v1.ConfirmTopUpRequest]) (*connect.Response[v1.ConfirmTopUpResponse], error)
+	// Returns the spending limit of a wallet, and how much of it is used.
+	GetSpendingLimit(context.Context, *connect.Request[v1.GetSpendingLimitRequest]) (*connect.Response[v1.GetSpendingLimitResponse], error)
+	// Sets the spending limit of a wallet, in place of the one it has.
+	SetSpendingLimit(context.Context, *connect.Request[v1.SetSpendingLimitRequest]) (*connect.Response[v1.SetSpendingLimitResponse], error)
+	// Removes the spending limit of a wallet; without one nothing happens.
+	DeleteSpendingLimit(context.Context, *connect.Request[v1.DeleteSpendingLimitRequest]) (*connect.Response[v1.DeleteSpendingLimitResponse], error)
+	// Answers whether an amount, or a quantity of a meter, may be spent now. Changes nothing and sets nothing aside.
+	AuthorizeSpend(context.Context, *connect.Request[v1.AuthorizeSpendRequest]) (*connect.Response[v1.AuthorizeSpendResponse], error)
+	// Returns the statement of the open month as it stands now. Changes nothing.
+	GetInvoicePreview(context.Context, *connect.Request[v1.GetInvoicePreviewRequest]) (*connect.Response[v1.GetInvoicePreviewResponse], error)
+	// Lists what happened to a wallet in the last 60 days, newest first.
+	ListActivity(context.Context, *connect.Request[v1.ListActivityRequest]) (*connect.Response[v1.ListActivityResponse], error)
 }
 
 // NewWalletServiceClient constructs a client for the wallet.v1.WalletService service. By default,
@@ -354,6 +395,62 @@ func NewWalletServiceClient(httpClient connect.HTTPClient, baseURL string, opts 
 			connect.WithIdempotency(connect.IdempotencyNoSideEffects),
 			connect.WithClientOptions(opts...),
 		),
+		deleteAutoRecharge: connect.NewClient[v1.DeleteAutoRechargeRequest, v1.DeleteAutoRechargeResponse](
+			httpClient,
+			baseURL+WalletServiceDeleteAutoRechargeProcedure,
+			connect.WithSchema(walletServiceMethods.ByName("DeleteAutoRecharge")),
+			connect.WithIdempotency(connect.IdempotencyIdempotent),
+			connect.WithClientOptions(opts...),
+		),
+		confirmTopUp: connect.NewClient[v1.ConfirmTopUpRequest, v1.ConfirmTopUpResponse](
+			httpClient,
+			baseURL+WalletServiceConfirmTopUpProcedure,
+			connect.WithSchema(walletServiceMethods.ByName("ConfirmTopUp")),
+			connect.WithIdempotency(connect.IdempotencyIdempotent),
+			connect.WithClientOptions(opts...),
+		),
+		getSpendingLimit: connect.NewClient[v1.GetSpendingLimitRequest, v1.GetSpendingLimitResponse](
+			httpClient,
+			baseURL+WalletServiceGetSpendingLimitProcedure,
+			connect.WithSchema(walletServiceMethods.ByName("GetSpendingLimit")),
+			connect.WithIdempotency(connect.IdempotencyNoSideEffects),
+			connect.WithClientOptions(opts...),
+		),
+		setSpendingLimit: connect.NewClient[v1.SetSpendingLimitRequest, v1.SetSpendingLimitResponse](
+			httpClient,
+			baseURL+WalletServiceSetSpendingLimitProcedure,
+			connect.WithSchema(walletServiceMethods.ByName("SetSpendingLimit")),
+			connect.WithIdempotency(connect.IdempotencyIdempotent),
+			connect.WithClientOptions(opts...),
+		),
+		deleteSpendingLimit: connect.NewClient[v1.DeleteSpendingLimitRequest, v1.DeleteSpendingLimitResponse](
+			httpClient,
+			baseURL+WalletServiceDeleteSpendingLimitProcedure,
+			connect.WithSchema(walletServiceMethods.ByName("DeleteSpendingLimit")),
+			connect.WithIdempotency(connect.IdempotencyIdempotent),
+			connect.WithClientOptions(opts...),
+		),
+		authorizeSpend: connect.NewClient[v1.AuthorizeSpendRequest, v1.AuthorizeSpendResponse](
+			httpClient,
+			baseURL+WalletServiceAuthorizeSpendProcedure,
+			connect.WithSchema(walletServiceMethods.ByName("AuthorizeSpend")),
+			connect.WithIdempotency(connect.IdempotencyNoSideEffects),
+			connect.WithClientOptions(opts...),
+		),
+		getInvoicePreview: connect.NewClient[v1.GetInvoicePreviewRequest, v1.GetInvoicePreviewResponse](
+			httpClient,
+			baseURL+WalletServiceGetInvoicePreviewProcedure,
+			connect.WithSchema(walletServiceMethods.ByName("GetInvoicePreview")),
+			connect.WithIdempotency(connect.IdempotencyNoSideEffects),
+			connect.WithClientOptions(opts...),
+		),
+		listActivity: connect.NewClient[v1.ListActivityRequest, v1.ListActivityResponse](
+			httpClient,
+			baseURL+WalletServiceListActivityProcedure,
+			connect.WithSchema(walletServiceMethods.ByName("ListActivity")),
+			connect.WithIdempotency(connect.IdempotencyNoSideEffects),
+			connect.WithClientOptions(opts...),
+		),
 	}
 }
 
@@ -385,6 +482,14 @@ type walletServiceClient struct {
 	exportUsage                 *connect.Client[v1.ExportUsageRequest, v1.ExportUsageResponse]
 	redeemPromotionCode         *connect.Client[v1.RedeemPromotionCodeRequest, v1.RedeemPromotionCodeResponse]
 	getActivePromotion          *connect.Client[v1.GetActivePromotionRequest, v1.GetActivePromotionResponse]
+	deleteAutoRecharge          *connect.Client[v1.DeleteAutoRechargeRequest, v1.DeleteAutoRechargeResponse]
+	confirmTopUp                *connect.Client[v1.ConfirmTopUpRequest, v1.ConfirmTopUpResponse]
+	getSpendingLimit            *connect.Client[v1.GetSpendingLimitRequest, v1.GetSpendingLimitResponse]
+	setSpendingLimit            *connect.Client[v1.SetSpendingLimitRequest, v1.SetSpendingLimitResponse]
+	deleteSpendingLimit         *connect.Client[v1.DeleteSpendingLimitRequest, v1.DeleteSpendingLimitResponse]
+	authorizeSpend              *connect.Client[v1.AuthorizeSpendRequest, v1.AuthorizeSpendResponse]
+	getInvoicePreview           *connect.Client[v1.GetInvoicePreviewRequest, v1.GetInvoicePreviewResponse]
+	listActivity                *connect.Client[v1.ListActivityRequest, v1.ListActivityResponse]
 }
 
 // ListBillingAccounts calls wallet.v1.WalletService.ListBillingAccounts.
@@ -517,6 +622,46 @@ func (c *walletServiceClient) GetActivePromotion(ctx context.Context, req *conne
 	return c.getActivePromotion.CallUnary(ctx, req)
 }
 
+// DeleteAutoRecharge calls wallet.v1.WalletService.DeleteAutoRecharge.
+func (c *walletServiceClient) DeleteAutoRecharge(ctx context.Context, req *connect.Request[v1.DeleteAutoRechargeRequest]) (*connect.Response[v1.DeleteAutoRechargeResponse], error) {
+	return c.deleteAutoRecharge.CallUnary(ctx, req)
+}
+
+// ConfirmTopUp calls wallet.v1.WalletService.ConfirmTopUp.
+func (c *walletServiceClient) ConfirmTopUp(ctx context.Context, req *connect.Request[v1.ConfirmTopUpRequest]) (*connect.Response[v1.ConfirmTopUpResponse], error) {
+	return c.confirmTopUp.CallUnary(ctx, req)
+}
+
+// GetSpendingLimit calls wallet.v1.WalletService.GetSpendingLimit.
+func (c *walletServiceClient) GetSpendingLimit(ctx context.Context, req *connect.Request[v1.GetSpendingLimitRequest]) (*connect.Response[v1.GetSpendingLimitResponse], error) {
+	return c.getSpendingLimit.CallUnary(ctx, req)
+}
+
+// SetSpendingLimit calls wallet.v1.WalletService.SetSpendingLimit.
+func (c *walletServiceClient) SetSpendingLimit(ctx context.Context, req *connect.Request[v1.SetSpendingLimitRequest]) (*connect.Response[v1.SetSpendingLimitResponse], error) {
+	return c.setSpendingLimit.CallUnary(ctx, req)
+}
+
+// DeleteSpendingLimit calls wallet.v1.WalletService.DeleteSpendingLimit.
+func (c *walletServiceClient) DeleteSpendingLimit(ctx context.Context, req *connect.Request[v1.DeleteSpendingLimitRequest]) (*connect.Response[v1.DeleteSpendingLimitResponse], error) {
+	return c.deleteSpendingLimit.CallUnary(ctx, req)
+}
+
+// AuthorizeSpend calls wallet.v1.WalletService.AuthorizeSpend.
+func (c *walletServiceClient) AuthorizeSpend(ctx context.Context, req *connect.Request[v1.AuthorizeSpendRequest]) (*connect.Response[v1.AuthorizeSpendResponse], error) {
+	return c.authorizeSpend.CallUnary(ctx, req)
+}
+
+// GetInvoicePreview calls wallet.v1.WalletService.GetInvoicePreview.
+func (c *walletServiceClient) GetInvoicePreview(ctx context.Context, req *connect.Request[v1.GetInvoicePreviewRequest]) (*connect.Response[v1.GetInvoicePreviewResponse], error) {
+	return c.getInvoicePreview.CallUnary(ctx, req)
+}
+
+// ListActivity calls wallet.v1.WalletService.ListActivity.
+func (c *walletServiceClient) ListActivity(ctx context.Context, req *connect.Request[v1.ListActivityRequest]) (*connect.Response[v1.ListActivityResponse], error) {
+	return c.listActivity.CallUnary(ctx, req)
+}
+
 // WalletServiceHandler is an implementation of the wallet.v1.WalletService service.
 type WalletServiceHandler interface {
 	// Lists the billing accounts that the caller may see.
@@ -571,6 +716,23 @@ type WalletServiceHandler interface {
 	RedeemPromotionCode(context.Context, *connect.Request[v1.RedeemPromotionCodeRequest]) (*connect.Response[v1.RedeemPromotionCodeResponse], error)
 	// Returns the promotion in effect, if there is one.
 	GetActivePromotion(context.Context, *connect.Request[v1.GetActivePromotionRequest]) (*connect.Response[v1.GetActivePromotionResponse], error)
+	// Removes the automatic recharging of a wallet with its settings; what was charged stays. Added to the contract, like
+	// all that follow.
+	DeleteAutoRecharge(context.Context, *connect.Request[v1.DeleteAutoRechargeRequest]) (*connect.Response[v1.DeleteAutoRechargeResponse], error)
+	// Returns the secret with which the customer confirms a card top-up that waits for authentication.
+	ConfirmTopUp(context.Context, *connect.Request[v1.ConfirmTopUpRequest]) (*connect.Response[v1.ConfirmTopUpResponse], error)
+	// Returns the spending limit of a wallet, and how much of it is used.
+	GetSpendingLimit(context.Context, *connect.Request[v1.GetSpendingLimitRequest]) (*connect.Response[v1.GetSpendingLimitResponse], error)
+	// Sets the spending limit of a wallet, in place of the one it has.
+	SetSpendingLimit(context.Context, *connect.Request[v1.SetSpendingLimitRequest]) (*connect.Response[v1.SetSpendingLimitResponse], error)
+	// Removes the spending limit of a wallet; without one nothing happens.
+	DeleteSpendingLimit(context.Context, *connect.Request[v1.DeleteSpendingLimitRequest]) (*connect.Response[v1.DeleteSpendingLimitResponse], error)
+	// Answers whether an amount, or a quantity of a meter, may be spent now. Changes nothing and sets nothing aside.
+	AuthorizeSpend(context.Context, *connect.Request[v1.AuthorizeSpendRequest]) (*connect.Response[v1.AuthorizeSpendResponse], error)
+	// Returns the statement of the open month as it stands now. Changes nothing.
+	GetInvoicePreview(context.Context, *connect.Request[v1.GetInvoicePreviewRequest]) (*connect.Response[v1.GetInvoicePreviewResponse], error)
+	// Lists what happened to a wallet in the last 60 days, newest first.
+	ListActivity(context.Context, *connect.Request[v1.ListActivityRequest]) (*connect.Response[v1.ListActivityResponse], error)
 }
 
 // NewWalletServiceHandler builds an HTTP handler from the service implementation. It returns the
@@ -756,6 +918,62 @@ func NewWalletServiceHandler(svc WalletServiceHandler, opts ...connect.HandlerOp
 		connect.WithIdempotency(connect.IdempotencyNoSideEffects),
 		connect.WithHandlerOptions(opts...),
 	)
+	walletServiceDeleteAutoRechargeHandler := connect.NewUnaryHandler(
+		WalletServiceDeleteAutoRechargeProcedure,
+		svc.DeleteAutoRecharge,
+		connect.WithSchema(walletServiceMethods.ByName("DeleteAutoRecharge")),
+		connect.WithIdempotency(connect.IdempotencyIdempotent),
+		connect.WithHandlerOptions(opts...),
+	)
+	walletServiceConfirmTopUpHandler := connect.NewUnaryHandler(
+		WalletServiceConfirmTopUpProcedure,
+		svc.ConfirmTopUp,
+		connect.WithSchema(walletServiceMethods.ByName("ConfirmTopUp")),
+		connect.WithIdempotency(connect.IdempotencyIdempotent),
+		connect.WithHandlerOptions(opts...),
+	)
+	walletServiceGetSpendingLimitHandler := connect.NewUnaryHandler(
+		WalletServiceGetSpendingLimitProcedure,
+		svc.GetSpendingLimit,
+		connect.WithSchema(walletServiceMethods.ByName("GetSpendingLimit")),
+		connect.WithIdempotency(connect.IdempotencyNoSideEffects),
+		connect.WithHandlerOptions(opts...),
+	)
+	walletServiceSetSpendingLimitHandler := connect.NewUnaryHandler(
+		WalletServiceSetSpendingLimitProcedure,
+		svc.SetSpendingLimit,
+		connect.WithSchema(walletServiceMethods.ByName("SetSpendingLimit")),
+		connect.WithIdempotency(connect.IdempotencyIdempotent),
+		connect.WithHandlerOptions(opts...),
+	)
+	walletServiceDeleteSpendingLimitHandler := connect.NewUnaryHandler(
+		WalletServiceDeleteSpendingLimitProcedure,
+		svc.DeleteSpendingLimit,
+		connect.WithSchema(walletServiceMethods.ByName("DeleteSpendingLimit")),
+		connect.WithIdempotency(connect.IdempotencyIdempotent),
+		connect.WithHandlerOptions(opts...),
+	)
+	walletServiceAuthorizeSpendHandler := connect.NewUnaryHandler(
+		WalletServiceAuthorizeSpendProcedure,
+		svc.AuthorizeSpend,
+		connect.WithSchema(walletServiceMethods.ByName("AuthorizeSpend")),
+		connect.WithIdempotency(connect.IdempotencyNoSideEffects),
+		connect.WithHandlerOptions(opts...),
+	)
+	walletServiceGetInvoicePreviewHandler := connect.NewUnaryHandler(
+		WalletServiceGetInvoicePreviewProcedure,
+		svc.GetInvoicePreview,
+		connect.WithSchema(walletServiceMethods.ByName("GetInvoicePreview")),
+		connect.WithIdempotency(connect.IdempotencyNoSideEffects),
+		connect.WithHandlerOptions(opts...),
+	)
+	walletServiceListActivityHandler := connect.NewUnaryHandler(
+		WalletServiceListActivityProcedure,
+		svc.ListActivity,
+		connect.WithSchema(walletServiceMethods.ByName("ListActivity")),
+		connect.WithIdempotency(connect.IdempotencyNoSideEffects),
+		connect.WithHandlerOptions(opts...),
+	)
 	return "/wallet.v1.WalletService/", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch r.URL.Path {
 		case WalletServiceListBillingAccountsProcedure:
@@ -810,6 +1028,22 @@ func NewWalletServiceHandler(svc WalletServiceHandler, opts ...connect.HandlerOp
 			walletServiceRedeemPromotionCodeHandler.ServeHTTP(w, r)
 		case WalletServiceGetActivePromotionProcedure:
 			walletServiceGetActivePromotionHandler.ServeHTTP(w, r)
+		case WalletServiceDeleteAutoRechargeProcedure:
+			walletServiceDeleteAutoRechargeHandler.ServeHTTP(w, r)
+		case WalletServiceConfirmTopUpProcedure:
+			walletServiceConfirmTopUpHandler.ServeHTTP(w, r)
+		case WalletServiceGetSpendingLimitProcedure:
+			walletServiceGetSpendingLimitHandler.ServeHTTP(w, r)
+		case WalletServiceSetSpendingLimitProcedure:
+			walletServiceSetSpendingLimitHandler.ServeHTTP(w, r)
+		case WalletServiceDeleteSpendingLimitProcedure:
+			walletServiceDeleteSpendingLimitHandler.ServeHTTP(w, r)
+		case WalletServiceAuthorizeSpendProcedure:
+			walletServiceAuthorizeSpendHandler.ServeHTTP(w, r)
+		case WalletServiceGetInvoicePreviewProcedure:
+			walletServiceGetInvoicePreviewHandler.ServeHTTP(w, r)
+		case WalletServiceListActivityProcedure:
+			walletServiceListActivityHandler.ServeHTTP(w, r)
 		default:
 			http.NotFound(w, r)
 		}
@@ -921,4 +1155,36 @@ func (UnimplementedWalletServiceHandler) RedeemPromotionCode(context.Context, *c
 
 func (UnimplementedWalletServiceHandler) GetActivePromotion(context.Context, *connect.Request[v1.GetActivePromotionRequest]) (*connect.Response[v1.GetActivePromotionResponse], error) {
 	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("wallet.v1.WalletService.GetActivePromotion is not implemented"))
+}
+
+func (UnimplementedWalletServiceHandler) DeleteAutoRecharge(context.Context, *connect.Request[v1.DeleteAutoRechargeRequest]) (*connect.Response[v1.DeleteAutoRechargeResponse], error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("wallet.v1.WalletService.DeleteAutoRecharge is not implemented"))
+}
+
+func (UnimplementedWalletServiceHandler) ConfirmTopUp(context.Context, *connect.Request[v1.ConfirmTopUpRequest]) (*connect.Response[v1.ConfirmTopUpResponse], error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("wallet.v1.WalletService.ConfirmTopUp is not implemented"))
+}
+
+func (UnimplementedWalletServiceHandler) GetSpendingLimit(context.Context, *connect.Request[v1.GetSpendingLimitRequest]) (*connect.Response[v1.GetSpendingLimitResponse], error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("wallet.v1.WalletService.GetSpendingLimit is not implemented"))
+}
+
+func (UnimplementedWalletServiceHandler) SetSpendingLimit(context.Context, *connect.Request[v1.SetSpendingLimitRequest]) (*connect.Response[v1.SetSpendingLimitResponse], error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("wallet.v1.WalletService.SetSpendingLimit is not implemented"))
+}
+
+func (UnimplementedWalletServiceHandler) DeleteSpendingLimit(context.Context, *connect.Request[v1.DeleteSpendingLimitRequest]) (*connect.Response[v1.DeleteSpendingLimitResponse], error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("wallet.v1.WalletService.DeleteSpendingLimit is not implemented"))
+}
+
+func (UnimplementedWalletServiceHandler) AuthorizeSpend(context.Context, *connect.Request[v1.AuthorizeSpendRequest]) (*connect.Response[v1.AuthorizeSpendResponse], error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("wallet.v1.WalletService.AuthorizeSpend is not implemented"))
+}
+
+func (UnimplementedWalletServiceHandler) GetInvoicePreview(context.Context, *connect.Request[v1.GetInvoicePreviewRequest]) (*connect.Response[v1.GetInvoicePreviewResponse], error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("wallet.v1.WalletService.GetInvoicePreview is not implemented"))
+}
+
+func (UnimplementedWalletServiceHandler) ListActivity(context.Context, *connect.Request[v1.ListActivityRequest]) (*connect.Response[v1.ListActivityResponse], error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("wallet.v1.WalletService.ListActivity is not implemented"))
 }

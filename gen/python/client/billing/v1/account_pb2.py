@@ -22,11 +22,12 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from buf.validate import validate_pb2 as buf_dot_validate_dot_validate__pb2
 from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18\x62illing/v1/account.proto\x12\nbilling.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xdd\x01\n\x0cOrganization\x12\x12\n\x04name\x18\x01 \x01(\tR\x04name\x12!\n\x0c\x64isplay_name\x18\x02 \x01(\tR\x0b\x64isplayName\x12\x1a\n\x08\x63urrency\x18\x03 \x01(\tR\x08\x63urrency\x12=\n\rusage_age_max\x18\x04 \x01(\x0b\x32\x19.google.protobuf.DurationR\x0busageAgeMax\x12;\n\x0b\x63reate_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\ncreateTime\"\x93\x02\n\x0e\x42illingAccount\x12\x12\n\x04name\x18\x01 \x01(\tR\x04name\x12+\n\x11organization_name\x18\x02 \x01(\tR\x10organizationName\x12!\n\x0c\x64isplay_name\x18\x03 \x01(\tR\x0b\x64isplayName\x12\x35\n\x05state\x18\x04 \x01(\x0e\x32\x1f.billing.v1.BillingAccountStateR\x05state\x12)\n\x10suspended_reason\x18\x05 \x01(\tR\x0fsuspendedReason\x12;\n\x0b\x63reate_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\ncreateTime\"\xaa\x01\n\x07Project\x12\x12\n\x04name\x18\x01 \x01(\tR\x04name\x12+\n\x11organization_name\x18\x02 \x01(\tR\x10organizationName\x12!\n\x0c\x64isplay_name\x18\x03 \x01(\tR\x0b\x64isplayName\x12;\n\x0b\x63reate_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\ncreateTime\"\xf4\x02\n\x06\x41piKey\x12\x12\n\x04name\x18\x01 \x01(\tR\x04name\x12!\n\x0c\x64isplay_name\x18\x02 \x01(\tR\x0b\x64isplayName\x12$\n\x04role\x18\x03 \x01(\x0e\x32\x10.billing.v1.RoleR\x04role\x12\x16\n\x06prefix\x18\x04 \x01(\tR\x06prefix\x12;\n\x0b\x65xpire_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\nexpireTime\x12;\n\x0brevoke_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\nrevokeTime\x12>\n\rlast_use_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\x0blastUseTime\x12;\n\x0b\x63reate_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\ncreateTime*\xa5\x01\n\x13\x42illingAccountState\x12%\n!BILLING_ACCOUNT_STATE_UNSPECIFIED\x10\x00\x12 \n\x1c\x42ILLING_ACCOUNT_STATE_ACTIVE\x10\x01\x12#\n\x1f\x42ILLING_ACCOUNT_STATE_SUSPENDED\x10\x02\x12 \n\x1c\x42ILLING_ACCOUNT_STATE_CLOSED\x10\x03*a\n\x04Role\x12\x14\n\x10ROLE_UNSPECIFIED\x10\x00\x12\x0f\n\x0bROLE_VIEWER\x10\x01\x12\x0f\n\x0bROLE_EDITOR\x10\x02\x12\x0e\n\nROLE_ADMIN\x10\x03\x12\x11\n\rROLE_OPERATOR\x10\x04\x42>Z<github.com/wallet-service/wallet/gen/go/billing/v1;billingv1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18\x62illing/v1/account.proto\x12\nbilling.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xdd\x01\n\x0cOrganization\x12\x12\n\x04name\x18\x01 \x01(\tR\x04name\x12!\n\x0c\x64isplay_name\x18\x02 \x01(\tR\x0b\x64isplayName\x12\x1a\n\x08\x63urrency\x18\x03 \x01(\tR\x08\x63urrency\x12=\n\rusage_age_max\x18\x04 \x01(\x0b\x32\x19.google.protobuf.DurationR\x0busageAgeMax\x12;\n\x0b\x63reate_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\ncreateTime\"\x93\x02\n\x0e\x42illingAccount\x12\x12\n\x04name\x18\x01 \x01(\tR\x04name\x12+\n\x11organization_name\x18\x02 \x01(\tR\x10organizationName\x12!\n\x0c\x64isplay_name\x18\x03 \x01(\tR\x0b\x64isplayName\x12\x35\n\x05state\x18\x04 \x01(\x0e\x32\x1f.billing.v1.BillingAccountStateR\x05state\x12)\n\x10suspended_reason\x18\x05 \x01(\tR\x0fsuspendedReason\x12;\n\x0b\x63reate_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\ncreateTime\"\xaa\x01\n\x07Project\x12\x12\n\x04name\x18\x01 \x01(\tR\x04name\x12+\n\x11organization_name\x18\x02 \x01(\tR\x10organizationName\x12!\n\x0c\x64isplay_name\x18\x03 \x01(\tR\x0b\x64isplayName\x12;\n\x0b\x63reate_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\ncreateTime\"\xf4\x02\n\x06\x41piKey\x12\x12\n\x04name\x18\x01 \x01(\tR\x04name\x12!\n\x0c\x64isplay_name\x18\x02 \x01(\tR\x0b\x64isplayName\x12$\n\x04role\x18\x03 \x01(\x0e\x32\x10.billing.v1.RoleR\x04role\x12\x16\n\x06prefix\x18\x04 \x01(\tR\x06prefix\x12;\n\x0b\x65xpire_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\nexpireTime\x12;\n\x0brevoke_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\nrevokeTime\x12>\n\rlast_use_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\x0blastUseTime\x12;\n\x0b\x63reate_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\ncreateTime\"\xb6\x01\n\x10SuspensionPolicy\x12\x32\n\nwarn_hours\x18\x01 \x03(\x05\x42\x13\xbaH\x10\x92\x01\r\x10\x08\x18\x01\"\x07\x1a\x05\x18\xd0\x05(\x01R\twarnHours\x12\x30\n\x0bgrace_hours\x18\x02 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xb8\x44(\x00H\x00R\ngraceHours\x88\x01\x01\x12\x1f\n\x08suspends\x18\x03 \x01(\x08H\x01R\x08suspends\x88\x01\x01\x42\x0e\n\x0c_grace_hoursB\x0b\n\t_suspends\"\x83\x01\n\x12NotificationTarget\x12\x1c\n\x03url\x18\x01 \x01(\tB\n\xbaH\x07r\x05\x10\x03\x18\xe8\x07R\x03url\x12O\n\x0b\x65vent_types\x18\x02 \x03(\tB.\xbaH+\x92\x01(\x10@\x18\x01\"\"r \x18\x64\x32\x1c^[a-z_]+(\\.[a-z_]+)*(\\.\\*)?$R\neventTypes*\xa5\x01\n\x13\x42illingAccountState\x12%\n!BILLING_ACCOUNT_STATE_UNSPECIFIED\x10\x00\x12 \n\x1c\x42ILLING_ACCOUNT_STATE_ACTIVE\x10\x01\x12#\n\x1f\x42ILLING_ACCOUNT_STATE_SUSPENDED\x10\x02\x12 \n\x1c\x42ILLING_ACCOUNT_STATE_CLOSED\x10\x03*a\n\x04Role\x12\x14\n\x10ROLE_UNSPECIFIED\x10\x00\x12\x0f\n\x0bROLE_VIEWER\x10\x01\x12\x0f\n\x0bROLE_EDITOR\x10\x02\x12\x0e\n\nROLE_ADMIN\x10\x03\x12\x11\n\rROLE_OPERATOR\x10\x04\x42>Z<github.com/wallet-service/wallet/gen/go/billing/v1;billingv1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -34,16 +35,28 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'billing.v1.account_pb2', _g
 if not _descriptor._USE_C_DESCRIPTORS:
   _globals['DESCRIPTOR']._loaded_options = None
   _globals['DESCRIPTOR']._serialized_options = b'Z<github.com/wallet-service/wallet/gen/go/billing/v1;billingv1'
-  _globals['_BILLINGACCOUNTSTATE']._serialized_start=1156
-  _globals['_BILLINGACCOUNTSTATE']._serialized_end=1321
-  _globals['_ROLE']._serialized_start=1323
-  _globals['_ROLE']._serialized_end=1420
-  _globals['_ORGANIZATION']._serialized_start=106
-  _globals['_ORGANIZATION']._serialized_end=327
-  _globals['_BILLINGACCOUNT']._serialized_start=330
-  _globals['_BILLINGACCOUNT']._serialized_end=605
-  _globals['_PROJECT']._serialized_start=608
-  _globals['_PROJECT']._serialized_end=778
-  _globals['_APIKEY']._serialized_start=781
-  _globals['_APIKEY']._serialized_end=1153
+  _globals['_SUSPENSIONPOLICY'].fields_by_name['warn_hours']._loaded_options = None
+  _globals['_SUSPENSIONPOLICY'].fields_by_name['warn_hours']._serialized_options = b'\272H\020\222\001\r\020\010\030\001\"\007\032\005\030\320\005(\001'
+  _globals['_SUSPENSIONPOLICY'].fields_by_name['grace_hours']._loaded_options = None
+  _globals['_SUSPENSIONPOLICY'].fields_by_name['grace_hours']._serialized_options = b'\272H\007\032\005\030\270D(\000'
+  _globals['_NOTIFICATIONTARGET'].fields_by_name['url']._loaded_options = None
+  _globals['_NOTIFICATIONTARGET'].fields_by_name['url']._serialized_options = b'\272H\007r\005\020\003\030\350\007'
+  _globals['_NOTIFICATIONTARGET'].fields_by_name['event_types']._loaded_options = None
+  _globals['_NOTIFICATIONTARGET'].fields_by_name['event_types']._serialized_options = b'\272H+\222\001(\020@\030\001\"\"r \030d2\034^[a-z_]+(\\.[a-z_]+)*(\\.\\*)?$'
+  _globals['_BILLINGACCOUNTSTATE']._serialized_start=1504
+  _globals['_BILLINGACCOUNTSTATE']._serialized_end=1669
+  _globals['_ROLE']._serialized_start=1671
+  _globals['_ROLE']._serialized_end=1768
+  _globals['_ORGANIZATION']._serialized_start=135
+  _globals['_ORGANIZATION']._serialized_end=356
+  _globals['_BILLINGACCOUNT']._serialized_start=359
+  _globals['_BILLINGACCOUNT']._serialized_end=634
+  _globals['_PROJECT']._serialized_start=637
+  _globals['_PROJECT']._serialized_end=807
+  _globals['_APIKEY']._serialized_start=810
+  _globals['_APIKEY']._serialized_end=1182
+  _globals['_SUSPENSIONPOLICY']._serialized_start=1185
+  _globals['_SUSPENSIONPOLICY']._serialized_end=1367
+  _globals['_NOTIFICATIONTARGET']._serialized_start=1370
+  _globals['_NOTIFICATIONTARGET']._serialized_end=1501
 # @@protoc_insertion_point(module_scope)

@@ -1,11 +1,13 @@
 import datetime
 
+from buf.validate import validate_pb2 as _validate_pb2
 from google.protobuf import duration_pb2 as _duration_pb2
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
+from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
-from collections.abc import Mapping as _Mapping
+from collections.abc import Iterable as _Iterable, Mapping as _Mapping
 from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 
 DESCRIPTOR: _descriptor.FileDescriptor
@@ -95,3 +97,21 @@ class ApiKey(_message.Message):
     last_use_time: _timestamp_pb2.Timestamp
     create_time: _timestamp_pb2.Timestamp
     def __init__(self, name: _Optional[str] = ..., display_name: _Optional[str] = ..., role: _Optional[_Union[Role, str]] = ..., prefix: _Optional[str] = ..., expire_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., revoke_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., last_use_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
+
+class SuspensionPolicy(_message.Message):
+    __slots__ = ("warn_hours", "grace_hours", "suspends")
+    WARN_HOURS_FIELD_NUMBER: _ClassVar[int]
+    GRACE_HOURS_FIELD_NUMBER: _ClassVar[int]
+    SUSPENDS_FIELD_NUMBER: _ClassVar[int]
+    warn_hours: _containers.RepeatedScalarFieldContainer[int]
+    grace_hours: int
+    suspends: bool
+    def __init__(self, warn_hours: _Optional[_Iterable[int]] = ..., grace_hours: _Optional[int] = ..., suspends: _Optional[bool] = ...) -> None: ...
+
+class NotificationTarget(_message.Message):
+    __slots__ = ("url", "event_types")
+    URL_FIELD_NUMBER: _ClassVar[int]
+    EVENT_TYPES_FIELD_NUMBER: _ClassVar[int]
+    url: str
+    event_types: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, url: _Optional[str] = ..., event_types: _Optional[_Iterable[str]] = ...) -> None: ...

@@ -15,18 +15,20 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class CreateOrganizationRequest(_message.Message):
-    __slots__ = ("organization_id", "display_name", "currency", "usage_age_max", "request_id")
+    __slots__ = ("organization_id", "display_name", "currency", "usage_age_max", "request_id", "test_clock_name")
     ORGANIZATION_ID_FIELD_NUMBER: _ClassVar[int]
     DISPLAY_NAME_FIELD_NUMBER: _ClassVar[int]
     CURRENCY_FIELD_NUMBER: _ClassVar[int]
     USAGE_AGE_MAX_FIELD_NUMBER: _ClassVar[int]
     REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
+    TEST_CLOCK_NAME_FIELD_NUMBER: _ClassVar[int]
     organization_id: str
     display_name: str
     currency: str
     usage_age_max: _duration_pb2.Duration
     request_id: str
-    def __init__(self, organization_id: _Optional[str] = ..., display_name: _Optional[str] = ..., currency: _Optional[str] = ..., usage_age_max: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., request_id: _Optional[str] = ...) -> None: ...
+    test_clock_name: str
+    def __init__(self, organization_id: _Optional[str] = ..., display_name: _Optional[str] = ..., currency: _Optional[str] = ..., usage_age_max: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., request_id: _Optional[str] = ..., test_clock_name: _Optional[str] = ...) -> None: ...
 
 class CreateOrganizationResponse(_message.Message):
     __slots__ = ("organization",)
@@ -257,3 +259,91 @@ class RevokeApiKeyResponse(_message.Message):
     API_KEY_FIELD_NUMBER: _ClassVar[int]
     api_key: _account_pb2.ApiKey
     def __init__(self, api_key: _Optional[_Union[_account_pb2.ApiKey, _Mapping]] = ...) -> None: ...
+
+class SuspendBillingAccountRequest(_message.Message):
+    __slots__ = ("name",)
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    def __init__(self, name: _Optional[str] = ...) -> None: ...
+
+class SuspendBillingAccountResponse(_message.Message):
+    __slots__ = ("billing_account",)
+    BILLING_ACCOUNT_FIELD_NUMBER: _ClassVar[int]
+    billing_account: _account_pb2.BillingAccount
+    def __init__(self, billing_account: _Optional[_Union[_account_pb2.BillingAccount, _Mapping]] = ...) -> None: ...
+
+class ResumeBillingAccountRequest(_message.Message):
+    __slots__ = ("name",)
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    def __init__(self, name: _Optional[str] = ...) -> None: ...
+
+class ResumeBillingAccountResponse(_message.Message):
+    __slots__ = ("billing_account",)
+    BILLING_ACCOUNT_FIELD_NUMBER: _ClassVar[int]
+    billing_account: _account_pb2.BillingAccount
+    def __init__(self, billing_account: _Optional[_Union[_account_pb2.BillingAccount, _Mapping]] = ...) -> None: ...
+
+class CloseBillingAccountRequest(_message.Message):
+    __slots__ = ("name",)
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    def __init__(self, name: _Optional[str] = ...) -> None: ...
+
+class CloseBillingAccountResponse(_message.Message):
+    __slots__ = ("billing_account",)
+    BILLING_ACCOUNT_FIELD_NUMBER: _ClassVar[int]
+    billing_account: _account_pb2.BillingAccount
+    def __init__(self, billing_account: _Optional[_Union[_account_pb2.BillingAccount, _Mapping]] = ...) -> None: ...
+
+class GetSuspensionPolicyRequest(_message.Message):
+    __slots__ = ("name",)
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    def __init__(self, name: _Optional[str] = ...) -> None: ...
+
+class GetSuspensionPolicyResponse(_message.Message):
+    __slots__ = ("policy",)
+    POLICY_FIELD_NUMBER: _ClassVar[int]
+    policy: _account_pb2.SuspensionPolicy
+    def __init__(self, policy: _Optional[_Union[_account_pb2.SuspensionPolicy, _Mapping]] = ...) -> None: ...
+
+class UpdateSuspensionPolicyRequest(_message.Message):
+    __slots__ = ("name", "policy")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    POLICY_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    policy: _account_pb2.SuspensionPolicy
+    def __init__(self, name: _Optional[str] = ..., policy: _Optional[_Union[_account_pb2.SuspensionPolicy, _Mapping]] = ...) -> None: ...
+
+class UpdateSuspensionPolicyResponse(_message.Message):
+    __slots__ = ("policy",)
+    POLICY_FIELD_NUMBER: _ClassVar[int]
+    policy: _account_pb2.SuspensionPolicy
+    def __init__(self, policy: _Optional[_Union[_account_pb2.SuspensionPolicy, _Mapping]] = ...) -> None: ...
+
+class GetNotificationSettingsRequest(_message.Message):
+    __slots__ = ("name",)
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    def __init__(self, name: _Optional[str] = ...) -> None: ...
+
+class GetNotificationSettingsResponse(_message.Message):
+    __slots__ = ("targets",)
+    TARGETS_FIELD_NUMBER: _ClassVar[int]
+    targets: _containers.RepeatedCompositeFieldContainer[_account_pb2.NotificationTarget]
+    def __init__(self, targets: _Optional[_Iterable[_Union[_account_pb2.NotificationTarget, _Mapping]]] = ...) -> None: ...
+
+class UpdateNotificationSettingsRequest(_message.Message):
+    __slots__ = ("name", "targets")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    TARGETS_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    targets: _containers.RepeatedCompositeFieldContainer[_account_pb2.NotificationTarget]
+    def __init__(self, name: _Optional[str] = ..., targets: _Optional[_Iterable[_Union[_account_pb2.NotificationTarget, _Mapping]]] = ...) -> None: ...
+
+class UpdateNotificationSettingsResponse(_message.Message):
+    __slots__ = ("targets",)
+    TARGETS_FIELD_NUMBER: _ClassVar[int]
+    targets: _containers.RepeatedCompositeFieldContainer[_account_pb2.NotificationTarget]
+    def __init__(self, targets: _Optional[_Iterable[_Union[_account_pb2.NotificationTarget, _Mapping]]] = ...) -> None: ...

@@ -121,6 +121,41 @@ class AccountServiceStub:
                 request_serializer=billing_dot_v1_dot_account__service__pb2.RevokeApiKeyRequest.SerializeToString,
                 response_deserializer=billing_dot_v1_dot_account__service__pb2.RevokeApiKeyResponse.FromString,
                 _registered_method=True)
+        self.SuspendBillingAccount = channel.unary_unary(
+                '/billing.v1.AccountService/SuspendBillingAccount',
+                request_serializer=billing_dot_v1_dot_account__service__pb2.SuspendBillingAccountRequest.SerializeToString,
+                response_deserializer=billing_dot_v1_dot_account__service__pb2.SuspendBillingAccountResponse.FromString,
+                _registered_method=True)
+        self.ResumeBillingAccount = channel.unary_unary(
+                '/billing.v1.AccountService/ResumeBillingAccount',
+                request_serializer=billing_dot_v1_dot_account__service__pb2.ResumeBillingAccountRequest.SerializeToString,
+                response_deserializer=billing_dot_v1_dot_account__service__pb2.ResumeBillingAccountResponse.FromString,
+                _registered_method=True)
+        self.CloseBillingAccount = channel.unary_unary(
+                '/billing.v1.AccountService/CloseBillingAccount',
+                request_serializer=billing_dot_v1_dot_account__service__pb2.CloseBillingAccountRequest.SerializeToString,
+                response_deserializer=billing_dot_v1_dot_account__service__pb2.CloseBillingAccountResponse.FromString,
+                _registered_method=True)
+        self.GetSuspensionPolicy = channel.unary_unary(
+                '/billing.v1.AccountService/GetSuspensionPolicy',
+                request_serializer=billing_dot_v1_dot_account__service__pb2.GetSuspensionPolicyRequest.SerializeToString,
+                response_deserializer=billing_dot_v1_dot_account__service__pb2.GetSuspensionPolicyResponse.FromString,
+                _registered_method=True)
+        self.UpdateSuspensionPolicy = channel.unary_unary(
+                '/billing.v1.AccountService/UpdateSuspensionPolicy',
+                request_serializer=billing_dot_v1_dot_account__service__pb2.UpdateSuspensionPolicyRequest.SerializeToString,
+                response_deserializer=billing_dot_v1_dot_account__service__pb2.UpdateSuspensionPolicyResponse.FromString,
+                _registered_method=True)
+        self.GetNotificationSettings = channel.unary_unary(
+                '/billing.v1.AccountService/GetNotificationSettings',
+                request_serializer=billing_dot_v1_dot_account__service__pb2.GetNotificationSettingsRequest.SerializeToString,
+                response_deserializer=billing_dot_v1_dot_account__service__pb2.GetNotificationSettingsResponse.FromString,
+                _registered_method=True)
+        self.UpdateNotificationSettings = channel.unary_unary(
+                '/billing.v1.AccountService/UpdateNotificationSettings',
+                request_serializer=billing_dot_v1_dot_account__service__pb2.UpdateNotificationSettingsRequest.SerializeToString,
+                response_deserializer=billing_dot_v1_dot_account__service__pb2.UpdateNotificationSettingsResponse.FromString,
+                _registered_method=True)
 
 
 class AccountServiceServicer:
@@ -246,6 +281,55 @@ class AccountServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def SuspendBillingAccount(self, request, context):
+        """Suspends a billing account by hand: holds and purchases are refused, usage is still recorded. Operator.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ResumeBillingAccount(self, request, context):
+        """Ends a suspension, whatever its reason. Operator.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CloseBillingAccount(self, request, context):
+        """Closes a billing account for good; its wallet has to be closed before. Operator.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetSuspensionPolicy(self, request, context):
+        """Reads how a billing account is warned and suspended as its wallet runs empty. Viewer.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def UpdateSuspensionPolicy(self, request, context):
+        """Replaces it. Operator.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetNotificationSettings(self, request, context):
+        """Reads who is told about the events of a billing account. Viewer.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def UpdateNotificationSettings(self, request, context):
+        """Replaces who is told. Admin.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_AccountServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -333,6 +417,41 @@ def add_AccountServiceServicer_to_server(servicer, server):
                     servicer.RevokeApiKey,
                     request_deserializer=billing_dot_v1_dot_account__service__pb2.RevokeApiKeyRequest.FromString,
                     response_serializer=billing_dot_v1_dot_account__service__pb2.RevokeApiKeyResponse.SerializeToString,
+            ),
+            'SuspendBillingAccount': grpc.unary_unary_rpc_method_handler(
+                    servicer.SuspendBillingAccount,
+                    request_deserializer=billing_dot_v1_dot_account__service__pb2.SuspendBillingAccountRequest.FromString,
+                    response_serializer=billing_dot_v1_dot_account__service__pb2.SuspendBillingAccountResponse.SerializeToString,
+            ),
+            'ResumeBillingAccount': grpc.unary_unary_rpc_method_handler(
+                    servicer.ResumeBillingAccount,
+                    request_deserializer=billing_dot_v1_dot_account__service__pb2.ResumeBillingAccountRequest.FromString,
+                    response_serializer=billing_dot_v1_dot_account__service__pb2.ResumeBillingAccountResponse.SerializeToString,
+            ),
+            'CloseBillingAccount': grpc.unary_unary_rpc_method_handler(
+                    servicer.CloseBillingAccount,
+                    request_deserializer=billing_dot_v1_dot_account__service__pb2.CloseBillingAccountRequest.FromString,
+                    response_serializer=billing_dot_v1_dot_account__service__pb2.CloseBillingAccountResponse.SerializeToString,
+            ),
+            'GetSuspensionPolicy': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetSuspensionPolicy,
+                    request_deserializer=billing_dot_v1_dot_account__service__pb2.GetSuspensionPolicyRequest.FromString,
+                    response_serializer=billing_dot_v1_dot_account__service__pb2.GetSuspensionPolicyResponse.SerializeToString,
+            ),
+            'UpdateSuspensionPolicy': grpc.unary_unary_rpc_method_handler(
+                    servicer.UpdateSuspensionPolicy,
+                    request_deserializer=billing_dot_v1_dot_account__service__pb2.UpdateSuspensionPolicyRequest.FromString,
+                    response_serializer=billing_dot_v1_dot_account__service__pb2.UpdateSuspensionPolicyResponse.SerializeToString,
+            ),
+            'GetNotificationSettings': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetNotificationSettings,
+                    request_deserializer=billing_dot_v1_dot_account__service__pb2.GetNotificationSettingsRequest.FromString,
+                    response_serializer=billing_dot_v1_dot_account__service__pb2.GetNotificationSettingsResponse.SerializeToString,
+            ),
+            'UpdateNotificationSettings': grpc.unary_unary_rpc_method_handler(
+                    servicer.UpdateNotificationSettings,
+                    request_deserializer=billing_dot_v1_dot_account__service__pb2.UpdateNotificationSettingsRequest.FromString,
+                    response_serializer=billing_dot_v1_dot_account__service__pb2.UpdateNotificationSettingsResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -795,6 +914,195 @@ class AccountService:
             '/billing.v1.AccountService/RevokeApiKey',
             billing_dot_v1_dot_account__service__pb2.RevokeApiKeyRequest.SerializeToString,
             billing_dot_v1_dot_account__service__pb2.RevokeApiKeyResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SuspendBillingAccount(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/billing.v1.AccountService/SuspendBillingAccount',
+            billing_dot_v1_dot_account__service__pb2.SuspendBillingAccountRequest.SerializeToString,
+            billing_dot_v1_dot_account__service__pb2.SuspendBillingAccountResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ResumeBillingAccount(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/billing.v1.AccountService/ResumeBillingAccount',
+            billing_dot_v1_dot_account__service__pb2.ResumeBillingAccountRequest.SerializeToString,
+            billing_dot_v1_dot_account__service__pb2.ResumeBillingAccountResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CloseBillingAccount(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/billing.v1.AccountService/CloseBillingAccount',
+            billing_dot_v1_dot_account__service__pb2.CloseBillingAccountRequest.SerializeToString,
+            billing_dot_v1_dot_account__service__pb2.CloseBillingAccountResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetSuspensionPolicy(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/billing.v1.AccountService/GetSuspensionPolicy',
+            billing_dot_v1_dot_account__service__pb2.GetSuspensionPolicyRequest.SerializeToString,
+            billing_dot_v1_dot_account__service__pb2.GetSuspensionPolicyResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def UpdateSuspensionPolicy(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/billing.v1.AccountService/UpdateSuspensionPolicy',
+            billing_dot_v1_dot_account__service__pb2.UpdateSuspensionPolicyRequest.SerializeToString,
+            billing_dot_v1_dot_account__service__pb2.UpdateSuspensionPolicyResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetNotificationSettings(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/billing.v1.AccountService/GetNotificationSettings',
+            billing_dot_v1_dot_account__service__pb2.GetNotificationSettingsRequest.SerializeToString,
+            billing_dot_v1_dot_account__service__pb2.GetNotificationSettingsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def UpdateNotificationSettings(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/billing.v1.AccountService/UpdateNotificationSettings',
+            billing_dot_v1_dot_account__service__pb2.UpdateNotificationSettingsRequest.SerializeToString,
+            billing_dot_v1_dot_account__service__pb2.UpdateNotificationSettingsResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x16wallet/v1/top_up.proto\x12\twallet.v1\"\xc8\x02\n\x05TopUp\x12\x12\n\x04name\x18\x01 \x01(\tR\x04name\x12\x1f\n\x0bwallet_name\x18\x02 \x01(\tR\nwalletName\x12\x16\n\x06method\x18\x03 \x01(\tR\x06method\x12!\n\x0c\x61mount_minor\x18\x04 \x01(\x03R\x0b\x61mountMinor\x12\x1a\n\x08\x63urrency\x18\x05 \x01(\tR\x08\x63urrency\x12\x14\n\x05state\x18\x06 \x01(\tR\x05state\x12\x1f\n\x0b\x65xternal_id\x18\x07 \x01(\tR\nexternalId\x12(\n\x10journal_entry_id\x18\x08 \x01(\tR\x0ejournalEntryId\x12(\n\x10\x63reate_time_unix\x18\t \x01(\x03R\x0e\x63reateTimeUnix\x12(\n\x10update_time_unix\x18\n \x01(\x03R\x0eupdateTimeUnixB<Z:github.com/wallet-service/wallet/gen/go/wallet/v1;walletv1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x16wallet/v1/top_up.proto\x12\twallet.v1\"\x8f\x04\n\x05TopUp\x12\x12\n\x04name\x18\x01 \x01(\tR\x04name\x12\x1f\n\x0bwallet_name\x18\x02 \x01(\tR\nwalletName\x12\x16\n\x06method\x18\x03 \x01(\tR\x06method\x12!\n\x0c\x61mount_minor\x18\x04 \x01(\x03R\x0b\x61mountMinor\x12\x1a\n\x08\x63urrency\x18\x05 \x01(\tR\x08\x63urrency\x12\x14\n\x05state\x18\x06 \x01(\tR\x05state\x12\x1f\n\x0b\x65xternal_id\x18\x07 \x01(\tR\nexternalId\x12(\n\x10journal_entry_id\x18\x08 \x01(\tR\x0ejournalEntryId\x12(\n\x10\x63reate_time_unix\x18\t \x01(\x03R\x0e\x63reateTimeUnix\x12(\n\x10update_time_unix\x18\n \x01(\x03R\x0eupdateTimeUnix\x12\x16\n\x06origin\x18\x64 \x01(\tR\x06origin\x12\'\n\x0f\x66\x61ilure_message\x18\x65 \x01(\tR\x0e\x66\x61ilureMessage\x12\x1b\n\tfee_minor\x18\x66 \x01(\x03R\x08\x66\x65\x65Minor\x12!\n\x0c\x66\x65\x65_currency\x18g \x01(\tR\x0b\x66\x65\x65\x43urrency\x12%\n\x0erefunded_minor\x18h \x01(\x03R\rrefundedMinor\x12\x1d\n\nhosted_url\x18i \x01(\tR\thostedUrlB<Z:github.com/wallet-service/wallet/gen/go/wallet/v1;walletv1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -33,5 +33,5 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['DESCRIPTOR']._loaded_options = None
   _globals['DESCRIPTOR']._serialized_options = b'Z:github.com/wallet-service/wallet/gen/go/wallet/v1;walletv1'
   _globals['_TOPUP']._serialized_start=38
-  _globals['_TOPUP']._serialized_end=366
+  _globals['_TOPUP']._serialized_end=565
 # @@protoc_insertion_point(module_scope)

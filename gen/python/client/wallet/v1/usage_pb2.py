@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x15wallet/v1/usage.proto\x12\twallet.v1\"\xf2\x02\n\x08UsageRow\x12*\n\x11\x62ucket_start_unix\x18\x01 \x01(\x03R\x0f\x62ucketStartUnix\x12!\n\x0cproject_name\x18\x02 \x01(\tR\x0bprojectName\x12\x14\n\x05meter\x18\x03 \x01(\tR\x05meter\x12\'\n\x0f\x64\x61tacenter_name\x18\x04 \x01(\tR\x0e\x64\x61tacenterName\x12#\n\rresource_name\x18\x05 \x01(\tR\x0cresourceName\x12\x1a\n\x08quantity\x18\x06 \x01(\tR\x08quantity\x12\x12\n\x04unit\x18\x07 \x01(\tR\x04unit\x12\x1d\n\ncost_minor\x18\x08 \x01(\x03R\tcostMinor\x12\x1a\n\x08\x63urrency\x18\t \x01(\tR\x08\x63urrency\x12\x1a\n\x08\x63\x61tegory\x18\x64 \x01(\tR\x08\x63\x61tegory\x12,\n\x12\x63ost_minor_decimal\x18\x65 \x01(\tR\x10\x63ostMinorDecimal*\xbd\x01\n\x0cUsageGroupBy\x12\x1e\n\x1aUSAGE_GROUP_BY_UNSPECIFIED\x10\x00\x12\x1b\n\x17USAGE_GROUP_BY_CATEGORY\x10\x01\x12\x1b\n\x17USAGE_GROUP_BY_RESOURCE\x10\x02\x12\x1d\n\x19USAGE_GROUP_BY_DATACENTER\x10\x03\x12\x1a\n\x16USAGE_GROUP_BY_PROJECT\x10\x04\x12\x18\n\x14USAGE_GROUP_BY_METER\x10\x05\x42<Z:github.com/wallet-service/wallet/gen/go/wallet/v1;walletv1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x15wallet/v1/usage.proto\x12\twallet.v1\"\xa8\x03\n\x08UsageRow\x12*\n\x11\x62ucket_start_unix\x18\x01 \x01(\x03R\x0f\x62ucketStartUnix\x12!\n\x0cproject_name\x18\x02 \x01(\tR\x0bprojectName\x12\x14\n\x05meter\x18\x03 \x01(\tR\x05meter\x12\'\n\x0f\x64\x61tacenter_name\x18\x04 \x01(\tR\x0e\x64\x61tacenterName\x12#\n\rresource_name\x18\x05 \x01(\tR\x0cresourceName\x12\x1a\n\x08quantity\x18\x06 \x01(\tR\x08quantity\x12\x12\n\x04unit\x18\x07 \x01(\tR\x04unit\x12\x1d\n\ncost_minor\x18\x08 \x01(\x03R\tcostMinor\x12\x1a\n\x08\x63urrency\x18\t \x01(\tR\x08\x63urrency\x12\x1a\n\x08\x63\x61tegory\x18\x64 \x01(\tR\x08\x63\x61tegory\x12,\n\x12\x63ost_minor_decimal\x18\x65 \x01(\tR\x10\x63ostMinorDecimal\x12\x34\n\x16\x64iscount_minor_decimal\x18\x66 \x01(\tR\x14\x64iscountMinorDecimal*\xbd\x01\n\x0cUsageGroupBy\x12\x1e\n\x1aUSAGE_GROUP_BY_UNSPECIFIED\x10\x00\x12\x1b\n\x17USAGE_GROUP_BY_CATEGORY\x10\x01\x12\x1b\n\x17USAGE_GROUP_BY_RESOURCE\x10\x02\x12\x1d\n\x19USAGE_GROUP_BY_DATACENTER\x10\x03\x12\x1a\n\x16USAGE_GROUP_BY_PROJECT\x10\x04\x12\x18\n\x14USAGE_GROUP_BY_METER\x10\x05\x42<Z:github.com/wallet-service/wallet/gen/go/wallet/v1;walletv1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -32,8 +32,8 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'wallet.v1.usage_pb2', _glob
 if not _descriptor._USE_C_DESCRIPTORS:
   _globals['DESCRIPTOR']._loaded_options = None
   _globals['DESCRIPTOR']._serialized_options = b'Z:github.com/wallet-service/wallet/gen/go/wallet/v1;walletv1'
-  _globals['_USAGEGROUPBY']._serialized_start=410
-  _globals['_USAGEGROUPBY']._serialized_end=599
+  _globals['_USAGEGROUPBY']._serialized_start=464
+  _globals['_USAGEGROUPBY']._serialized_end=653
   _globals['_USAGEROW']._serialized_start=37
-  _globals['_USAGEROW']._serialized_end=407
+  _globals['_USAGEROW']._serialized_end=461
 # @@protoc_insertion_point(module_scope)

@@ -21,7 +21,7 @@ USAGE_GROUP_BY_PROJECT: UsageGroupBy
 USAGE_GROUP_BY_METER: UsageGroupBy
 
 class UsageRow(_message.Message):
-    __slots__ = ("bucket_start_unix", "project_name", "meter", "datacenter_name", "resource_name", "quantity", "unit", "cost_minor", "currency", "category", "cost_minor_decimal")
+    __slots__ = ("bucket_start_unix", "project_name", "meter", "datacenter_name", "resource_name", "quantity", "unit", "cost_minor", "currency", "category", "cost_minor_decimal", "discount_minor_decimal")
     BUCKET_START_UNIX_FIELD_NUMBER: _ClassVar[int]
     PROJECT_NAME_FIELD_NUMBER: _ClassVar[int]
     METER_FIELD_NUMBER: _ClassVar[int]
@@ -33,6 +33,7 @@ class UsageRow(_message.Message):
     CURRENCY_FIELD_NUMBER: _ClassVar[int]
     CATEGORY_FIELD_NUMBER: _ClassVar[int]
     COST_MINOR_DECIMAL_FIELD_NUMBER: _ClassVar[int]
+    DISCOUNT_MINOR_DECIMAL_FIELD_NUMBER: _ClassVar[int]
     bucket_start_unix: int
     project_name: str
     meter: str
@@ -44,4 +45,5 @@ class UsageRow(_message.Message):
     currency: str
     category: str
     cost_minor_decimal: str
-    def __init__(self, bucket_start_unix: _Optional[int] = ..., project_name: _Optional[str] = ..., meter: _Optional[str] = ..., datacenter_name: _Optional[str] = ..., resource_name: _Optional[str] = ..., quantity: _Optional[str] = ..., unit: _Optional[str] = ..., cost_minor: _Optional[int] = ..., currency: _Optional[str] = ..., category: _Optional[str] = ..., cost_minor_decimal: _Optional[str] = ...) -> None: ...
+    discount_minor_decimal: str
+    def __init__(self, bucket_start_unix: _Optional[int] = ..., project_name: _Optional[str] = ..., meter: _Optional[str] = ..., datacenter_name: _Optional[str] = ..., resource_name: _Optional[str] = ..., quantity: _Optional[str] = ..., unit: _Optional[str] = ..., cost_minor: _Optional[int] = ..., currency: _Optional[str] = ..., category: _Optional[str] = ..., cost_minor_decimal: _Optional[str] = ..., discount_minor_decimal: _Optional[str] = ...) -> None: ...

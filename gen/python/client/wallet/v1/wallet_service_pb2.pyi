@@ -1,8 +1,10 @@
 from buf.validate import validate_pb2 as _validate_pb2
+from wallet.v1 import activity_pb2 as _activity_pb2
 from wallet.v1 import invoice_pb2 as _invoice_pb2
 from wallet.v1 import meter_rate_pb2 as _meter_rate_pb2
 from wallet.v1 import payment_method_pb2 as _payment_method_pb2
 from wallet.v1 import promotion_pb2 as _promotion_pb2
+from wallet.v1 import spending_pb2 as _spending_pb2
 from wallet.v1 import top_up_pb2 as _top_up_pb2
 from wallet.v1 import usage_pb2 as _usage_pb2
 from wallet.v1 import wallet_pb2 as _wallet_pb2
@@ -158,14 +160,16 @@ class SetDefaultPaymentMethodResponse(_message.Message):
     def __init__(self, payment_method: _Optional[_Union[_payment_method_pb2.PaymentMethod, _Mapping]] = ...) -> None: ...
 
 class ListInvoicesRequest(_message.Message):
-    __slots__ = ("billing_account_name", "page_size", "page_token")
+    __slots__ = ("billing_account_name", "page_size", "page_token", "type")
     BILLING_ACCOUNT_NAME_FIELD_NUMBER: _ClassVar[int]
     PAGE_SIZE_FIELD_NUMBER: _ClassVar[int]
     PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    TYPE_FIELD_NUMBER: _ClassVar[int]
     billing_account_name: str
     page_size: int
     page_token: str
-    def __init__(self, billing_account_name: _Optional[str] = ..., page_size: _Optional[int] = ..., page_token: _Optional[str] = ...) -> None: ...
+    type: str
+    def __init__(self, billing_account_name: _Optional[str] = ..., page_size: _Optional[int] = ..., page_token: _Optional[str] = ..., type: _Optional[str] = ...) -> None: ...
 
 class ListInvoicesResponse(_message.Message):
     __slots__ = ("invoices", "next_page_token")
@@ -202,18 +206,28 @@ class DownloadInvoicePDFResponse(_message.Message):
     def __init__(self, download_url: _Optional[str] = ..., expires_at_unix: _Optional[int] = ...) -> None: ...
 
 class ConfigureAutoRechargeRequest(_message.Message):
-    __slots__ = ("wallet_name", "enabled", "threshold_minor", "amount_minor", "payment_method_name")
+    __slots__ = ("wallet_name", "enabled", "threshold_minor", "amount_minor", "payment_method_name", "daily_cap_minor", "monthly_cap_minor", "close_gap_max_minor", "cooldown_seconds", "mandate_text")
     WALLET_NAME_FIELD_NUMBER: _ClassVar[int]
     ENABLED_FIELD_NUMBER: _ClassVar[int]
     THRESHOLD_MINOR_FIELD_NUMBER: _ClassVar[int]
     AMOUNT_MINOR_FIELD_NUMBER: _ClassVar[int]
     PAYMENT_METHOD_NAME_FIELD_NUMBER: _ClassVar[int]
+    DAILY_CAP_MINOR_FIELD_NUMBER: _ClassVar[int]
+    MONTHLY_CAP_MINOR_FIELD_NUMBER: _ClassVar[int]
+    CLOSE_GAP_MAX_MINOR_FIELD_NUMBER: _ClassVar[int]
+    COOLDOWN_SECONDS_FIELD_NUMBER: _ClassVar[int]
+    MANDATE_TEXT_FIELD_NUMBER: _ClassVar[int]
     wallet_name: str
     enabled: bool
     threshold_minor: int
     amount_minor: int
     payment_method_name: str
-    def __init__(self, wallet_name: _Optional[str] = ..., enabled: _Optional[bool] = ..., threshold_minor: _Optional[int] = ..., amount_minor: _Optional[int] = ..., payment_method_name: _Optional[str] = ...) -> None: ...
+    daily_cap_minor: int
+    monthly_cap_minor: int
+    close_gap_max_minor: int
+    cooldown_seconds: int
+    mandate_text: str
+    def __init__(self, wallet_name: _Optional[str] = ..., enabled: _Optional[bool] = ..., threshold_minor: _Optional[int] = ..., amount_minor: _Optional[int] = ..., payment_method_name: _Optional[str] = ..., daily_cap_minor: _Optional[int] = ..., monthly_cap_minor: _Optional[int] = ..., close_gap_max_minor: _Optional[int] = ..., cooldown_seconds: _Optional[int] = ..., mandate_text: _Optional[str] = ...) -> None: ...
 
 class ConfigureAutoRechargeResponse(_message.Message):
     __slots__ = ("config",)
@@ -244,7 +258,7 @@ class GetCostForecastRequest(_message.Message):
     def __init__(self, billing_account_name: _Optional[str] = ..., period: _Optional[str] = ..., wallet_name: _Optional[str] = ...) -> None: ...
 
 class GetCostForecastResponse(_message.Message):
-    __slots__ = ("currency", "mtd_spend_minor", "days_elapsed", "days_in_period", "projected_period_total_minor", "daily_run_rate_minor", "period_start_unix", "period_end_unix")
+    __slots__ = ("currency", "mtd_spend_minor", "days_elapsed", "days_in_period", "projected_period_total_minor", "daily_run_rate_minor", "period_start_unix", "period_end_unix", "pattern_total_minor", "pattern_total_p10_minor", "pattern_total_p90_minor", "depletes_at_unix", "depletes_at_p10_unix", "depletes_at_p90_unix", "days_remaining", "method", "categories", "committed_hourly_minor_decimal")
     CURRENCY_FIELD_NUMBER: _ClassVar[int]
     MTD_SPEND_MINOR_FIELD_NUMBER: _ClassVar[int]
     DAYS_ELAPSED_FIELD_NUMBER: _ClassVar[int]
@@ -253,6 +267,16 @@ class GetCostForecastResponse(_message.Message):
     DAILY_RUN_RATE_MINOR_FIELD_NUMBER: _ClassVar[int]
     PERIOD_START_UNIX_FIELD_NUMBER: _ClassVar[int]
     PERIOD_END_UNIX_FIELD_NUMBER: _ClassVar[int]
+    PATTERN_TOTAL_MINOR_FIELD_NUMBER: _ClassVar[int]
+    PATTERN_TOTAL_P10_MINOR_FIELD_NUMBER: _ClassVar[int]
+    PATTERN_TOTAL_P90_MINOR_FIELD_NUMBER: _ClassVar[int]
+    DEPLETES_AT_UNIX_FIELD_NUMBER: _ClassVar[int]
+    DEPLETES_AT_P10_UNIX_FIELD_NUMBER: _ClassVar[int]
+    DEPLETES_AT_P90_UNIX_FIELD_NUMBER: _ClassVar[int]
+    DAYS_REMAINING_FIELD_NUMBER: _ClassVar[int]
+    METHOD_FIELD_NUMBER: _ClassVar[int]
+    CATEGORIES_FIELD_NUMBER: _ClassVar[int]
+    COMMITTED_HOURLY_MINOR_DECIMAL_FIELD_NUMBER: _ClassVar[int]
     currency: str
     mtd_spend_minor: int
     days_elapsed: int
@@ -261,7 +285,27 @@ class GetCostForecastResponse(_message.Message):
     daily_run_rate_minor: int
     period_start_unix: int
     period_end_unix: int
-    def __init__(self, currency: _Optional[str] = ..., mtd_spend_minor: _Optional[int] = ..., days_elapsed: _Optional[int] = ..., days_in_period: _Optional[int] = ..., projected_period_total_minor: _Optional[int] = ..., daily_run_rate_minor: _Optional[int] = ..., period_start_unix: _Optional[int] = ..., period_end_unix: _Optional[int] = ...) -> None: ...
+    pattern_total_minor: int
+    pattern_total_p10_minor: int
+    pattern_total_p90_minor: int
+    depletes_at_unix: int
+    depletes_at_p10_unix: int
+    depletes_at_p90_unix: int
+    days_remaining: int
+    method: str
+    categories: _containers.RepeatedCompositeFieldContainer[CategoryForecast]
+    committed_hourly_minor_decimal: str
+    def __init__(self, currency: _Optional[str] = ..., mtd_spend_minor: _Optional[int] = ..., days_elapsed: _Optional[int] = ..., days_in_period: _Optional[int] = ..., projected_period_total_minor: _Optional[int] = ..., daily_run_rate_minor: _Optional[int] = ..., period_start_unix: _Optional[int] = ..., period_end_unix: _Optional[int] = ..., pattern_total_minor: _Optional[int] = ..., pattern_total_p10_minor: _Optional[int] = ..., pattern_total_p90_minor: _Optional[int] = ..., depletes_at_unix: _Optional[int] = ..., depletes_at_p10_unix: _Optional[int] = ..., depletes_at_p90_unix: _Optional[int] = ..., days_remaining: _Optional[int] = ..., method: _Optional[str] = ..., categories: _Optional[_Iterable[_Union[CategoryForecast, _Mapping]]] = ..., committed_hourly_minor_decimal: _Optional[str] = ...) -> None: ...
+
+class CategoryForecast(_message.Message):
+    __slots__ = ("category", "spend_minor", "projected_minor")
+    CATEGORY_FIELD_NUMBER: _ClassVar[int]
+    SPEND_MINOR_FIELD_NUMBER: _ClassVar[int]
+    PROJECTED_MINOR_FIELD_NUMBER: _ClassVar[int]
+    category: str
+    spend_minor: int
+    projected_minor: int
+    def __init__(self, category: _Optional[str] = ..., spend_minor: _Optional[int] = ..., projected_minor: _Optional[int] = ...) -> None: ...
 
 class ConfigureWalletAlertsRequest(_message.Message):
     __slots__ = ("wallet_name", "balance_alert_minor", "days_remaining_alert")
@@ -468,3 +512,39 @@ class GetActivePromotionResponse(_message.Message):
     PROMOTION_FIELD_NUMBER: _ClassVar[int]
     promotion: _promotion_pb2.ActivePromotion
     def __init__(self, promotion: _Optional[_Union[_promotion_pb2.ActivePromotion, _Mapping]] = ...) -> None: ...
+
+class DeleteAutoRechargeRequest(_message.Message):
+    __slots__ = ("wallet_name",)
+    WALLET_NAME_FIELD_NUMBER: _ClassVar[int]
+    wallet_name: str
+    def __init__(self, wallet_name: _Optional[str] = ...) -> None: ...
+
+class DeleteAutoRechargeResponse(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class ConfirmTopUpRequest(_message.Message):
+    __slots__ = ("name",)
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    def __init__(self, name: _Optional[str] = ...) -> None: ...
+
+class ConfirmTopUpResponse(_message.Message):
+    __slots__ = ("top_up", "client_secret")
+    TOP_UP_FIELD_NUMBER: _ClassVar[int]
+    CLIENT_SECRET_FIELD_NUMBER: _ClassVar[int]
+    top_up: _top_up_pb2.TopUp
+    client_secret: str
+    def __init__(self, top_up: _Optional[_Union[_top_up_pb2.TopUp, _Mapping]] = ..., client_secret: _Optional[str] = ...) -> None: ...
+
+class GetInvoicePreviewRequest(_message.Message):
+    __slots__ = ("billing_account_name",)
+    BILLING_ACCOUNT_NAME_FIELD_NUMBER: _ClassVar[int]
+    billing_account_name: str
+    def __init__(self, billing_account_name: _Optional[str] = ...) -> None: ...
+
+class GetInvoicePreviewResponse(_message.Message):
+    __slots__ = ("invoice",)
+    INVOICE_FIELD_NUMBER: _ClassVar[int]
+    invoice: _invoice_pb2.Invoice
+    def __init__(self, invoice: _Optional[_Union[_invoice_pb2.Invoice, _Mapping]] = ...) -> None: ...

@@ -3,6 +3,8 @@
 import grpc
 import warnings
 
+from wallet.v1 import activity_pb2 as wallet_dot_v1_dot_activity__pb2
+from wallet.v1 import spending_pb2 as wallet_dot_v1_dot_spending__pb2
 from wallet.v1 import wallet_service_pb2 as wallet_dot_v1_dot_wallet__service__pb2
 
 GRPC_GENERATED_VERSION = '1.85.1'
@@ -168,6 +170,46 @@ class WalletServiceStub:
                 '/wallet.v1.WalletService/GetActivePromotion',
                 request_serializer=wallet_dot_v1_dot_wallet__service__pb2.GetActivePromotionRequest.SerializeToString,
                 response_deserializer=wallet_dot_v1_dot_wallet__service__pb2.GetActivePromotionResponse.FromString,
+                _registered_method=True)
+        self.DeleteAutoRecharge = channel.unary_unary(
+                '/wallet.v1.WalletService/DeleteAutoRecharge',
+                request_serializer=wallet_dot_v1_dot_wallet__service__pb2.DeleteAutoRechargeRequest.SerializeToString,
+                response_deserializer=wallet_dot_v1_dot_wallet__service__pb2.DeleteAutoRechargeResponse.FromString,
+                _registered_method=True)
+        self.ConfirmTopUp = channel.unary_unary(
+                '/wallet.v1.WalletService/ConfirmTopUp',
+                request_serializer=wallet_dot_v1_dot_wallet__service__pb2.ConfirmTopUpRequest.SerializeToString,
+                response_deserializer=wallet_dot_v1_dot_wallet__service__pb2.ConfirmTopUpResponse.FromString,
+                _registered_method=True)
+        self.GetSpendingLimit = channel.unary_unary(
+                '/wallet.v1.WalletService/GetSpendingLimit',
+                request_serializer=wallet_dot_v1_dot_spending__pb2.GetSpendingLimitRequest.SerializeToString,
+                response_deserializer=wallet_dot_v1_dot_spending__pb2.GetSpendingLimitResponse.FromString,
+                _registered_method=True)
+        self.SetSpendingLimit = channel.unary_unary(
+                '/wallet.v1.WalletService/SetSpendingLimit',
+                request_serializer=wallet_dot_v1_dot_spending__pb2.SetSpendingLimitRequest.SerializeToString,
+                response_deserializer=wallet_dot_v1_dot_spending__pb2.SetSpendingLimitResponse.FromString,
+                _registered_method=True)
+        self.DeleteSpendingLimit = channel.unary_unary(
+                '/wallet.v1.WalletService/DeleteSpendingLimit',
+                request_serializer=wallet_dot_v1_dot_spending__pb2.DeleteSpendingLimitRequest.SerializeToString,
+                response_deserializer=wallet_dot_v1_dot_spending__pb2.DeleteSpendingLimitResponse.FromString,
+                _registered_method=True)
+        self.AuthorizeSpend = channel.unary_unary(
+                '/wallet.v1.WalletService/AuthorizeSpend',
+                request_serializer=wallet_dot_v1_dot_spending__pb2.AuthorizeSpendRequest.SerializeToString,
+                response_deserializer=wallet_dot_v1_dot_spending__pb2.AuthorizeSpendResponse.FromString,
+                _registered_method=True)
+        self.GetInvoicePreview = channel.unary_unary(
+                '/wallet.v1.WalletService/GetInvoicePreview',
+                request_serializer=wallet_dot_v1_dot_wallet__service__pb2.GetInvoicePreviewRequest.SerializeToString,
+                response_deserializer=wallet_dot_v1_dot_wallet__service__pb2.GetInvoicePreviewResponse.FromString,
+                _registered_method=True)
+        self.ListActivity = channel.unary_unary(
+                '/wallet.v1.WalletService/ListActivity',
+                request_serializer=wallet_dot_v1_dot_activity__pb2.ListActivityRequest.SerializeToString,
+                response_deserializer=wallet_dot_v1_dot_activity__pb2.ListActivityResponse.FromString,
                 _registered_method=True)
 
 
@@ -361,6 +403,63 @@ class WalletServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def DeleteAutoRecharge(self, request, context):
+        """Removes the automatic recharging of a wallet with its settings; what was charged stays. Added to the contract, like
+        all that follow.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ConfirmTopUp(self, request, context):
+        """Returns the secret with which the customer confirms a card top-up that waits for authentication.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetSpendingLimit(self, request, context):
+        """Returns the spending limit of a wallet, and how much of it is used.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def SetSpendingLimit(self, request, context):
+        """Sets the spending limit of a wallet, in place of the one it has.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DeleteSpendingLimit(self, request, context):
+        """Removes the spending limit of a wallet; without one nothing happens.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def AuthorizeSpend(self, request, context):
+        """Answers whether an amount, or a quantity of a meter, may be spent now. Changes nothing and sets nothing aside.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetInvoicePreview(self, request, context):
+        """Returns the statement of the open month as it stands now. Changes nothing.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListActivity(self, request, context):
+        """Lists what happened to a wallet in the last 60 days, newest first.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_WalletServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -493,6 +592,46 @@ def add_WalletServiceServicer_to_server(servicer, server):
                     servicer.GetActivePromotion,
                     request_deserializer=wallet_dot_v1_dot_wallet__service__pb2.GetActivePromotionRequest.FromString,
                     response_serializer=wallet_dot_v1_dot_wallet__service__pb2.GetActivePromotionResponse.SerializeToString,
+            ),
+            'DeleteAutoRecharge': grpc.unary_unary_rpc_method_handler(
+                    servicer.DeleteAutoRecharge,
+                    request_deserializer=wallet_dot_v1_dot_wallet__service__pb2.DeleteAutoRechargeRequest.FromString,
+                    response_serializer=wallet_dot_v1_dot_wallet__service__pb2.DeleteAutoRechargeResponse.SerializeToString,
+            ),
+            'ConfirmTopUp': grpc.unary_unary_rpc_method_handler(
+                    servicer.ConfirmTopUp,
+                    request_deserializer=wallet_dot_v1_dot_wallet__service__pb2.ConfirmTopUpRequest.FromString,
+                    response_serializer=wallet_dot_v1_dot_wallet__service__pb2.ConfirmTopUpResponse.SerializeToString,
+            ),
+            'GetSpendingLimit': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetSpendingLimit,
+                    request_deserializer=wallet_dot_v1_dot_spending__pb2.GetSpendingLimitRequest.FromString,
+                    response_serializer=wallet_dot_v1_dot_spending__pb2.GetSpendingLimitResponse.SerializeToString,
+            ),
+            'SetSpendingLimit': grpc.unary_unary_rpc_method_handler(
+                    servicer.SetSpendingLimit,
+                    request_deserializer=wallet_dot_v1_dot_spending__pb2.SetSpendingLimitRequest.FromString,
+                    response_serializer=wallet_dot_v1_dot_spending__pb2.SetSpendingLimitResponse.SerializeToString,
+            ),
+            'DeleteSpendingLimit': grpc.unary_unary_rpc_method_handler(
+                    servicer.DeleteSpendingLimit,
+                    request_deserializer=wallet_dot_v1_dot_spending__pb2.DeleteSpendingLimitRequest.FromString,
+                    response_serializer=wallet_dot_v1_dot_spending__pb2.DeleteSpendingLimitResponse.SerializeToString,
+            ),
+            'AuthorizeSpend': grpc.unary_unary_rpc_method_handler(
+                    servicer.AuthorizeSpend,
+                    request_deserializer=wallet_dot_v1_dot_spending__pb2.AuthorizeSpendRequest.FromString,
+                    response_serializer=wallet_dot_v1_dot_spending__pb2.AuthorizeSpendResponse.SerializeToString,
+            ),
+            'GetInvoicePreview': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetInvoicePreview,
+                    request_deserializer=wallet_dot_v1_dot_wallet__service__pb2.GetInvoicePreviewRequest.FromString,
+                    response_serializer=wallet_dot_v1_dot_wallet__service__pb2.GetInvoicePreviewResponse.SerializeToString,
+            ),
+            'ListActivity': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListActivity,
+                    request_deserializer=wallet_dot_v1_dot_activity__pb2.ListActivityRequest.FromString,
+                    response_serializer=wallet_dot_v1_dot_activity__pb2.ListActivityResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -1202,6 +1341,222 @@ class WalletService:
             '/wallet.v1.WalletService/GetActivePromotion',
             wallet_dot_v1_dot_wallet__service__pb2.GetActivePromotionRequest.SerializeToString,
             wallet_dot_v1_dot_wallet__service__pb2.GetActivePromotionResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DeleteAutoRecharge(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/wallet.v1.WalletService/DeleteAutoRecharge',
+            wallet_dot_v1_dot_wallet__service__pb2.DeleteAutoRechargeRequest.SerializeToString,
+            wallet_dot_v1_dot_wallet__service__pb2.DeleteAutoRechargeResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ConfirmTopUp(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/wallet.v1.WalletService/ConfirmTopUp',
+            wallet_dot_v1_dot_wallet__service__pb2.ConfirmTopUpRequest.SerializeToString,
+            wallet_dot_v1_dot_wallet__service__pb2.ConfirmTopUpResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetSpendingLimit(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/wallet.v1.WalletService/GetSpendingLimit',
+            wallet_dot_v1_dot_spending__pb2.GetSpendingLimitRequest.SerializeToString,
+            wallet_dot_v1_dot_spending__pb2.GetSpendingLimitResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SetSpendingLimit(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/wallet.v1.WalletService/SetSpendingLimit',
+            wallet_dot_v1_dot_spending__pb2.SetSpendingLimitRequest.SerializeToString,
+            wallet_dot_v1_dot_spending__pb2.SetSpendingLimitResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DeleteSpendingLimit(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/wallet.v1.WalletService/DeleteSpendingLimit',
+            wallet_dot_v1_dot_spending__pb2.DeleteSpendingLimitRequest.SerializeToString,
+            wallet_dot_v1_dot_spending__pb2.DeleteSpendingLimitResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def AuthorizeSpend(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/wallet.v1.WalletService/AuthorizeSpend',
+            wallet_dot_v1_dot_spending__pb2.AuthorizeSpendRequest.SerializeToString,
+            wallet_dot_v1_dot_spending__pb2.AuthorizeSpendResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetInvoicePreview(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/wallet.v1.WalletService/GetInvoicePreview',
+            wallet_dot_v1_dot_wallet__service__pb2.GetInvoicePreviewRequest.SerializeToString,
+            wallet_dot_v1_dot_wallet__service__pb2.GetInvoicePreviewResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListActivity(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/wallet.v1.WalletService/ListActivity',
+            wallet_dot_v1_dot_activity__pb2.ListActivityRequest.SerializeToString,
+            wallet_dot_v1_dot_activity__pb2.ListActivityResponse.FromString,
             options,
             channel_credentials,
             insecure,

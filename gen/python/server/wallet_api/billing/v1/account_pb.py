@@ -15,6 +15,8 @@ from protobuf import Enum, Message
 from protobuf._codegen import file_desc
 from protobuf.wkt.google.protobuf import duration_pb, timestamp_pb
 
+from ...buf.validate import validate_pb
+
 if TYPE_CHECKING:
     from protobuf import DescFile
     from protobuf.wkt.google.protobuf.duration_pb import Duration
@@ -301,6 +303,97 @@ class ApiKey(Message[_ApiKeyFields]):
         last_use_time: Timestamp | None
         create_time: Timestamp | None
 
+_SuspensionPolicyFields: TypeAlias = Literal["warn_hours", "grace_hours", "suspends"]
+
+class SuspensionPolicy(Message[_SuspensionPolicyFields]):
+    """
+    How a billing account is warned and suspended as its wallet runs empty: warnings before, a time of grace after, then
+    the suspension (low_balance), which a top-up ends.
+
+    ```proto
+    message billing.v1.SuspensionPolicy
+    ```
+
+    Attributes:
+        warn_hours:
+            Hours before the foreseen end of the balance at which to warn, each 1 to 720, up to 8. Empty: 72, 24 and 1.
+
+            ```proto
+            repeated int32 warn_hours = 1 [packed = true];
+            ```
+        grace_hours:
+            Hours from the end of the balance to the suspension, 0 to 8760. Unset: the service's default.
+
+            ```proto
+            optional int32 grace_hours = 2;
+            ```
+        suspends:
+            Whether the end of the balance suspends at all. Unset: it does.
+
+            ```proto
+            optional bool suspends = 3;
+            ```
+    """
+
+    __slots__ = ("warn_hours", "grace_hours", "suspends")
+
+    if TYPE_CHECKING:
+
+        def __init__(
+            self,
+            *,
+            warn_hours: list[int] | None = None,
+            grace_hours: int | None = None,
+            suspends: bool | None = None,
+        ) -> None:
+            pass
+
+        warn_hours: list[int]
+        grace_hours: int
+        suspends: bool
+
+_NotificationTargetFields: TypeAlias = Literal["url", "event_types"]
+
+class NotificationTarget(Message[_NotificationTargetFields]):
+    """
+    Who is told about events, and about which.
+
+    ```proto
+    message billing.v1.NotificationTarget
+    ```
+
+    Attributes:
+        url:
+            An e-mail address, or the URL of a chat as Apprise writes it (slack://...), up to 1000 characters. Secrets in it are
+            masked in answers. Required.
+
+            ```proto
+            string url = 1;
+            ```
+        event_types:
+            Types to tell of, up to 64: exact ones or a prefix with a trailing `.*`. Empty: alerts, failed recharges, suspension and
+            disputes.
+
+            ```proto
+            repeated string event_types = 2;
+            ```
+    """
+
+    __slots__ = ("url", "event_types")
+
+    if TYPE_CHECKING:
+
+        def __init__(
+            self,
+            *,
+            url: str = "",
+            event_types: list[str] | None = None,
+        ) -> None:
+            pass
+
+        url: str
+        event_types: list[str]
+
 class BillingAccountState(Enum):
     """
     State of a billing account.
@@ -390,8 +483,9 @@ class Role(Enum):
 
 
 _DESC = file_desc(
-    b'\n\x18billing/v1/account.proto\x12\nbilling.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto"\xdd\x01\n\x0cOrganization\x12\x12\n\x04name\x18\x01 \x01(\tR\x04name\x12!\n\x0cdisplay_name\x18\x02 \x01(\tR\x0bdisplayName\x12\x1a\n\x08currency\x18\x03 \x01(\tR\x08currency\x12=\n\rusage_age_max\x18\x04 \x01(\x0b2\x19.google.protobuf.DurationR\x0busageAgeMax\x12;\n\x0bcreate_time\x18\x05 \x01(\x0b2\x1a.google.protobuf.TimestampR\ncreateTime"\x93\x02\n\x0eBillingAccount\x12\x12\n\x04name\x18\x01 \x01(\tR\x04name\x12+\n\x11organization_name\x18\x02 \x01(\tR\x10organizationName\x12!\n\x0cdisplay_name\x18\x03 \x01(\tR\x0bdisplayName\x125\n\x05state\x18\x04 \x01(\x0e2\x1f.billing.v1.BillingAccountStateR\x05state\x12)\n\x10suspended_reason\x18\x05 \x01(\tR\x0fsuspendedReason\x12;\n\x0bcreate_time\x18\x06 \x01(\x0b2\x1a.google.protobuf.TimestampR\ncreateTime"\xaa\x01\n\x07Project\x12\x12\n\x04name\x18\x01 \x01(\tR\x04name\x12+\n\x11organization_name\x18\x02 \x01(\tR\x10organizationName\x12!\n\x0cdisplay_name\x18\x03 \x01(\tR\x0bdisplayName\x12;\n\x0bcreate_time\x18\x04 \x01(\x0b2\x1a.google.protobuf.TimestampR\ncreateTime"\xf4\x02\n\x06ApiKey\x12\x12\n\x04name\x18\x01 \x01(\tR\x04name\x12!\n\x0cdisplay_name\x18\x02 \x01(\tR\x0bdisplayName\x12$\n\x04role\x18\x03 \x01(\x0e2\x10.billing.v1.RoleR\x04role\x12\x16\n\x06prefix\x18\x04 \x01(\tR\x06prefix\x12;\n\x0bexpire_time\x18\x05 \x01(\x0b2\x1a.google.protobuf.TimestampR\nexpireTime\x12;\n\x0brevoke_time\x18\x06 \x01(\x0b2\x1a.google.protobuf.TimestampR\nrevokeTime\x12>\n\rlast_use_time\x18\x07 \x01(\x0b2\x1a.google.protobuf.TimestampR\x0blastUseTime\x12;\n\x0bcreate_time\x18\x08 \x01(\x0b2\x1a.google.protobuf.TimestampR\ncreateTime*\xa5\x01\n\x13BillingAccountState\x12%\n!BILLING_ACCOUNT_STATE_UNSPECIFIED\x10\x00\x12 \n\x1cBILLING_ACCOUNT_STATE_ACTIVE\x10\x01\x12#\n\x1fBILLING_ACCOUNT_STATE_SUSPENDED\x10\x02\x12 \n\x1cBILLING_ACCOUNT_STATE_CLOSED\x10\x03*a\n\x04Role\x12\x14\n\x10ROLE_UNSPECIFIED\x10\x00\x12\x0f\n\x0bROLE_VIEWER\x10\x01\x12\x0f\n\x0bROLE_EDITOR\x10\x02\x12\x0e\n\nROLE_ADMIN\x10\x03\x12\x11\n\rROLE_OPERATOR\x10\x04B>Z<github.com/wallet-service/wallet/gen/go/billing/v1;billingv1b\x06proto3',
+    b'\n\x18billing/v1/account.proto\x12\nbilling.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto"\xdd\x01\n\x0cOrganization\x12\x12\n\x04name\x18\x01 \x01(\tR\x04name\x12!\n\x0cdisplay_name\x18\x02 \x01(\tR\x0bdisplayName\x12\x1a\n\x08currency\x18\x03 \x01(\tR\x08currency\x12=\n\rusage_age_max\x18\x04 \x01(\x0b2\x19.google.protobuf.DurationR\x0busageAgeMax\x12;\n\x0bcreate_time\x18\x05 \x01(\x0b2\x1a.google.protobuf.TimestampR\ncreateTime"\x93\x02\n\x0eBillingAccount\x12\x12\n\x04name\x18\x01 \x01(\tR\x04name\x12+\n\x11organization_name\x18\x02 \x01(\tR\x10organizationName\x12!\n\x0cdisplay_name\x18\x03 \x01(\tR\x0bdisplayName\x125\n\x05state\x18\x04 \x01(\x0e2\x1f.billing.v1.BillingAccountStateR\x05state\x12)\n\x10suspended_reason\x18\x05 \x01(\tR\x0fsuspendedReason\x12;\n\x0bcreate_time\x18\x06 \x01(\x0b2\x1a.google.protobuf.TimestampR\ncreateTime"\xaa\x01\n\x07Project\x12\x12\n\x04name\x18\x01 \x01(\tR\x04name\x12+\n\x11organization_name\x18\x02 \x01(\tR\x10organizationName\x12!\n\x0cdisplay_name\x18\x03 \x01(\tR\x0bdisplayName\x12;\n\x0bcreate_time\x18\x04 \x01(\x0b2\x1a.google.protobuf.TimestampR\ncreateTime"\xf4\x02\n\x06ApiKey\x12\x12\n\x04name\x18\x01 \x01(\tR\x04name\x12!\n\x0cdisplay_name\x18\x02 \x01(\tR\x0bdisplayName\x12$\n\x04role\x18\x03 \x01(\x0e2\x10.billing.v1.RoleR\x04role\x12\x16\n\x06prefix\x18\x04 \x01(\tR\x06prefix\x12;\n\x0bexpire_time\x18\x05 \x01(\x0b2\x1a.google.protobuf.TimestampR\nexpireTime\x12;\n\x0brevoke_time\x18\x06 \x01(\x0b2\x1a.google.protobuf.TimestampR\nrevokeTime\x12>\n\rlast_use_time\x18\x07 \x01(\x0b2\x1a.google.protobuf.TimestampR\x0blastUseTime\x12;\n\x0bcreate_time\x18\x08 \x01(\x0b2\x1a.google.protobuf.TimestampR\ncreateTime"\xb6\x01\n\x10SuspensionPolicy\x122\n\nwarn_hours\x18\x01 \x03(\x05R\twarnHoursB\x13\xbaH\x10\x92\x01\r\x10\x08\x18\x01"\x07\x1a\x05\x18\xd0\x05(\x01\x120\n\x0bgrace_hours\x18\x02 \x01(\x05H\x00R\ngraceHoursB\n\xbaH\x07\x1a\x05\x18\xb8D(\x00\x88\x01\x01\x12\x1f\n\x08suspends\x18\x03 \x01(\x08H\x01R\x08suspends\x88\x01\x01B\x0e\n\x0c_grace_hoursB\x0b\n\t_suspends"\x83\x01\n\x12NotificationTarget\x12\x1c\n\x03url\x18\x01 \x01(\tR\x03urlB\n\xbaH\x07r\x05\x10\x03\x18\xe8\x07\x12O\n\x0bevent_types\x18\x02 \x03(\tR\neventTypesB.\xbaH+\x92\x01(\x10@\x18\x01""r \x18d2\x1c^[a-z_]+(\\.[a-z_]+)*(\\.\\*)?$*\xa5\x01\n\x13BillingAccountState\x12%\n!BILLING_ACCOUNT_STATE_UNSPECIFIED\x10\x00\x12 \n\x1cBILLING_ACCOUNT_STATE_ACTIVE\x10\x01\x12#\n\x1fBILLING_ACCOUNT_STATE_SUSPENDED\x10\x02\x12 \n\x1cBILLING_ACCOUNT_STATE_CLOSED\x10\x03*a\n\x04Role\x12\x14\n\x10ROLE_UNSPECIFIED\x10\x00\x12\x0f\n\x0bROLE_VIEWER\x10\x01\x12\x0f\n\x0bROLE_EDITOR\x10\x02\x12\x0e\n\nROLE_ADMIN\x10\x03\x12\x11\n\rROLE_OPERATOR\x10\x04B>Z<github.com/wallet-service/wallet/gen/go/billing/v1;billingv1b\x06proto3',
     [
+        validate_pb.desc(),
         duration_pb.desc(),
         timestamp_pb.desc(),
     ],
@@ -400,6 +494,8 @@ _DESC = file_desc(
         "BillingAccount": BillingAccount,
         "Project": Project,
         "ApiKey": ApiKey,
+        "SuspensionPolicy": SuspensionPolicy,
+        "NotificationTarget": NotificationTarget,
         "BillingAccountState": BillingAccountState,
         "Role": Role,
     },

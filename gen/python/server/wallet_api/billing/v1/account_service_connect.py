@@ -20,7 +20,7 @@ from protobuf import DescService
 
 from . import account_service_pb
 from ...wallet.v1.operator_messages_pb import CreateWalletRequest, CreateWalletResponse, DeleteWalletRequest, DeleteWalletResponse
-from .account_service_pb import CreateApiKeyRequest, CreateApiKeyResponse, CreateOrganizationRequest, CreateOrganizationResponse, CreateProjectRequest, CreateProjectResponse, GetApiKeyRequest, GetApiKeyResponse, GetBillingAccountRequest, GetBillingAccountResponse, GetOrganizationRequest, GetOrganizationResponse, GetProjectRequest, GetProjectResponse, ListApiKeysRequest, ListApiKeysResponse, ListOrganizationsRequest, ListOrganizationsResponse, ListProjectsRequest, ListProjectsResponse, ListWalletsRequest, ListWalletsResponse, RevokeApiKeyRequest, RevokeApiKeyResponse, UpdateBillingAccountRequest, UpdateBillingAccountResponse, UpdateOrganizationRequest, UpdateOrganizationResponse, UpdateProjectRequest, UpdateProjectResponse
+from .account_service_pb import CloseBillingAccountRequest, CloseBillingAccountResponse, CreateApiKeyRequest, CreateApiKeyResponse, CreateOrganizationRequest, CreateOrganizationResponse, CreateProjectRequest, CreateProjectResponse, GetApiKeyRequest, GetApiKeyResponse, GetBillingAccountRequest, GetBillingAccountResponse, GetNotificationSettingsRequest, GetNotificationSettingsResponse, GetOrganizationRequest, GetOrganizationResponse, GetProjectRequest, GetProjectResponse, GetSuspensionPolicyRequest, GetSuspensionPolicyResponse, ListApiKeysRequest, ListApiKeysResponse, ListOrganizationsRequest, ListOrganizationsResponse, ListProjectsRequest, ListProjectsResponse, ListWalletsRequest, ListWalletsResponse, ResumeBillingAccountRequest, ResumeBillingAccountResponse, RevokeApiKeyRequest, RevokeApiKeyResponse, SuspendBillingAccountRequest, SuspendBillingAccountResponse, UpdateBillingAccountRequest, UpdateBillingAccountResponse, UpdateNotificationSettingsRequest, UpdateNotificationSettingsResponse, UpdateOrganizationRequest, UpdateOrganizationResponse, UpdateProjectRequest, UpdateProjectResponse, UpdateSuspensionPolicyRequest, UpdateSuspensionPolicyResponse
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Iterable, Mapping
@@ -134,6 +134,48 @@ class AccountService(Protocol):
     async def revoke_api_key(self, request: RevokeApiKeyRequest, ctx: RequestContext[RevokeApiKeyRequest, RevokeApiKeyResponse], /) -> RevokeApiKeyResponse:
         """
         Revokes a key for good, within a second. The last admin key of an organization cannot revoke itself. Admin.
+        """
+        raise ConnectError(Code.UNIMPLEMENTED, 'Not implemented')
+
+    async def suspend_billing_account(self, request: SuspendBillingAccountRequest, ctx: RequestContext[SuspendBillingAccountRequest, SuspendBillingAccountResponse], /) -> SuspendBillingAccountResponse:
+        """
+        Suspends a billing account by hand: holds and purchases are refused, usage is still recorded. Operator.
+        """
+        raise ConnectError(Code.UNIMPLEMENTED, 'Not implemented')
+
+    async def resume_billing_account(self, request: ResumeBillingAccountRequest, ctx: RequestContext[ResumeBillingAccountRequest, ResumeBillingAccountResponse], /) -> ResumeBillingAccountResponse:
+        """
+        Ends a suspension, whatever its reason. Operator.
+        """
+        raise ConnectError(Code.UNIMPLEMENTED, 'Not implemented')
+
+    async def close_billing_account(self, request: CloseBillingAccountRequest, ctx: RequestContext[CloseBillingAccountRequest, CloseBillingAccountResponse], /) -> CloseBillingAccountResponse:
+        """
+        Closes a billing account for good; its wallet has to be closed before. Operator.
+        """
+        raise ConnectError(Code.UNIMPLEMENTED, 'Not implemented')
+
+    async def get_suspension_policy(self, request: GetSuspensionPolicyRequest, ctx: RequestContext[GetSuspensionPolicyRequest, GetSuspensionPolicyResponse], /) -> GetSuspensionPolicyResponse:
+        """
+        Reads how a billing account is warned and suspended as its wallet runs empty. Viewer.
+        """
+        raise ConnectError(Code.UNIMPLEMENTED, 'Not implemented')
+
+    async def update_suspension_policy(self, request: UpdateSuspensionPolicyRequest, ctx: RequestContext[UpdateSuspensionPolicyRequest, UpdateSuspensionPolicyResponse], /) -> UpdateSuspensionPolicyResponse:
+        """
+        Replaces it. Operator.
+        """
+        raise ConnectError(Code.UNIMPLEMENTED, 'Not implemented')
+
+    async def get_notification_settings(self, request: GetNotificationSettingsRequest, ctx: RequestContext[GetNotificationSettingsRequest, GetNotificationSettingsResponse], /) -> GetNotificationSettingsResponse:
+        """
+        Reads who is told about the events of a billing account. Viewer.
+        """
+        raise ConnectError(Code.UNIMPLEMENTED, 'Not implemented')
+
+    async def update_notification_settings(self, request: UpdateNotificationSettingsRequest, ctx: RequestContext[UpdateNotificationSettingsRequest, UpdateNotificationSettingsResponse], /) -> UpdateNotificationSettingsResponse:
+        """
+        Replaces who is told. Admin.
         """
         raise ConnectError(Code.UNIMPLEMENTED, 'Not implemented')
 
@@ -341,6 +383,83 @@ class AccountServiceASGIApplication(ConnectASGIApplication[AccountService]):
                         stream_type=StreamType.UNARY,
                     ),
                     function=svc.revoke_api_key,
+                ),
+                "/billing.v1.AccountService/SuspendBillingAccount": Endpoint.unary(
+                    method=MethodInfo(
+                        name="SuspendBillingAccount",
+                        service_name="billing.v1.AccountService",
+                        input=SuspendBillingAccountRequest,
+                        output=SuspendBillingAccountResponse,
+                        idempotency_level=IdempotencyLevel.IDEMPOTENT,
+                        stream_type=StreamType.UNARY,
+                    ),
+                    function=svc.suspend_billing_account,
+                ),
+                "/billing.v1.AccountService/ResumeBillingAccount": Endpoint.unary(
+                    method=MethodInfo(
+                        name="ResumeBillingAccount",
+                        service_name="billing.v1.AccountService",
+                        input=ResumeBillingAccountRequest,
+                        output=ResumeBillingAccountResponse,
+                        idempotency_level=IdempotencyLevel.IDEMPOTENT,
+                        stream_type=StreamType.UNARY,
+                    ),
+                    function=svc.resume_billing_account,
+                ),
+                "/billing.v1.AccountService/CloseBillingAccount": Endpoint.unary(
+                    method=MethodInfo(
+                        name="CloseBillingAccount",
+                        service_name="billing.v1.AccountService",
+                        input=CloseBillingAccountRequest,
+                        output=CloseBillingAccountResponse,
+                        idempotency_level=IdempotencyLevel.IDEMPOTENT,
+                        stream_type=StreamType.UNARY,
+                    ),
+                    function=svc.close_billing_account,
+                ),
+                "/billing.v1.AccountService/GetSuspensionPolicy": Endpoint.unary(
+                    method=MethodInfo(
+                        name="GetSuspensionPolicy",
+                        service_name="billing.v1.AccountService",
+                        input=GetSuspensionPolicyRequest,
+                        output=GetSuspensionPolicyResponse,
+                        idempotency_level=IdempotencyLevel.NO_SIDE_EFFECTS,
+                        stream_type=StreamType.UNARY,
+                    ),
+                    function=svc.get_suspension_policy,
+                ),
+                "/billing.v1.AccountService/UpdateSuspensionPolicy": Endpoint.unary(
+                    method=MethodInfo(
+                        name="UpdateSuspensionPolicy",
+                        service_name="billing.v1.AccountService",
+                        input=UpdateSuspensionPolicyRequest,
+                        output=UpdateSuspensionPolicyResponse,
+                        idempotency_level=IdempotencyLevel.IDEMPOTENT,
+                        stream_type=StreamType.UNARY,
+                    ),
+                    function=svc.update_suspension_policy,
+                ),
+                "/billing.v1.AccountService/GetNotificationSettings": Endpoint.unary(
+                    method=MethodInfo(
+                        name="GetNotificationSettings",
+                        service_name="billing.v1.AccountService",
+                        input=GetNotificationSettingsRequest,
+                        output=GetNotificationSettingsResponse,
+                        idempotency_level=IdempotencyLevel.NO_SIDE_EFFECTS,
+                        stream_type=StreamType.UNARY,
+                    ),
+                    function=svc.get_notification_settings,
+                ),
+                "/billing.v1.AccountService/UpdateNotificationSettings": Endpoint.unary(
+                    method=MethodInfo(
+                        name="UpdateNotificationSettings",
+                        service_name="billing.v1.AccountService",
+                        input=UpdateNotificationSettingsRequest,
+                        output=UpdateNotificationSettingsResponse,
+                        idempotency_level=IdempotencyLevel.IDEMPOTENT,
+                        stream_type=StreamType.UNARY,
+                    ),
+                    function=svc.update_notification_settings,
                 ),
             },
             interceptors=interceptors,
@@ -766,6 +885,171 @@ class AccountServiceClient(ConnectClient):
             headers=headers,
             timeout_ms=timeout_ms,
         )
+    async def suspend_billing_account(
+        self,
+        request: SuspendBillingAccountRequest,
+        *,
+        headers: Headers | Mapping[str, str] | None = None, 
+        timeout_ms: int | None = None,
+    ) -> SuspendBillingAccountResponse:
+        """
+        Suspends a billing account by hand: holds and purchases are refused, usage is still recorded. Operator.
+        """
+        return await self.execute_unary(
+            request=request,
+            method=MethodInfo(
+                name="SuspendBillingAccount",
+                service_name="billing.v1.AccountService",
+                input=SuspendBillingAccountRequest,
+                output=SuspendBillingAccountResponse,
+                idempotency_level=IdempotencyLevel.IDEMPOTENT,
+                stream_type=StreamType.UNARY,
+            ),
+            headers=headers,
+            timeout_ms=timeout_ms,
+        )
+    async def resume_billing_account(
+        self,
+        request: ResumeBillingAccountRequest,
+        *,
+        headers: Headers | Mapping[str, str] | None = None, 
+        timeout_ms: int | None = None,
+    ) -> ResumeBillingAccountResponse:
+        """
+        Ends a suspension, whatever its reason. Operator.
+        """
+        return await self.execute_unary(
+            request=request,
+            method=MethodInfo(
+                name="ResumeBillingAccount",
+                service_name="billing.v1.AccountService",
+                input=ResumeBillingAccountRequest,
+                output=ResumeBillingAccountResponse,
+                idempotency_level=IdempotencyLevel.IDEMPOTENT,
+                stream_type=StreamType.UNARY,
+            ),
+            headers=headers,
+            timeout_ms=timeout_ms,
+        )
+    async def close_billing_account(
+        self,
+        request: CloseBillingAccountRequest,
+        *,
+        headers: Headers | Mapping[str, str] | None = None, 
+        timeout_ms: int | None = None,
+    ) -> CloseBillingAccountResponse:
+        """
+        Closes a billing account for good; its wallet has to be closed before. Operator.
+        """
+        return await self.execute_unary(
+            request=request,
+            method=MethodInfo(
+                name="CloseBillingAccount",
+                service_name="billing.v1.AccountService",
+                input=CloseBillingAccountRequest,
+                output=CloseBillingAccountResponse,
+                idempotency_level=IdempotencyLevel.IDEMPOTENT,
+                stream_type=StreamType.UNARY,
+            ),
+            headers=headers,
+            timeout_ms=timeout_ms,
+        )
+    async def get_suspension_policy(
+        self,
+        request: GetSuspensionPolicyRequest,
+        *,
+        headers: Headers | Mapping[str, str] | None = None, 
+        timeout_ms: int | None = None,
+        use_get: bool = False,
+    ) -> GetSuspensionPolicyResponse:
+        """
+        Reads how a billing account is warned and suspended as its wallet runs empty. Viewer.
+        """
+        return await self.execute_unary(
+            request=request,
+            method=MethodInfo(
+                name="GetSuspensionPolicy",
+                service_name="billing.v1.AccountService",
+                input=GetSuspensionPolicyRequest,
+                output=GetSuspensionPolicyResponse,
+                idempotency_level=IdempotencyLevel.NO_SIDE_EFFECTS,
+                stream_type=StreamType.UNARY,
+            ),
+            headers=headers,
+            timeout_ms=timeout_ms,
+            use_get=use_get,
+        )
+    async def update_suspension_policy(
+        self,
+        request: UpdateSuspensionPolicyRequest,
+        *,
+        headers: Headers | Mapping[str, str] | None = None, 
+        timeout_ms: int | None = None,
+    ) -> UpdateSuspensionPolicyResponse:
+        """
+        Replaces it. Operator.
+        """
+        return await self.execute_unary(
+            request=request,
+            method=MethodInfo(
+                name="UpdateSuspensionPolicy",
+                service_name="billing.v1.AccountService",
+                input=UpdateSuspensionPolicyRequest,
+                output=UpdateSuspensionPolicyResponse,
+                idempotency_level=IdempotencyLevel.IDEMPOTENT,
+                stream_type=StreamType.UNARY,
+            ),
+            headers=headers,
+            timeout_ms=timeout_ms,
+        )
+    async def get_notification_settings(
+        self,
+        request: GetNotificationSettingsRequest,
+        *,
+        headers: Headers | Mapping[str, str] | None = None, 
+        timeout_ms: int | None = None,
+        use_get: bool = False,
+    ) -> GetNotificationSettingsResponse:
+        """
+        Reads who is told about the events of a billing account. Viewer.
+        """
+        return await self.execute_unary(
+            request=request,
+            method=MethodInfo(
+                name="GetNotificationSettings",
+                service_name="billing.v1.AccountService",
+                input=GetNotificationSettingsRequest,
+                output=GetNotificationSettingsResponse,
+                idempotency_level=IdempotencyLevel.NO_SIDE_EFFECTS,
+                stream_type=StreamType.UNARY,
+            ),
+            headers=headers,
+            timeout_ms=timeout_ms,
+            use_get=use_get,
+        )
+    async def update_notification_settings(
+        self,
+        request: UpdateNotificationSettingsRequest,
+        *,
+        headers: Headers | Mapping[str, str] | None = None, 
+        timeout_ms: int | None = None,
+    ) -> UpdateNotificationSettingsResponse:
+        """
+        Replaces who is told. Admin.
+        """
+        return await self.execute_unary(
+            request=request,
+            method=MethodInfo(
+                name="UpdateNotificationSettings",
+                service_name="billing.v1.AccountService",
+                input=UpdateNotificationSettingsRequest,
+                output=UpdateNotificationSettingsResponse,
+                idempotency_level=IdempotencyLevel.IDEMPOTENT,
+                stream_type=StreamType.UNARY,
+            ),
+            headers=headers,
+            timeout_ms=timeout_ms,
+        )
 
 class AccountServiceSync(Protocol):
     """
@@ -870,6 +1154,48 @@ class AccountServiceSync(Protocol):
     def revoke_api_key(self, request: RevokeApiKeyRequest, ctx: RequestContext[RevokeApiKeyRequest, RevokeApiKeyResponse], /) -> RevokeApiKeyResponse:
         """
         Revokes a key for good, within a second. The last admin key of an organization cannot revoke itself. Admin.
+        """
+        raise ConnectError(Code.UNIMPLEMENTED, 'Not implemented')
+
+    def suspend_billing_account(self, request: SuspendBillingAccountRequest, ctx: RequestContext[SuspendBillingAccountRequest, SuspendBillingAccountResponse], /) -> SuspendBillingAccountResponse:
+        """
+        Suspends a billing account by hand: holds and purchases are refused, usage is still recorded. Operator.
+        """
+        raise ConnectError(Code.UNIMPLEMENTED, 'Not implemented')
+
+    def resume_billing_account(self, request: ResumeBillingAccountRequest, ctx: RequestContext[ResumeBillingAccountRequest, ResumeBillingAccountResponse], /) -> ResumeBillingAccountResponse:
+        """
+        Ends a suspension, whatever its reason. Operator.
+        """
+        raise ConnectError(Code.UNIMPLEMENTED, 'Not implemented')
+
+    def close_billing_account(self, request: CloseBillingAccountRequest, ctx: RequestContext[CloseBillingAccountRequest, CloseBillingAccountResponse], /) -> CloseBillingAccountResponse:
+        """
+        Closes a billing account for good; its wallet has to be closed before. Operator.
+        """
+        raise ConnectError(Code.UNIMPLEMENTED, 'Not implemented')
+
+    def get_suspension_policy(self, request: GetSuspensionPolicyRequest, ctx: RequestContext[GetSuspensionPolicyRequest, GetSuspensionPolicyResponse], /) -> GetSuspensionPolicyResponse:
+        """
+        Reads how a billing account is warned and suspended as its wallet runs empty. Viewer.
+        """
+        raise ConnectError(Code.UNIMPLEMENTED, 'Not implemented')
+
+    def update_suspension_policy(self, request: UpdateSuspensionPolicyRequest, ctx: RequestContext[UpdateSuspensionPolicyRequest, UpdateSuspensionPolicyResponse], /) -> UpdateSuspensionPolicyResponse:
+        """
+        Replaces it. Operator.
+        """
+        raise ConnectError(Code.UNIMPLEMENTED, 'Not implemented')
+
+    def get_notification_settings(self, request: GetNotificationSettingsRequest, ctx: RequestContext[GetNotificationSettingsRequest, GetNotificationSettingsResponse], /) -> GetNotificationSettingsResponse:
+        """
+        Reads who is told about the events of a billing account. Viewer.
+        """
+        raise ConnectError(Code.UNIMPLEMENTED, 'Not implemented')
+
+    def update_notification_settings(self, request: UpdateNotificationSettingsRequest, ctx: RequestContext[UpdateNotificationSettingsRequest, UpdateNotificationSettingsResponse], /) -> UpdateNotificationSettingsResponse:
+        """
+        Replaces who is told. Admin.
         """
         raise ConnectError(Code.UNIMPLEMENTED, 'Not implemented')
 
@@ -1075,6 +1401,83 @@ class AccountServiceWSGIApplication(ConnectWSGIApplication):
                         stream_type=StreamType.UNARY,
                     ),
                     function=service.revoke_api_key,
+                ),
+                "/billing.v1.AccountService/SuspendBillingAccount": EndpointSync.unary(
+                    method=MethodInfo(
+                        name="SuspendBillingAccount",
+                        service_name="billing.v1.AccountService",
+                        input=SuspendBillingAccountRequest,
+                        output=SuspendBillingAccountResponse,
+                        idempotency_level=IdempotencyLevel.IDEMPOTENT,
+                        stream_type=StreamType.UNARY,
+                    ),
+                    function=service.suspend_billing_account,
+                ),
+                "/billing.v1.AccountService/ResumeBillingAccount": EndpointSync.unary(
+                    method=MethodInfo(
+                        name="ResumeBillingAccount",
+                        service_name="billing.v1.AccountService",
+                        input=ResumeBillingAccountRequest,
+                        output=ResumeBillingAccountResponse,
+                        idempotency_level=IdempotencyLevel.IDEMPOTENT,
+                        stream_type=StreamType.UNARY,
+                    ),
+                    function=service.resume_billing_account,
+                ),
+                "/billing.v1.AccountService/CloseBillingAccount": EndpointSync.unary(
+                    method=MethodInfo(
+                        name="CloseBillingAccount",
+                        service_name="billing.v1.AccountService",
+                        input=CloseBillingAccountRequest,
+                        output=CloseBillingAccountResponse,
+                        idempotency_level=IdempotencyLevel.IDEMPOTENT,
+                        stream_type=StreamType.UNARY,
+                    ),
+                    function=service.close_billing_account,
+                ),
+                "/billing.v1.AccountService/GetSuspensionPolicy": EndpointSync.unary(
+                    method=MethodInfo(
+                        name="GetSuspensionPolicy",
+                        service_name="billing.v1.AccountService",
+                        input=GetSuspensionPolicyRequest,
+                        output=GetSuspensionPolicyResponse,
+                        idempotency_level=IdempotencyLevel.NO_SIDE_EFFECTS,
+                        stream_type=StreamType.UNARY,
+                    ),
+                    function=service.get_suspension_policy,
+                ),
+                "/billing.v1.AccountService/UpdateSuspensionPolicy": EndpointSync.unary(
+                    method=MethodInfo(
+                        name="UpdateSuspensionPolicy",
+                        service_name="billing.v1.AccountService",
+                        input=UpdateSuspensionPolicyRequest,
+                        output=UpdateSuspensionPolicyResponse,
+                        idempotency_level=IdempotencyLevel.IDEMPOTENT,
+                        stream_type=StreamType.UNARY,
+                    ),
+                    function=service.update_suspension_policy,
+                ),
+                "/billing.v1.AccountService/GetNotificationSettings": EndpointSync.unary(
+                    method=MethodInfo(
+                        name="GetNotificationSettings",
+                        service_name="billing.v1.AccountService",
+                        input=GetNotificationSettingsRequest,
+                        output=GetNotificationSettingsResponse,
+                        idempotency_level=IdempotencyLevel.NO_SIDE_EFFECTS,
+                        stream_type=StreamType.UNARY,
+                    ),
+                    function=service.get_notification_settings,
+                ),
+                "/billing.v1.AccountService/UpdateNotificationSettings": EndpointSync.unary(
+                    method=MethodInfo(
+                        name="UpdateNotificationSettings",
+                        service_name="billing.v1.AccountService",
+                        input=UpdateNotificationSettingsRequest,
+                        output=UpdateNotificationSettingsResponse,
+                        idempotency_level=IdempotencyLevel.IDEMPOTENT,
+                        stream_type=StreamType.UNARY,
+                    ),
+                    function=service.update_notification_settings,
                 ),
             },
             interceptors=interceptors,
@@ -1494,6 +1897,171 @@ class AccountServiceClientSync(ConnectClientSync):
                 service_name="billing.v1.AccountService",
                 input=RevokeApiKeyRequest,
                 output=RevokeApiKeyResponse,
+                idempotency_level=IdempotencyLevel.IDEMPOTENT,
+                stream_type=StreamType.UNARY,
+            ),
+            headers=headers,
+            timeout_ms=timeout_ms,
+        )
+    def suspend_billing_account(
+        self,
+        request: SuspendBillingAccountRequest,
+        *,
+        headers: Headers | Mapping[str, str] | None = None, 
+        timeout_ms: int | None = None,
+    ) -> SuspendBillingAccountResponse:
+        """
+        Suspends a billing account by hand: holds and purchases are refused, usage is still recorded. Operator.
+        """
+        return self.execute_unary(
+            request=request,
+            method=MethodInfo(
+                name="SuspendBillingAccount",
+                service_name="billing.v1.AccountService",
+                input=SuspendBillingAccountRequest,
+                output=SuspendBillingAccountResponse,
+                idempotency_level=IdempotencyLevel.IDEMPOTENT,
+                stream_type=StreamType.UNARY,
+            ),
+            headers=headers,
+            timeout_ms=timeout_ms,
+        )
+    def resume_billing_account(
+        self,
+        request: ResumeBillingAccountRequest,
+        *,
+        headers: Headers | Mapping[str, str] | None = None, 
+        timeout_ms: int | None = None,
+    ) -> ResumeBillingAccountResponse:
+        """
+        Ends a suspension, whatever its reason. Operator.
+        """
+        return self.execute_unary(
+            request=request,
+            method=MethodInfo(
+                name="ResumeBillingAccount",
+                service_name="billing.v1.AccountService",
+                input=ResumeBillingAccountRequest,
+                output=ResumeBillingAccountResponse,
+                idempotency_level=IdempotencyLevel.IDEMPOTENT,
+                stream_type=StreamType.UNARY,
+            ),
+            headers=headers,
+            timeout_ms=timeout_ms,
+        )
+    def close_billing_account(
+        self,
+        request: CloseBillingAccountRequest,
+        *,
+        headers: Headers | Mapping[str, str] | None = None, 
+        timeout_ms: int | None = None,
+    ) -> CloseBillingAccountResponse:
+        """
+        Closes a billing account for good; its wallet has to be closed before. Operator.
+        """
+        return self.execute_unary(
+            request=request,
+            method=MethodInfo(
+                name="CloseBillingAccount",
+                service_name="billing.v1.AccountService",
+                input=CloseBillingAccountRequest,
+                output=CloseBillingAccountResponse,
+                idempotency_level=IdempotencyLevel.IDEMPOTENT,
+                stream_type=StreamType.UNARY,
+            ),
+            headers=headers,
+            timeout_ms=timeout_ms,
+        )
+    def get_suspension_policy(
+        self,
+        request: GetSuspensionPolicyRequest,
+        *,
+        headers: Headers | Mapping[str, str] | None = None, 
+        timeout_ms: int | None = None,
+        use_get: bool = False,
+    ) -> GetSuspensionPolicyResponse:
+        """
+        Reads how a billing account is warned and suspended as its wallet runs empty. Viewer.
+        """
+        return self.execute_unary(
+            request=request,
+            method=MethodInfo(
+                name="GetSuspensionPolicy",
+                service_name="billing.v1.AccountService",
+                input=GetSuspensionPolicyRequest,
+                output=GetSuspensionPolicyResponse,
+                idempotency_level=IdempotencyLevel.NO_SIDE_EFFECTS,
+                stream_type=StreamType.UNARY,
+            ),
+            headers=headers,
+            timeout_ms=timeout_ms,
+            use_get=use_get,
+        )
+    def update_suspension_policy(
+        self,
+        request: UpdateSuspensionPolicyRequest,
+        *,
+        headers: Headers | Mapping[str, str] | None = None, 
+        timeout_ms: int | None = None,
+    ) -> UpdateSuspensionPolicyResponse:
+        """
+        Replaces it. Operator.
+        """
+        return self.execute_unary(
+            request=request,
+            method=MethodInfo(
+                name="UpdateSuspensionPolicy",
+                service_name="billing.v1.AccountService",
+                input=UpdateSuspensionPolicyRequest,
+                output=UpdateSuspensionPolicyResponse,
+                idempotency_level=IdempotencyLevel.IDEMPOTENT,
+                stream_type=StreamType.UNARY,
+            ),
+            headers=headers,
+            timeout_ms=timeout_ms,
+        )
+    def get_notification_settings(
+        self,
+        request: GetNotificationSettingsRequest,
+        *,
+        headers: Headers | Mapping[str, str] | None = None, 
+        timeout_ms: int | None = None,
+        use_get: bool = False,
+    ) -> GetNotificationSettingsResponse:
+        """
+        Reads who is told about the events of a billing account. Viewer.
+        """
+        return self.execute_unary(
+            request=request,
+            method=MethodInfo(
+                name="GetNotificationSettings",
+                service_name="billing.v1.AccountService",
+                input=GetNotificationSettingsRequest,
+                output=GetNotificationSettingsResponse,
+                idempotency_level=IdempotencyLevel.NO_SIDE_EFFECTS,
+                stream_type=StreamType.UNARY,
+            ),
+            headers=headers,
+            timeout_ms=timeout_ms,
+            use_get=use_get,
+        )
+    def update_notification_settings(
+        self,
+        request: UpdateNotificationSettingsRequest,
+        *,
+        headers: Headers | Mapping[str, str] | None = None, 
+        timeout_ms: int | None = None,
+    ) -> UpdateNotificationSettingsResponse:
+        """
+        Replaces who is told. Admin.
+        """
+        return self.execute_unary(
+            request=request,
+            method=MethodInfo(
+                name="UpdateNotificationSettings",
+                service_name="billing.v1.AccountService",
+                input=UpdateNotificationSettingsRequest,
+                output=UpdateNotificationSettingsResponse,
                 idempotency_level=IdempotencyLevel.IDEMPOTENT,
                 stream_type=StreamType.UNARY,
             ),

@@ -292,6 +292,90 @@ class ErrorReason(Enum):
             ```proto
             ERROR_REASON_ENTRY_NOT_REVERSIBLE = 43
             ```
+        SPENDING_LIMIT_EXCEEDED:
+            The spending limit of the wallet allows less; metadata has limit_minor, spent_minor and remaining_minor. Example: a hold of 60 with 50 left.
+
+            ```proto
+            ERROR_REASON_SPENDING_LIMIT_EXCEEDED = 44
+            ```
+        BILLING_ACCOUNT_SUSPENDED:
+            The billing account is suspended; metadata has suspended_reason. Example: a hold after the grace time ended.
+
+            ```proto
+            ERROR_REASON_BILLING_ACCOUNT_SUSPENDED = 45
+            ```
+        BILLING_ACCOUNT_CLOSED:
+            The billing account is closed for good. Example: a top-up of a closed account.
+
+            ```proto
+            ERROR_REASON_BILLING_ACCOUNT_CLOSED = 46
+            ```
+        CONSENT_REQUIRED:
+            What charges by itself needs the customer's consent. Example: enabling a recharge without a payment method.
+
+            ```proto
+            ERROR_REASON_CONSENT_REQUIRED = 47
+            ```
+        PROMOTION_CODE_INVALID:
+            No such code can be redeemed, or no longer. Example: a code that expired.
+
+            ```proto
+            ERROR_REASON_PROMOTION_CODE_INVALID = 48
+            ```
+        PROMOTION_CODE_USED:
+            The code was redeemed by another organization. Example: a code seen on a photograph.
+
+            ```proto
+            ERROR_REASON_PROMOTION_CODE_USED = 49
+            ```
+        PROMOTION_ALREADY_ACTIVE:
+            The organization has a promotion whose window has not ended. Example: a second code in the same month.
+
+            ```proto
+            ERROR_REASON_PROMOTION_ALREADY_ACTIVE = 50
+            ```
+        EXPORT_TOO_LARGE:
+            More rows than an export may have; metadata has maximum_rows. Example: ten years of hourly usage.
+
+            ```proto
+            ERROR_REASON_EXPORT_TOO_LARGE = 51
+            ```
+        URL_REFUSED:
+            The URL may not be called; metadata has the field. Example: a webhook to a private address.
+
+            ```proto
+            ERROR_REASON_URL_REFUSED = 52
+            ```
+        TOO_MANY_RESOURCES:
+            The organization has as many of these as it may have; metadata has maximum. Example: a 17th webhook endpoint.
+
+            ```proto
+            ERROR_REASON_TOO_MANY_RESOURCES = 53
+            ```
+        NO_MANUAL_TOPUP:
+            Needs a manual top-up that has succeeded. Example: a spending limit before the first payment.
+
+            ```proto
+            ERROR_REASON_NO_MANUAL_TOPUP = 54
+            ```
+        TEST_CLOCK_BUSY:
+            The test clock is being advanced. Example: two advances at once.
+
+            ```proto
+            ERROR_REASON_TEST_CLOCK_BUSY = 55
+            ```
+        TEST_CLOCK_IN_USE:
+            Organizations live on the test clock. Example: deleting it.
+
+            ```proto
+            ERROR_REASON_TEST_CLOCK_IN_USE = 56
+            ```
+        TOPUP_PENDING:
+            A top-up is on its way. Example: deleting the wallet that it will fund.
+
+            ```proto
+            ERROR_REASON_TOPUP_PENDING = 57
+            ```
     """
 
     UNSPECIFIED = 0
@@ -338,10 +422,24 @@ class ErrorReason(Enum):
     NOT_IMPLEMENTED = 41
     INTERNAL = 42
     ENTRY_NOT_REVERSIBLE = 43
+    SPENDING_LIMIT_EXCEEDED = 44
+    BILLING_ACCOUNT_SUSPENDED = 45
+    BILLING_ACCOUNT_CLOSED = 46
+    CONSENT_REQUIRED = 47
+    PROMOTION_CODE_INVALID = 48
+    PROMOTION_CODE_USED = 49
+    PROMOTION_ALREADY_ACTIVE = 50
+    EXPORT_TOO_LARGE = 51
+    URL_REFUSED = 52
+    TOO_MANY_RESOURCES = 53
+    NO_MANUAL_TOPUP = 54
+    TEST_CLOCK_BUSY = 55
+    TEST_CLOCK_IN_USE = 56
+    TOPUP_PENDING = 57
 
 
 _DESC = file_desc(
-    b'\n\x1dbilling/v1/error_reason.proto\x12\nbilling.v1*\x8d\x0c\n\x0bErrorReason\x12\x1c\n\x18ERROR_REASON_UNSPECIFIED\x10\x00\x12\x1e\n\x1aERROR_REASON_INVALID_FIELD\x10\x01\x12&\n"ERROR_REASON_INVALID_RESOURCE_NAME\x10\x02\x12#\n\x1fERROR_REASON_INVALID_PAGE_TOKEN\x10\x03\x12"\n\x1eERROR_REASON_MALFORMED_REQUEST\x10\x04\x12"\n\x1eERROR_REASON_REQUEST_TOO_LARGE\x10\x05\x12 \n\x1cERROR_REASON_UNAUTHENTICATED\x10\x06\x12\x1d\n\x19ERROR_REASON_ROLE_TOO_LOW\x10\x07\x12#\n\x1fERROR_REASON_RESOURCE_NOT_FOUND\x10\x08\x12 \n\x1cERROR_REASON_RESOURCE_EXISTS\x10\t\x12\'\n#ERROR_REASON_IDEMPOTENCY_KEY_REUSED\x10\n\x12#\n\x1fERROR_REASON_INSUFFICIENT_FUNDS\x10\x0b\x12\x1f\n\x1bERROR_REASON_ACCOUNT_CLOSED\x10\x0c\x12!\n\x1dERROR_REASON_WALLET_NOT_EMPTY\x10\r\x12"\n\x1eERROR_REASON_CURRENCY_MISMATCH\x10\x0e\x12!\n\x1dERROR_REASON_AMOUNT_TOO_SMALL\x10\x0f\x12!\n\x1dERROR_REASON_AMOUNT_TOO_LARGE\x10\x10\x12!\n\x1dERROR_REASON_ENTRY_UNBALANCED\x10\x11\x12 \n\x1cERROR_REASON_ACCOUNT_UNKNOWN\x10\x12\x12"\n\x1eERROR_REASON_EXCEEDS_REMAINING\x10\x13\x12\x1e\n\x1aERROR_REASON_HOLD_NOT_OPEN\x10\x14\x12\x1e\n\x1aERROR_REASON_METER_UNKNOWN\x10\x15\x12 \n\x1cERROR_REASON_PROJECT_UNKNOWN\x10\x16\x12\x1d\n\x19ERROR_REASON_RATE_MISSING\x10\x17\x12\x1e\n\x1aERROR_REASON_RATE_CONFLICT\x10\x18\x12\x1e\n\x1aERROR_REASON_EVENT_TOO_OLD\x10\x19\x12 \n\x1cERROR_REASON_EVENT_IN_FUTURE\x10\x1a\x12&\n"ERROR_REASON_QUANTITY_OUT_OF_RANGE\x10\x1b\x12\x1e\n\x1aERROR_REASON_UNIT_MISMATCH\x10\x1c\x12\x1e\n\x1aERROR_REASON_BATCH_REFUSED\x10\x1d\x12&\n"ERROR_REASON_USAGE_ALREADY_SETTLED\x10\x1e\x12!\n\x1dERROR_REASON_PAYMENT_DECLINED\x10\x1f\x12\'\n#ERROR_REASON_PAYMENT_METHOD_INVALID\x10 \x12&\n"ERROR_REASON_PAYMENT_METHOD_IN_USE\x10!\x12!\n\x1dERROR_REASON_PROVIDER_REFUSED\x10"\x12%\n!ERROR_REASON_PROVIDER_UNAVAILABLE\x10#\x12 \n\x1cERROR_REASON_OUTCOME_UNKNOWN\x10$\x12\x1f\n\x1bERROR_REASON_LAST_ADMIN_KEY\x10%\x12\x1b\n\x17ERROR_REASON_OVERLOADED\x10&\x12%\n!ERROR_REASON_DATABASE_UNAVAILABLE\x10\'\x12"\n\x1eERROR_REASON_DEADLINE_EXCEEDED\x10(\x12 \n\x1cERROR_REASON_NOT_IMPLEMENTED\x10)\x12\x19\n\x15ERROR_REASON_INTERNAL\x10*\x12%\n!ERROR_REASON_ENTRY_NOT_REVERSIBLE\x10+B>Z<github.com/wallet-service/wallet/gen/go/billing/v1;billingv1b\x06proto3',
+    b'\n\x1dbilling/v1/error_reason.proto\x12\nbilling.v1*\x97\x10\n\x0bErrorReason\x12\x1c\n\x18ERROR_REASON_UNSPECIFIED\x10\x00\x12\x1e\n\x1aERROR_REASON_INVALID_FIELD\x10\x01\x12&\n"ERROR_REASON_INVALID_RESOURCE_NAME\x10\x02\x12#\n\x1fERROR_REASON_INVALID_PAGE_TOKEN\x10\x03\x12"\n\x1eERROR_REASON_MALFORMED_REQUEST\x10\x04\x12"\n\x1eERROR_REASON_REQUEST_TOO_LARGE\x10\x05\x12 \n\x1cERROR_REASON_UNAUTHENTICATED\x10\x06\x12\x1d\n\x19ERROR_REASON_ROLE_TOO_LOW\x10\x07\x12#\n\x1fERROR_REASON_RESOURCE_NOT_FOUND\x10\x08\x12 \n\x1cERROR_REASON_RESOURCE_EXISTS\x10\t\x12\'\n#ERROR_REASON_IDEMPOTENCY_KEY_REUSED\x10\n\x12#\n\x1fERROR_REASON_INSUFFICIENT_FUNDS\x10\x0b\x12\x1f\n\x1bERROR_REASON_ACCOUNT_CLOSED\x10\x0c\x12!\n\x1dERROR_REASON_WALLET_NOT_EMPTY\x10\r\x12"\n\x1eERROR_REASON_CURRENCY_MISMATCH\x10\x0e\x12!\n\x1dERROR_REASON_AMOUNT_TOO_SMALL\x10\x0f\x12!\n\x1dERROR_REASON_AMOUNT_TOO_LARGE\x10\x10\x12!\n\x1dERROR_REASON_ENTRY_UNBALANCED\x10\x11\x12 \n\x1cERROR_REASON_ACCOUNT_UNKNOWN\x10\x12\x12"\n\x1eERROR_REASON_EXCEEDS_REMAINING\x10\x13\x12\x1e\n\x1aERROR_REASON_HOLD_NOT_OPEN\x10\x14\x12\x1e\n\x1aERROR_REASON_METER_UNKNOWN\x10\x15\x12 \n\x1cERROR_REASON_PROJECT_UNKNOWN\x10\x16\x12\x1d\n\x19ERROR_REASON_RATE_MISSING\x10\x17\x12\x1e\n\x1aERROR_REASON_RATE_CONFLICT\x10\x18\x12\x1e\n\x1aERROR_REASON_EVENT_TOO_OLD\x10\x19\x12 \n\x1cERROR_REASON_EVENT_IN_FUTURE\x10\x1a\x12&\n"ERROR_REASON_QUANTITY_OUT_OF_RANGE\x10\x1b\x12\x1e\n\x1aERROR_REASON_UNIT_MISMATCH\x10\x1c\x12\x1e\n\x1aERROR_REASON_BATCH_REFUSED\x10\x1d\x12&\n"ERROR_REASON_USAGE_ALREADY_SETTLED\x10\x1e\x12!\n\x1dERROR_REASON_PAYMENT_DECLINED\x10\x1f\x12\'\n#ERROR_REASON_PAYMENT_METHOD_INVALID\x10 \x12&\n"ERROR_REASON_PAYMENT_METHOD_IN_USE\x10!\x12!\n\x1dERROR_REASON_PROVIDER_REFUSED\x10"\x12%\n!ERROR_REASON_PROVIDER_UNAVAILABLE\x10#\x12 \n\x1cERROR_REASON_OUTCOME_UNKNOWN\x10$\x12\x1f\n\x1bERROR_REASON_LAST_ADMIN_KEY\x10%\x12\x1b\n\x17ERROR_REASON_OVERLOADED\x10&\x12%\n!ERROR_REASON_DATABASE_UNAVAILABLE\x10\'\x12"\n\x1eERROR_REASON_DEADLINE_EXCEEDED\x10(\x12 \n\x1cERROR_REASON_NOT_IMPLEMENTED\x10)\x12\x19\n\x15ERROR_REASON_INTERNAL\x10*\x12%\n!ERROR_REASON_ENTRY_NOT_REVERSIBLE\x10+\x12(\n$ERROR_REASON_SPENDING_LIMIT_EXCEEDED\x10,\x12*\n&ERROR_REASON_BILLING_ACCOUNT_SUSPENDED\x10-\x12\'\n#ERROR_REASON_BILLING_ACCOUNT_CLOSED\x10.\x12!\n\x1dERROR_REASON_CONSENT_REQUIRED\x10/\x12\'\n#ERROR_REASON_PROMOTION_CODE_INVALID\x100\x12$\n ERROR_REASON_PROMOTION_CODE_USED\x101\x12)\n%ERROR_REASON_PROMOTION_ALREADY_ACTIVE\x102\x12!\n\x1dERROR_REASON_EXPORT_TOO_LARGE\x103\x12\x1c\n\x18ERROR_REASON_URL_REFUSED\x104\x12#\n\x1fERROR_REASON_TOO_MANY_RESOURCES\x105\x12 \n\x1cERROR_REASON_NO_MANUAL_TOPUP\x106\x12 \n\x1cERROR_REASON_TEST_CLOCK_BUSY\x107\x12"\n\x1eERROR_REASON_TEST_CLOCK_IN_USE\x108\x12\x1e\n\x1aERROR_REASON_TOPUP_PENDING\x109B>Z<github.com/wallet-service/wallet/gen/go/billing/v1;billingv1b\x06proto3',
     [],
     {
         "ErrorReason": ErrorReason,

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from protobuf import DescFile
 
 
-_InvoiceFields: TypeAlias = Literal["name", "billing_account_name", "period_start_unix", "period_end_unix", "currency", "amount_minor", "status", "create_time_unix", "finalize_time_unix", "pay_time_unix", "line_items"]
+_InvoiceFields: TypeAlias = Literal["name", "billing_account_name", "period_start_unix", "period_end_unix", "currency", "amount_minor", "status", "create_time_unix", "finalize_time_unix", "pay_time_unix", "line_items", "kind", "number", "opening_balance_minor", "topped_up_minor", "refunded_minor", "spent_minor", "adjusted_minor", "closing_balance_minor", "top_up_name", "origin"]
 
 class Invoice(Message[_InvoiceFields]):
     """
@@ -96,9 +96,69 @@ class Invoice(Message[_InvoiceFields]):
             ```proto
             repeated wallet.v1.InvoiceLineItem line_items = 11;
             ```
+        kind:
+            `statement` of a month, or `receipt` of a top-up. Always set in answers.
+
+            ```proto
+            string kind = 100;
+            ```
+        number:
+            Number in the organization, without gaps ("ST-000001", "RC-000001"). Empty while it is a draft.
+
+            ```proto
+            string number = 101;
+            ```
+        opening_balance_minor:
+            Balance at the start of the period, in minor units. 0 for a receipt.
+
+            ```proto
+            int64 opening_balance_minor = 102;
+            ```
+        topped_up_minor:
+            Top-ups of the period, in minor units; for a receipt what was paid.
+
+            ```proto
+            int64 topped_up_minor = 103;
+            ```
+        refunded_minor:
+            What was given back of top-ups in the period: refunds and disputes, in minor units. 0 when nothing was.
+
+            ```proto
+            int64 refunded_minor = 104;
+            ```
+        spent_minor:
+            What usage and purchases took in the period, in minor units: the sum of the lines. 0 when nothing was used.
+
+            ```proto
+            int64 spent_minor = 105;
+            ```
+        adjusted_minor:
+            Other entries of the period, in minor units; below 0 when they took. 0 when there were none.
+
+            ```proto
+            int64 adjusted_minor = 106;
+            ```
+        closing_balance_minor:
+            Balance at the end of the period, in minor units: opening + topped up - refunded - spent + adjusted. 0 for a receipt.
+
+            ```proto
+            int64 closing_balance_minor = 107;
+            ```
+        top_up_name:
+            The top-up of a receipt. Empty for a statement.
+
+            ```proto
+            string top_up_name = 108;
+            ```
+        origin:
+            Who made the top-up of a receipt: `manual` or `auto`. Empty for a statement.
+
+            ```proto
+            string origin = 109;
+            ```
     """
 
-    __slots__ = ("name", "billing_account_name", "period_start_unix", "period_end_unix", "currency", "amount_minor", "status", "create_time_unix", "finalize_time_unix", "pay_time_unix", "line_items")
+    __slots__ = ("name", "billing_account_name", "period_start_unix", "period_end_unix", "currency", "amount_minor", "status", "create_time_unix", "finalize_time_unix", "pay_time_unix", "line_items", "kind", "number", "opening_balance_minor", "topped_up_minor", "refunded_minor", "spent_minor", "adjusted_minor", "closing_balance_minor", "top_up_name", "origin")
 
     if TYPE_CHECKING:
 
@@ -116,6 +176,16 @@ class Invoice(Message[_InvoiceFields]):
             finalize_time_unix: int = 0,
             pay_time_unix: int = 0,
             line_items: list[InvoiceLineItem] | None = None,
+            kind: str = "",
+            number: str = "",
+            opening_balance_minor: int = 0,
+            topped_up_minor: int = 0,
+            refunded_minor: int = 0,
+            spent_minor: int = 0,
+            adjusted_minor: int = 0,
+            closing_balance_minor: int = 0,
+            top_up_name: str = "",
+            origin: str = "",
         ) -> None:
             pass
 
@@ -130,8 +200,18 @@ class Invoice(Message[_InvoiceFields]):
         finalize_time_unix: int
         pay_time_unix: int
         line_items: list[InvoiceLineItem]
+        kind: str
+        number: str
+        opening_balance_minor: int
+        topped_up_minor: int
+        refunded_minor: int
+        spent_minor: int
+        adjusted_minor: int
+        closing_balance_minor: int
+        top_up_name: str
+        origin: str
 
-_InvoiceLineItemFields: TypeAlias = Literal["meter", "display_name", "quantity", "unit_price_minor", "amount_minor", "unit_price_minor_decimal"]
+_InvoiceLineItemFields: TypeAlias = Literal["meter", "display_name", "quantity", "unit_price_minor", "amount_minor", "unit_price_minor_decimal", "kind", "quantity_decimal", "amount_minor_decimal", "unit", "category"]
 
 class InvoiceLineItem(Message[_InvoiceLineItemFields]):
     """
@@ -178,9 +258,39 @@ class InvoiceLineItem(Message[_InvoiceLineItemFields]):
             ```proto
             string unit_price_minor_decimal = 6;
             ```
+        kind:
+            `usage`, `late_usage` (used in an earlier period, recorded in this one), `purchase` or `discount`. Always set in answers.
+
+            ```proto
+            string kind = 100;
+            ```
+        quantity_decimal:
+            Exact quantity, as decimal text. Empty when there is none.
+
+            ```proto
+            string quantity_decimal = 101;
+            ```
+        amount_minor_decimal:
+            Exact cost, as decimal text in minor units. Always set in answers.
+
+            ```proto
+            string amount_minor_decimal = 102;
+            ```
+        unit:
+            Unit of the quantity. Empty when there is none.
+
+            ```proto
+            string unit = 103;
+            ```
+        category:
+            Category of the meter. Empty when there is none.
+
+            ```proto
+            string category = 104;
+            ```
     """
 
-    __slots__ = ("meter", "display_name", "quantity", "unit_price_minor", "amount_minor", "unit_price_minor_decimal")
+    __slots__ = ("meter", "display_name", "quantity", "unit_price_minor", "amount_minor", "unit_price_minor_decimal", "kind", "quantity_decimal", "amount_minor_decimal", "unit", "category")
 
     if TYPE_CHECKING:
 
@@ -193,6 +303,11 @@ class InvoiceLineItem(Message[_InvoiceLineItemFields]):
             unit_price_minor: int = 0,
             amount_minor: int = 0,
             unit_price_minor_decimal: str = "",
+            kind: str = "",
+            quantity_decimal: str = "",
+            amount_minor_decimal: str = "",
+            unit: str = "",
+            category: str = "",
         ) -> None:
             pass
 
@@ -202,10 +317,15 @@ class InvoiceLineItem(Message[_InvoiceLineItemFields]):
         unit_price_minor: int
         amount_minor: int
         unit_price_minor_decimal: str
+        kind: str
+        quantity_decimal: str
+        amount_minor_decimal: str
+        unit: str
+        category: str
 
 
 _DESC = file_desc(
-    b'\n\x17wallet/v1/invoice.proto\x12\twallet.v1"\xb1\x03\n\x07Invoice\x12\x12\n\x04name\x18\x01 \x01(\tR\x04name\x120\n\x14billing_account_name\x18\x02 \x01(\tR\x12billingAccountName\x12*\n\x11period_start_unix\x18\x03 \x01(\x03R\x0fperiodStartUnix\x12&\n\x0fperiod_end_unix\x18\x04 \x01(\x03R\rperiodEndUnix\x12\x1a\n\x08currency\x18\x05 \x01(\tR\x08currency\x12!\n\x0camount_minor\x18\x06 \x01(\x03R\x0bamountMinor\x12\x16\n\x06status\x18\x07 \x01(\tR\x06status\x12(\n\x10create_time_unix\x18\x08 \x01(\x03R\x0ecreateTimeUnix\x12,\n\x12finalize_time_unix\x18\t \x01(\x03R\x10finalizeTimeUnix\x12"\n\rpay_time_unix\x18\n \x01(\x03R\x0bpayTimeUnix\x129\n\nline_items\x18\x0b \x03(\x0b2\x1a.wallet.v1.InvoiceLineItemR\tlineItems"\xec\x01\n\x0fInvoiceLineItem\x12\x14\n\x05meter\x18\x01 \x01(\tR\x05meter\x12!\n\x0cdisplay_name\x18\x02 \x01(\tR\x0bdisplayName\x12\x1a\n\x08quantity\x18\x03 \x01(\x01R\x08quantity\x12(\n\x10unit_price_minor\x18\x04 \x01(\x03R\x0eunitPriceMinor\x12!\n\x0camount_minor\x18\x05 \x01(\x03R\x0bamountMinor\x127\n\x18unit_price_minor_decimal\x18\x06 \x01(\tR\x15unitPriceMinorDecimalB<Z:github.com/wallet-service/wallet/gen/go/wallet/v1;walletv1b\x06proto3',
+    b'\n\x17wallet/v1/invoice.proto\x12\twallet.v1"\x94\x06\n\x07Invoice\x12\x12\n\x04name\x18\x01 \x01(\tR\x04name\x120\n\x14billing_account_name\x18\x02 \x01(\tR\x12billingAccountName\x12*\n\x11period_start_unix\x18\x03 \x01(\x03R\x0fperiodStartUnix\x12&\n\x0fperiod_end_unix\x18\x04 \x01(\x03R\rperiodEndUnix\x12\x1a\n\x08currency\x18\x05 \x01(\tR\x08currency\x12!\n\x0camount_minor\x18\x06 \x01(\x03R\x0bamountMinor\x12\x16\n\x06status\x18\x07 \x01(\tR\x06status\x12(\n\x10create_time_unix\x18\x08 \x01(\x03R\x0ecreateTimeUnix\x12,\n\x12finalize_time_unix\x18\t \x01(\x03R\x10finalizeTimeUnix\x12"\n\rpay_time_unix\x18\n \x01(\x03R\x0bpayTimeUnix\x129\n\nline_items\x18\x0b \x03(\x0b2\x1a.wallet.v1.InvoiceLineItemR\tlineItems\x12\x12\n\x04kind\x18d \x01(\tR\x04kind\x12\x16\n\x06number\x18e \x01(\tR\x06number\x122\n\x15opening_balance_minor\x18f \x01(\x03R\x13openingBalanceMinor\x12&\n\x0ftopped_up_minor\x18g \x01(\x03R\rtoppedUpMinor\x12%\n\x0erefunded_minor\x18h \x01(\x03R\rrefundedMinor\x12\x1f\n\x0bspent_minor\x18i \x01(\x03R\nspentMinor\x12%\n\x0eadjusted_minor\x18j \x01(\x03R\radjustedMinor\x122\n\x15closing_balance_minor\x18k \x01(\x03R\x13closingBalanceMinor\x12\x1e\n\x0btop_up_name\x18l \x01(\tR\ttopUpName\x12\x16\n\x06origin\x18m \x01(\tR\x06origin"\x8d\x03\n\x0fInvoiceLineItem\x12\x14\n\x05meter\x18\x01 \x01(\tR\x05meter\x12!\n\x0cdisplay_name\x18\x02 \x01(\tR\x0bdisplayName\x12\x1a\n\x08quantity\x18\x03 \x01(\x01R\x08quantity\x12(\n\x10unit_price_minor\x18\x04 \x01(\x03R\x0eunitPriceMinor\x12!\n\x0camount_minor\x18\x05 \x01(\x03R\x0bamountMinor\x127\n\x18unit_price_minor_decimal\x18\x06 \x01(\tR\x15unitPriceMinorDecimal\x12\x12\n\x04kind\x18d \x01(\tR\x04kind\x12)\n\x10quantity_decimal\x18e \x01(\tR\x0fquantityDecimal\x120\n\x14amount_minor_decimal\x18f \x01(\tR\x12amountMinorDecimal\x12\x12\n\x04unit\x18g \x01(\tR\x04unit\x12\x1a\n\x08category\x18h \x01(\tR\x08categoryB<Z:github.com/wallet-service/wallet/gen/go/wallet/v1;walletv1b\x06proto3',
     [],
     {
         "Invoice": Invoice,

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from protobuf import DescFile
 
 
-_TopUpFields: TypeAlias = Literal["name", "wallet_name", "method", "amount_minor", "currency", "state", "external_id", "journal_entry_id", "create_time_unix", "update_time_unix"]
+_TopUpFields: TypeAlias = Literal["name", "wallet_name", "method", "amount_minor", "currency", "state", "external_id", "journal_entry_id", "create_time_unix", "update_time_unix", "origin", "failure_message", "fee_minor", "fee_currency", "refunded_minor", "hosted_url"]
 
 class TopUp(Message[_TopUpFields]):
     """
@@ -91,9 +91,45 @@ class TopUp(Message[_TopUpFields]):
             ```proto
             int64 update_time_unix = 10;
             ```
+        origin:
+            Who started it: `manual`, a person, or `auto`, the automatic recharging. Always set in answers.
+
+            ```proto
+            string origin = 100;
+            ```
+        failure_message:
+            Why it failed, for people. Empty unless it did, or waits after a declined attempt.
+
+            ```proto
+            string failure_message = 101;
+            ```
+        fee_minor:
+            What the provider kept of the payment, in minor units of `fee_currency`; our cost, never the customer's. 0 until known.
+
+            ```proto
+            int64 fee_minor = 102;
+            ```
+        fee_currency:
+            ISO 4217 code of the fee. Empty until it is known.
+
+            ```proto
+            string fee_currency = 103;
+            ```
+        refunded_minor:
+            Given back so far by refunds and disputes, in minor units. 0 when nothing was.
+
+            ```proto
+            int64 refunded_minor = 104;
+            ```
+        hosted_url:
+            Page where the payer pays a crypto top-up. Empty for cards, and once it is not PENDING.
+
+            ```proto
+            string hosted_url = 105;
+            ```
     """
 
-    __slots__ = ("name", "wallet_name", "method", "amount_minor", "currency", "state", "external_id", "journal_entry_id", "create_time_unix", "update_time_unix")
+    __slots__ = ("name", "wallet_name", "method", "amount_minor", "currency", "state", "external_id", "journal_entry_id", "create_time_unix", "update_time_unix", "origin", "failure_message", "fee_minor", "fee_currency", "refunded_minor", "hosted_url")
 
     if TYPE_CHECKING:
 
@@ -110,6 +146,12 @@ class TopUp(Message[_TopUpFields]):
             journal_entry_id: str = "",
             create_time_unix: int = 0,
             update_time_unix: int = 0,
+            origin: str = "",
+            failure_message: str = "",
+            fee_minor: int = 0,
+            fee_currency: str = "",
+            refunded_minor: int = 0,
+            hosted_url: str = "",
         ) -> None:
             pass
 
@@ -123,10 +165,16 @@ class TopUp(Message[_TopUpFields]):
         journal_entry_id: str
         create_time_unix: int
         update_time_unix: int
+        origin: str
+        failure_message: str
+        fee_minor: int
+        fee_currency: str
+        refunded_minor: int
+        hosted_url: str
 
 
 _DESC = file_desc(
-    b'\n\x16wallet/v1/top_up.proto\x12\twallet.v1"\xc8\x02\n\x05TopUp\x12\x12\n\x04name\x18\x01 \x01(\tR\x04name\x12\x1f\n\x0bwallet_name\x18\x02 \x01(\tR\nwalletName\x12\x16\n\x06method\x18\x03 \x01(\tR\x06method\x12!\n\x0camount_minor\x18\x04 \x01(\x03R\x0bamountMinor\x12\x1a\n\x08currency\x18\x05 \x01(\tR\x08currency\x12\x14\n\x05state\x18\x06 \x01(\tR\x05state\x12\x1f\n\x0bexternal_id\x18\x07 \x01(\tR\nexternalId\x12(\n\x10journal_entry_id\x18\x08 \x01(\tR\x0ejournalEntryId\x12(\n\x10create_time_unix\x18\t \x01(\x03R\x0ecreateTimeUnix\x12(\n\x10update_time_unix\x18\n \x01(\x03R\x0eupdateTimeUnixB<Z:github.com/wallet-service/wallet/gen/go/wallet/v1;walletv1b\x06proto3',
+    b'\n\x16wallet/v1/top_up.proto\x12\twallet.v1"\x8f\x04\n\x05TopUp\x12\x12\n\x04name\x18\x01 \x01(\tR\x04name\x12\x1f\n\x0bwallet_name\x18\x02 \x01(\tR\nwalletName\x12\x16\n\x06method\x18\x03 \x01(\tR\x06method\x12!\n\x0camount_minor\x18\x04 \x01(\x03R\x0bamountMinor\x12\x1a\n\x08currency\x18\x05 \x01(\tR\x08currency\x12\x14\n\x05state\x18\x06 \x01(\tR\x05state\x12\x1f\n\x0bexternal_id\x18\x07 \x01(\tR\nexternalId\x12(\n\x10journal_entry_id\x18\x08 \x01(\tR\x0ejournalEntryId\x12(\n\x10create_time_unix\x18\t \x01(\x03R\x0ecreateTimeUnix\x12(\n\x10update_time_unix\x18\n \x01(\x03R\x0eupdateTimeUnix\x12\x16\n\x06origin\x18d \x01(\tR\x06origin\x12\'\n\x0ffailure_message\x18e \x01(\tR\x0efailureMessage\x12\x1b\n\tfee_minor\x18f \x01(\x03R\x08feeMinor\x12!\n\x0cfee_currency\x18g \x01(\tR\x0bfeeCurrency\x12%\n\x0erefunded_minor\x18h \x01(\x03R\rrefundedMinor\x12\x1d\n\nhosted_url\x18i \x01(\tR\thostedUrlB<Z:github.com/wallet-service/wallet/gen/go/wallet/v1;walletv1b\x06proto3',
     [],
     {
         "TopUp": TopUp,

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from protobuf import DescFile
 
 
-_UsageRowFields: TypeAlias = Literal["bucket_start_unix", "project_name", "meter", "datacenter_name", "resource_name", "quantity", "unit", "cost_minor", "currency", "category", "cost_minor_decimal"]
+_UsageRowFields: TypeAlias = Literal["bucket_start_unix", "project_name", "meter", "datacenter_name", "resource_name", "quantity", "unit", "cost_minor", "currency", "category", "cost_minor_decimal", "discount_minor_decimal"]
 
 class UsageRow(Message[_UsageRowFields]):
     """
@@ -96,9 +96,15 @@ class UsageRow(Message[_UsageRowFields]):
             ```proto
             string cost_minor_decimal = 101;
             ```
+        discount_minor_decimal:
+            Discount of promotions that the cost already leaves out, as decimal text in minor units. "0" when there is none.
+
+            ```proto
+            string discount_minor_decimal = 102;
+            ```
     """
 
-    __slots__ = ("bucket_start_unix", "project_name", "meter", "datacenter_name", "resource_name", "quantity", "unit", "cost_minor", "currency", "category", "cost_minor_decimal")
+    __slots__ = ("bucket_start_unix", "project_name", "meter", "datacenter_name", "resource_name", "quantity", "unit", "cost_minor", "currency", "category", "cost_minor_decimal", "discount_minor_decimal")
 
     if TYPE_CHECKING:
 
@@ -116,6 +122,7 @@ class UsageRow(Message[_UsageRowFields]):
             currency: str = "",
             category: str = "",
             cost_minor_decimal: str = "",
+            discount_minor_decimal: str = "",
         ) -> None:
             pass
 
@@ -130,6 +137,7 @@ class UsageRow(Message[_UsageRowFields]):
         currency: str
         category: str
         cost_minor_decimal: str
+        discount_minor_decimal: str
 
 class UsageGroupBy(Enum):
     """
@@ -187,7 +195,7 @@ class UsageGroupBy(Enum):
 
 
 _DESC = file_desc(
-    b'\n\x15wallet/v1/usage.proto\x12\twallet.v1"\xf2\x02\n\x08UsageRow\x12*\n\x11bucket_start_unix\x18\x01 \x01(\x03R\x0fbucketStartUnix\x12!\n\x0cproject_name\x18\x02 \x01(\tR\x0bprojectName\x12\x14\n\x05meter\x18\x03 \x01(\tR\x05meter\x12\'\n\x0fdatacenter_name\x18\x04 \x01(\tR\x0edatacenterName\x12#\n\rresource_name\x18\x05 \x01(\tR\x0cresourceName\x12\x1a\n\x08quantity\x18\x06 \x01(\tR\x08quantity\x12\x12\n\x04unit\x18\x07 \x01(\tR\x04unit\x12\x1d\n\ncost_minor\x18\x08 \x01(\x03R\tcostMinor\x12\x1a\n\x08currency\x18\t \x01(\tR\x08currency\x12\x1a\n\x08category\x18d \x01(\tR\x08category\x12,\n\x12cost_minor_decimal\x18e \x01(\tR\x10costMinorDecimal*\xbd\x01\n\x0cUsageGroupBy\x12\x1e\n\x1aUSAGE_GROUP_BY_UNSPECIFIED\x10\x00\x12\x1b\n\x17USAGE_GROUP_BY_CATEGORY\x10\x01\x12\x1b\n\x17USAGE_GROUP_BY_RESOURCE\x10\x02\x12\x1d\n\x19USAGE_GROUP_BY_DATACENTER\x10\x03\x12\x1a\n\x16USAGE_GROUP_BY_PROJECT\x10\x04\x12\x18\n\x14USAGE_GROUP_BY_METER\x10\x05B<Z:github.com/wallet-service/wallet/gen/go/wallet/v1;walletv1b\x06proto3',
+    b'\n\x15wallet/v1/usage.proto\x12\twallet.v1"\xa8\x03\n\x08UsageRow\x12*\n\x11bucket_start_unix\x18\x01 \x01(\x03R\x0fbucketStartUnix\x12!\n\x0cproject_name\x18\x02 \x01(\tR\x0bprojectName\x12\x14\n\x05meter\x18\x03 \x01(\tR\x05meter\x12\'\n\x0fdatacenter_name\x18\x04 \x01(\tR\x0edatacenterName\x12#\n\rresource_name\x18\x05 \x01(\tR\x0cresourceName\x12\x1a\n\x08quantity\x18\x06 \x01(\tR\x08quantity\x12\x12\n\x04unit\x18\x07 \x01(\tR\x04unit\x12\x1d\n\ncost_minor\x18\x08 \x01(\x03R\tcostMinor\x12\x1a\n\x08currency\x18\t \x01(\tR\x08currency\x12\x1a\n\x08category\x18d \x01(\tR\x08category\x12,\n\x12cost_minor_decimal\x18e \x01(\tR\x10costMinorDecimal\x124\n\x16discount_minor_decimal\x18f \x01(\tR\x14discountMinorDecimal*\xbd\x01\n\x0cUsageGroupBy\x12\x1e\n\x1aUSAGE_GROUP_BY_UNSPECIFIED\x10\x00\x12\x1b\n\x17USAGE_GROUP_BY_CATEGORY\x10\x01\x12\x1b\n\x17USAGE_GROUP_BY_RESOURCE\x10\x02\x12\x1d\n\x19USAGE_GROUP_BY_DATACENTER\x10\x03\x12\x1a\n\x16USAGE_GROUP_BY_PROJECT\x10\x04\x12\x18\n\x14USAGE_GROUP_BY_METER\x10\x05B<Z:github.com/wallet-service/wallet/gen/go/wallet/v1;walletv1b\x06proto3',
     [],
     {
         "UsageRow": UsageRow,

@@ -91,7 +91,7 @@ class WalletAlertConfig(Message[_WalletAlertConfigFields]):
         last_days_fired_at_unix: int
         currency: str
 
-_AutoRechargeConfigFields: TypeAlias = Literal["wallet_name", "enabled", "threshold_minor", "amount_minor", "payment_method_name", "currency", "last_auto_recharge_at_unix"]
+_AutoRechargeConfigFields: TypeAlias = Literal["wallet_name", "enabled", "threshold_minor", "amount_minor", "payment_method_name", "currency", "last_auto_recharge_at_unix", "disabled_reason", "last_error", "last_failed_at_unix", "next_attempt_at_unix", "daily_cap_minor", "monthly_cap_minor", "close_gap_max_minor", "cooldown_seconds", "consented_at_unix", "mandate_text", "pending_top_up_name"]
 
 class AutoRechargeConfig(Message[_AutoRechargeConfigFields]):
     """
@@ -144,9 +144,77 @@ class AutoRechargeConfig(Message[_AutoRechargeConfigFields]):
             ```proto
             int64 last_auto_recharge_at_unix = 7;
             ```
+        disabled_reason:
+            Why the service turned recharging off: a value like `card_declined`, `authentication_required`, `dispute`,
+            `fraud_warning`. Empty when it did not. Enabling again clears it.
+
+            ```proto
+            string disabled_reason = 100;
+            ```
+        last_error:
+            What went wrong last, for people. Empty when nothing did since recharging was enabled.
+
+            ```proto
+            string last_error = 101;
+            ```
+        last_failed_at_unix:
+            When a recharge last failed, in Unix seconds. 0 when none did since recharging was enabled.
+
+            ```proto
+            int64 last_failed_at_unix = 102;
+            ```
+        next_attempt_at_unix:
+            When the next attempt is made after a failure, in Unix seconds. 0 when none is planned.
+
+            ```proto
+            int64 next_attempt_at_unix = 103;
+            ```
+        daily_cap_minor:
+            Most that recharges may add in a UTC day, in minor units. 0 when it was never configured.
+
+            ```proto
+            int64 daily_cap_minor = 104;
+            ```
+        monthly_cap_minor:
+            Most that recharges may add in a UTC month, in minor units. 0 when it was never configured.
+
+            ```proto
+            int64 monthly_cap_minor = 105;
+            ```
+        close_gap_max_minor:
+            Most that one charge may be when `amount_minor` does not close the gap to the threshold. 0: every charge is
+            `amount_minor`.
+
+            ```proto
+            int64 close_gap_max_minor = 106;
+            ```
+        cooldown_seconds:
+            Time from one recharge to the next at least, in seconds. 0 when it was never configured.
+
+            ```proto
+            int32 cooldown_seconds = 107;
+            ```
+        consented_at_unix:
+            When consent was given, in Unix seconds. 0 when recharging was never enabled.
+
+            ```proto
+            int64 consented_at_unix = 108;
+            ```
+        mandate_text:
+            What was agreed to. Empty when recharging was never enabled.
+
+            ```proto
+            string mandate_text = 109;
+            ```
+        pending_top_up_name:
+            The top-up that is under way, or waits to be confirmed by the customer (see ConfirmTopUp). Empty when there is none.
+
+            ```proto
+            string pending_top_up_name = 110;
+            ```
     """
 
-    __slots__ = ("wallet_name", "enabled", "threshold_minor", "amount_minor", "payment_method_name", "currency", "last_auto_recharge_at_unix")
+    __slots__ = ("wallet_name", "enabled", "threshold_minor", "amount_minor", "payment_method_name", "currency", "last_auto_recharge_at_unix", "disabled_reason", "last_error", "last_failed_at_unix", "next_attempt_at_unix", "daily_cap_minor", "monthly_cap_minor", "close_gap_max_minor", "cooldown_seconds", "consented_at_unix", "mandate_text", "pending_top_up_name")
 
     if TYPE_CHECKING:
 
@@ -160,6 +228,17 @@ class AutoRechargeConfig(Message[_AutoRechargeConfigFields]):
             payment_method_name: str = "",
             currency: str = "",
             last_auto_recharge_at_unix: int = 0,
+            disabled_reason: str = "",
+            last_error: str = "",
+            last_failed_at_unix: int = 0,
+            next_attempt_at_unix: int = 0,
+            daily_cap_minor: int = 0,
+            monthly_cap_minor: int = 0,
+            close_gap_max_minor: int = 0,
+            cooldown_seconds: int = 0,
+            consented_at_unix: int = 0,
+            mandate_text: str = "",
+            pending_top_up_name: str = "",
         ) -> None:
             pass
 
@@ -170,10 +249,21 @@ class AutoRechargeConfig(Message[_AutoRechargeConfigFields]):
         payment_method_name: str
         currency: str
         last_auto_recharge_at_unix: int
+        disabled_reason: str
+        last_error: str
+        last_failed_at_unix: int
+        next_attempt_at_unix: int
+        daily_cap_minor: int
+        monthly_cap_minor: int
+        close_gap_max_minor: int
+        cooldown_seconds: int
+        consented_at_unix: int
+        mandate_text: str
+        pending_top_up_name: str
 
 
 _DESC = file_desc(
-    b'\n\x1dwallet/v1/wallet_config.proto\x12\twallet.v1"\xa4\x02\n\x11WalletAlertConfig\x12\x1f\n\x0bwallet_name\x18\x01 \x01(\tR\nwalletName\x12.\n\x13balance_alert_minor\x18\x02 \x01(\x03R\x11balanceAlertMinor\x120\n\x14days_remaining_alert\x18\x03 \x01(\x05R\x12daysRemainingAlert\x12:\n\x1alast_balance_fired_at_unix\x18\x04 \x01(\x03R\x16lastBalanceFiredAtUnix\x124\n\x17last_days_fired_at_unix\x18\x05 \x01(\x03R\x13lastDaysFiredAtUnix\x12\x1a\n\x08currency\x18\x06 \x01(\tR\x08currency"\xa3\x02\n\x12AutoRechargeConfig\x12\x1f\n\x0bwallet_name\x18\x01 \x01(\tR\nwalletName\x12\x18\n\x07enabled\x18\x02 \x01(\x08R\x07enabled\x12\'\n\x0fthreshold_minor\x18\x03 \x01(\x03R\x0ethresholdMinor\x12!\n\x0camount_minor\x18\x04 \x01(\x03R\x0bamountMinor\x12.\n\x13payment_method_name\x18\x05 \x01(\tR\x11paymentMethodName\x12\x1a\n\x08currency\x18\x06 \x01(\tR\x08currency\x12:\n\x1alast_auto_recharge_at_unix\x18\x07 \x01(\x03R\x16lastAutoRechargeAtUnixB<Z:github.com/wallet-service/wallet/gen/go/wallet/v1;walletv1b\x06proto3',
+    b'\n\x1dwallet/v1/wallet_config.proto\x12\twallet.v1"\xa4\x02\n\x11WalletAlertConfig\x12\x1f\n\x0bwallet_name\x18\x01 \x01(\tR\nwalletName\x12.\n\x13balance_alert_minor\x18\x02 \x01(\x03R\x11balanceAlertMinor\x120\n\x14days_remaining_alert\x18\x03 \x01(\x05R\x12daysRemainingAlert\x12:\n\x1alast_balance_fired_at_unix\x18\x04 \x01(\x03R\x16lastBalanceFiredAtUnix\x124\n\x17last_days_fired_at_unix\x18\x05 \x01(\x03R\x13lastDaysFiredAtUnix\x12\x1a\n\x08currency\x18\x06 \x01(\tR\x08currency"\xf7\x05\n\x12AutoRechargeConfig\x12\x1f\n\x0bwallet_name\x18\x01 \x01(\tR\nwalletName\x12\x18\n\x07enabled\x18\x02 \x01(\x08R\x07enabled\x12\'\n\x0fthreshold_minor\x18\x03 \x01(\x03R\x0ethresholdMinor\x12!\n\x0camount_minor\x18\x04 \x01(\x03R\x0bamountMinor\x12.\n\x13payment_method_name\x18\x05 \x01(\tR\x11paymentMethodName\x12\x1a\n\x08currency\x18\x06 \x01(\tR\x08currency\x12:\n\x1alast_auto_recharge_at_unix\x18\x07 \x01(\x03R\x16lastAutoRechargeAtUnix\x12\'\n\x0fdisabled_reason\x18d \x01(\tR\x0edisabledReason\x12\x1d\n\nlast_error\x18e \x01(\tR\tlastError\x12-\n\x13last_failed_at_unix\x18f \x01(\x03R\x10lastFailedAtUnix\x12/\n\x14next_attempt_at_unix\x18g \x01(\x03R\x11nextAttemptAtUnix\x12&\n\x0fdaily_cap_minor\x18h \x01(\x03R\rdailyCapMinor\x12*\n\x11monthly_cap_minor\x18i \x01(\x03R\x0fmonthlyCapMinor\x12-\n\x13close_gap_max_minor\x18j \x01(\x03R\x10closeGapMaxMinor\x12)\n\x10cooldown_seconds\x18k \x01(\x05R\x0fcooldownSeconds\x12*\n\x11consented_at_unix\x18l \x01(\x03R\x0fconsentedAtUnix\x12!\n\x0cmandate_text\x18m \x01(\tR\x0bmandateText\x12-\n\x13pending_top_up_name\x18n \x01(\tR\x10pendingTopUpNameB<Z:github.com/wallet-service/wallet/gen/go/wallet/v1;walletv1b\x06proto3',
     [],
     {
         "WalletAlertConfig": WalletAlertConfig,

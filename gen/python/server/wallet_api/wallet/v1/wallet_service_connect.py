@@ -19,7 +19,9 @@ from connectrpc.server import ConnectASGIApplication, ConnectWSGIApplication, DE
 from protobuf import DescService
 
 from . import wallet_service_pb
-from .wallet_service_pb import AttachPaymentMethodRequest, AttachPaymentMethodResponse, ConfigureAutoRechargeRequest, ConfigureAutoRechargeResponse, ConfigureWalletAlertsRequest, ConfigureWalletAlertsResponse, CreateCardSetupIntentRequest, CreateCardSetupIntentResponse, CreateCoinbaseTopUpCheckoutRequest, CreateCoinbaseTopUpCheckoutResponse, CreateStripeTopUpIntentRequest, CreateStripeTopUpIntentResponse, DetachPaymentMethodRequest, DetachPaymentMethodResponse, DownloadInvoicePDFRequest, DownloadInvoicePDFResponse, ExportUsageRequest, ExportUsageResponse, GetActivePromotionRequest, GetActivePromotionResponse, GetAutoRechargeConfigRequest, GetAutoRechargeConfigResponse, GetBillingAccountRequest, GetBillingAccountResponse, GetCostForecastRequest, GetCostForecastResponse, GetInvoiceRequest, GetInvoiceResponse, GetTopUpRequest, GetTopUpResponse, GetWalletAlertsRequest, GetWalletAlertsResponse, GetWalletBalanceRequest, GetWalletBalanceResponse, GetWalletRequest, GetWalletResponse, ListBillingAccountsRequest, ListBillingAccountsResponse, ListInvoicesRequest, ListInvoicesResponse, ListPaymentMethodsRequest, ListPaymentMethodsResponse, ListPublicMeterRatesRequest, ListPublicMeterRatesResponse, ListTopUpsRequest, ListTopUpsResponse, QueryUsageRequest, QueryUsageResponse, RedeemPromotionCodeRequest, RedeemPromotionCodeResponse, SetDefaultPaymentMethodRequest, SetDefaultPaymentMethodResponse
+from .activity_pb import ListActivityRequest, ListActivityResponse
+from .spending_pb import AuthorizeSpendRequest, AuthorizeSpendResponse, DeleteSpendingLimitRequest, DeleteSpendingLimitResponse, GetSpendingLimitRequest, GetSpendingLimitResponse, SetSpendingLimitRequest, SetSpendingLimitResponse
+from .wallet_service_pb import AttachPaymentMethodRequest, AttachPaymentMethodResponse, ConfigureAutoRechargeRequest, ConfigureAutoRechargeResponse, ConfigureWalletAlertsRequest, ConfigureWalletAlertsResponse, ConfirmTopUpRequest, ConfirmTopUpResponse, CreateCardSetupIntentRequest, CreateCardSetupIntentResponse, CreateCoinbaseTopUpCheckoutRequest, CreateCoinbaseTopUpCheckoutResponse, CreateStripeTopUpIntentRequest, CreateStripeTopUpIntentResponse, DeleteAutoRechargeRequest, DeleteAutoRechargeResponse, DetachPaymentMethodRequest, DetachPaymentMethodResponse, DownloadInvoicePDFRequest, DownloadInvoicePDFResponse, ExportUsageRequest, ExportUsageResponse, GetActivePromotionRequest, GetActivePromotionResponse, GetAutoRechargeConfigRequest, GetAutoRechargeConfigResponse, GetBillingAccountRequest, GetBillingAccountResponse, GetCostForecastRequest, GetCostForecastResponse, GetInvoicePreviewRequest, GetInvoicePreviewResponse, GetInvoiceRequest, GetInvoiceResponse, GetTopUpRequest, GetTopUpResponse, GetWalletAlertsRequest, GetWalletAlertsResponse, GetWalletBalanceRequest, GetWalletBalanceResponse, GetWalletRequest, GetWalletResponse, ListBillingAccountsRequest, ListBillingAccountsResponse, ListInvoicesRequest, ListInvoicesResponse, ListPaymentMethodsRequest, ListPaymentMethodsResponse, ListPublicMeterRatesRequest, ListPublicMeterRatesResponse, ListTopUpsRequest, ListTopUpsResponse, QueryUsageRequest, QueryUsageResponse, RedeemPromotionCodeRequest, RedeemPromotionCodeResponse, SetDefaultPaymentMethodRequest, SetDefaultPaymentMethodResponse
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Iterable, Mapping
@@ -191,6 +193,55 @@ class WalletService(Protocol):
     async def get_active_promotion(self, request: GetActivePromotionRequest, ctx: RequestContext[GetActivePromotionRequest, GetActivePromotionResponse], /) -> GetActivePromotionResponse:
         """
         Returns the promotion in effect, if there is one.
+        """
+        raise ConnectError(Code.UNIMPLEMENTED, 'Not implemented')
+
+    async def delete_auto_recharge(self, request: DeleteAutoRechargeRequest, ctx: RequestContext[DeleteAutoRechargeRequest, DeleteAutoRechargeResponse], /) -> DeleteAutoRechargeResponse:
+        """
+        Removes the automatic recharging of a wallet with its settings; what was charged stays. Added to the contract, like
+        all that follow.
+        """
+        raise ConnectError(Code.UNIMPLEMENTED, 'Not implemented')
+
+    async def confirm_top_up(self, request: ConfirmTopUpRequest, ctx: RequestContext[ConfirmTopUpRequest, ConfirmTopUpResponse], /) -> ConfirmTopUpResponse:
+        """
+        Returns the secret with which the customer confirms a card top-up that waits for authentication.
+        """
+        raise ConnectError(Code.UNIMPLEMENTED, 'Not implemented')
+
+    async def get_spending_limit(self, request: GetSpendingLimitRequest, ctx: RequestContext[GetSpendingLimitRequest, GetSpendingLimitResponse], /) -> GetSpendingLimitResponse:
+        """
+        Returns the spending limit of a wallet, and how much of it is used.
+        """
+        raise ConnectError(Code.UNIMPLEMENTED, 'Not implemented')
+
+    async def set_spending_limit(self, request: SetSpendingLimitRequest, ctx: RequestContext[SetSpendingLimitRequest, SetSpendingLimitResponse], /) -> SetSpendingLimitResponse:
+        """
+        Sets the spending limit of a wallet, in place of the one it has.
+        """
+        raise ConnectError(Code.UNIMPLEMENTED, 'Not implemented')
+
+    async def delete_spending_limit(self, request: DeleteSpendingLimitRequest, ctx: RequestContext[DeleteSpendingLimitRequest, DeleteSpendingLimitResponse], /) -> DeleteSpendingLimitResponse:
+        """
+        Removes the spending limit of a wallet; without one nothing happens.
+        """
+        raise ConnectError(Code.UNIMPLEMENTED, 'Not implemented')
+
+    async def authorize_spend(self, request: AuthorizeSpendRequest, ctx: RequestContext[AuthorizeSpendRequest, AuthorizeSpendResponse], /) -> AuthorizeSpendResponse:
+        """
+        Answers whether an amount, or a quantity of a meter, may be spent now. Changes nothing and sets nothing aside.
+        """
+        raise ConnectError(Code.UNIMPLEMENTED, 'Not implemented')
+
+    async def get_invoice_preview(self, request: GetInvoicePreviewRequest, ctx: RequestContext[GetInvoicePreviewRequest, GetInvoicePreviewResponse], /) -> GetInvoicePreviewResponse:
+        """
+        Returns the statement of the open month as it stands now. Changes nothing.
+        """
+        raise ConnectError(Code.UNIMPLEMENTED, 'Not implemented')
+
+    async def list_activity(self, request: ListActivityRequest, ctx: RequestContext[ListActivityRequest, ListActivityResponse], /) -> ListActivityResponse:
+        """
+        Lists what happened to a wallet in the last 60 days, newest first.
         """
         raise ConnectError(Code.UNIMPLEMENTED, 'Not implemented')
 
@@ -497,6 +548,94 @@ class WalletServiceASGIApplication(ConnectASGIApplication[WalletService]):
                         stream_type=StreamType.UNARY,
                     ),
                     function=svc.get_active_promotion,
+                ),
+                "/wallet.v1.WalletService/DeleteAutoRecharge": Endpoint.unary(
+                    method=MethodInfo(
+                        name="DeleteAutoRecharge",
+                        service_name="wallet.v1.WalletService",
+                        input=DeleteAutoRechargeRequest,
+                        output=DeleteAutoRechargeResponse,
+                        idempotency_level=IdempotencyLevel.IDEMPOTENT,
+                        stream_type=StreamType.UNARY,
+                    ),
+                    function=svc.delete_auto_recharge,
+                ),
+                "/wallet.v1.WalletService/ConfirmTopUp": Endpoint.unary(
+                    method=MethodInfo(
+                        name="ConfirmTopUp",
+                        service_name="wallet.v1.WalletService",
+                        input=ConfirmTopUpRequest,
+                        output=ConfirmTopUpResponse,
+                        idempotency_level=IdempotencyLevel.IDEMPOTENT,
+                        stream_type=StreamType.UNARY,
+                    ),
+                    function=svc.confirm_top_up,
+                ),
+                "/wallet.v1.WalletService/GetSpendingLimit": Endpoint.unary(
+                    method=MethodInfo(
+                        name="GetSpendingLimit",
+                        service_name="wallet.v1.WalletService",
+                        input=GetSpendingLimitRequest,
+                        output=GetSpendingLimitResponse,
+                        idempotency_level=IdempotencyLevel.NO_SIDE_EFFECTS,
+                        stream_type=StreamType.UNARY,
+                    ),
+                    function=svc.get_spending_limit,
+                ),
+                "/wallet.v1.WalletService/SetSpendingLimit": Endpoint.unary(
+                    method=MethodInfo(
+                        name="SetSpendingLimit",
+                        service_name="wallet.v1.WalletService",
+                        input=SetSpendingLimitRequest,
+                        output=SetSpendingLimitResponse,
+                        idempotency_level=IdempotencyLevel.IDEMPOTENT,
+                        stream_type=StreamType.UNARY,
+                    ),
+                    function=svc.set_spending_limit,
+                ),
+                "/wallet.v1.WalletService/DeleteSpendingLimit": Endpoint.unary(
+                    method=MethodInfo(
+                        name="DeleteSpendingLimit",
+                        service_name="wallet.v1.WalletService",
+                        input=DeleteSpendingLimitRequest,
+                        output=DeleteSpendingLimitResponse,
+                        idempotency_level=IdempotencyLevel.IDEMPOTENT,
+                        stream_type=StreamType.UNARY,
+                    ),
+                    function=svc.delete_spending_limit,
+                ),
+                "/wallet.v1.WalletService/AuthorizeSpend": Endpoint.unary(
+                    method=MethodInfo(
+                        name="AuthorizeSpend",
+                        service_name="wallet.v1.WalletService",
+                        input=AuthorizeSpendRequest,
+                        output=AuthorizeSpendResponse,
+                        idempotency_level=IdempotencyLevel.NO_SIDE_EFFECTS,
+                        stream_type=StreamType.UNARY,
+                    ),
+                    function=svc.authorize_spend,
+                ),
+                "/wallet.v1.WalletService/GetInvoicePreview": Endpoint.unary(
+                    method=MethodInfo(
+                        name="GetInvoicePreview",
+                        service_name="wallet.v1.WalletService",
+                        input=GetInvoicePreviewRequest,
+                        output=GetInvoicePreviewResponse,
+                        idempotency_level=IdempotencyLevel.NO_SIDE_EFFECTS,
+                        stream_type=StreamType.UNARY,
+                    ),
+                    function=svc.get_invoice_preview,
+                ),
+                "/wallet.v1.WalletService/ListActivity": Endpoint.unary(
+                    method=MethodInfo(
+                        name="ListActivity",
+                        service_name="wallet.v1.WalletService",
+                        input=ListActivityRequest,
+                        output=ListActivityResponse,
+                        idempotency_level=IdempotencyLevel.NO_SIDE_EFFECTS,
+                        stream_type=StreamType.UNARY,
+                    ),
+                    function=svc.list_activity,
                 ),
             },
             interceptors=interceptors,
@@ -1147,6 +1286,199 @@ class WalletServiceClient(ConnectClient):
             timeout_ms=timeout_ms,
             use_get=use_get,
         )
+    async def delete_auto_recharge(
+        self,
+        request: DeleteAutoRechargeRequest,
+        *,
+        headers: Headers | Mapping[str, str] | None = None, 
+        timeout_ms: int | None = None,
+    ) -> DeleteAutoRechargeResponse:
+        """
+        Removes the automatic recharging of a wallet with its settings; what was charged stays. Added to the contract, like
+        all that follow.
+        """
+        return await self.execute_unary(
+            request=request,
+            method=MethodInfo(
+                name="DeleteAutoRecharge",
+                service_name="wallet.v1.WalletService",
+                input=DeleteAutoRechargeRequest,
+                output=DeleteAutoRechargeResponse,
+                idempotency_level=IdempotencyLevel.IDEMPOTENT,
+                stream_type=StreamType.UNARY,
+            ),
+            headers=headers,
+            timeout_ms=timeout_ms,
+        )
+    async def confirm_top_up(
+        self,
+        request: ConfirmTopUpRequest,
+        *,
+        headers: Headers | Mapping[str, str] | None = None, 
+        timeout_ms: int | None = None,
+    ) -> ConfirmTopUpResponse:
+        """
+        Returns the secret with which the customer confirms a card top-up that waits for authentication.
+        """
+        return await self.execute_unary(
+            request=request,
+            method=MethodInfo(
+                name="ConfirmTopUp",
+                service_name="wallet.v1.WalletService",
+                input=ConfirmTopUpRequest,
+                output=ConfirmTopUpResponse,
+                idempotency_level=IdempotencyLevel.IDEMPOTENT,
+                stream_type=StreamType.UNARY,
+            ),
+            headers=headers,
+            timeout_ms=timeout_ms,
+        )
+    async def get_spending_limit(
+        self,
+        request: GetSpendingLimitRequest,
+        *,
+        headers: Headers | Mapping[str, str] | None = None, 
+        timeout_ms: int | None = None,
+        use_get: bool = False,
+    ) -> GetSpendingLimitResponse:
+        """
+        Returns the spending limit of a wallet, and how much of it is used.
+        """
+        return await self.execute_unary(
+            request=request,
+            method=MethodInfo(
+                name="GetSpendingLimit",
+                service_name="wallet.v1.WalletService",
+                input=GetSpendingLimitRequest,
+                output=GetSpendingLimitResponse,
+                idempotency_level=IdempotencyLevel.NO_SIDE_EFFECTS,
+                stream_type=StreamType.UNARY,
+            ),
+            headers=headers,
+            timeout_ms=timeout_ms,
+            use_get=use_get,
+        )
+    async def set_spending_limit(
+        self,
+        request: SetSpendingLimitRequest,
+        *,
+        headers: Headers | Mapping[str, str] | None = None, 
+        timeout_ms: int | None = None,
+    ) -> SetSpendingLimitResponse:
+        """
+        Sets the spending limit of a wallet, in place of the one it has.
+        """
+        return await self.execute_unary(
+            request=request,
+            method=MethodInfo(
+                name="SetSpendingLimit",
+                service_name="wallet.v1.WalletService",
+                input=SetSpendingLimitRequest,
+                output=SetSpendingLimitResponse,
+                idempotency_level=IdempotencyLevel.IDEMPOTENT,
+                stream_type=StreamType.UNARY,
+            ),
+            headers=headers,
+            timeout_ms=timeout_ms,
+        )
+    async def delete_spending_limit(
+        self,
+        request: DeleteSpendingLimitRequest,
+        *,
+        headers: Headers | Mapping[str, str] | None = None, 
+        timeout_ms: int | None = None,
+    ) -> DeleteSpendingLimitResponse:
+        """
+        Removes the spending limit of a wallet; without one nothing happens.
+        """
+        return await self.execute_unary(
+            request=request,
+            method=MethodInfo(
+                name="DeleteSpendingLimit",
+                service_name="wallet.v1.WalletService",
+                input=DeleteSpendingLimitRequest,
+                output=DeleteSpendingLimitResponse,
+                idempotency_level=IdempotencyLevel.IDEMPOTENT,
+                stream_type=StreamType.UNARY,
+            ),
+            headers=headers,
+            timeout_ms=timeout_ms,
+        )
+    async def authorize_spend(
+        self,
+        request: AuthorizeSpendRequest,
+        *,
+        headers: Headers | Mapping[str, str] | None = None, 
+        timeout_ms: int | None = None,
+        use_get: bool = False,
+    ) -> AuthorizeSpendResponse:
+        """
+        Answers whether an amount, or a quantity of a meter, may be spent now. Changes nothing and sets nothing aside.
+        """
+        return await self.execute_unary(
+            request=request,
+            method=MethodInfo(
+                name="AuthorizeSpend",
+                service_name="wallet.v1.WalletService",
+                input=AuthorizeSpendRequest,
+                output=AuthorizeSpendResponse,
+                idempotency_level=IdempotencyLevel.NO_SIDE_EFFECTS,
+                stream_type=StreamType.UNARY,
+            ),
+            headers=headers,
+            timeout_ms=timeout_ms,
+            use_get=use_get,
+        )
+    async def get_invoice_preview(
+        self,
+        request: GetInvoicePreviewRequest,
+        *,
+        headers: Headers | Mapping[str, str] | None = None, 
+        timeout_ms: int | None = None,
+        use_get: bool = False,
+    ) -> GetInvoicePreviewResponse:
+        """
+        Returns the statement of the open month as it stands now. Changes nothing.
+        """
+        return await self.execute_unary(
+            request=request,
+            method=MethodInfo(
+                name="GetInvoicePreview",
+                service_name="wallet.v1.WalletService",
+                input=GetInvoicePreviewRequest,
+                output=GetInvoicePreviewResponse,
+                idempotency_level=IdempotencyLevel.NO_SIDE_EFFECTS,
+                stream_type=StreamType.UNARY,
+            ),
+            headers=headers,
+            timeout_ms=timeout_ms,
+            use_get=use_get,
+        )
+    async def list_activity(
+        self,
+        request: ListActivityRequest,
+        *,
+        headers: Headers | Mapping[str, str] | None = None, 
+        timeout_ms: int | None = None,
+        use_get: bool = False,
+    ) -> ListActivityResponse:
+        """
+        Lists what happened to a wallet in the last 60 days, newest first.
+        """
+        return await self.execute_unary(
+            request=request,
+            method=MethodInfo(
+                name="ListActivity",
+                service_name="wallet.v1.WalletService",
+                input=ListActivityRequest,
+                output=ListActivityResponse,
+                idempotency_level=IdempotencyLevel.NO_SIDE_EFFECTS,
+                stream_type=StreamType.UNARY,
+            ),
+            headers=headers,
+            timeout_ms=timeout_ms,
+            use_get=use_get,
+        )
 
 class WalletServiceSync(Protocol):
     """
@@ -1309,6 +1641,55 @@ class WalletServiceSync(Protocol):
     def get_active_promotion(self, request: GetActivePromotionRequest, ctx: RequestContext[GetActivePromotionRequest, GetActivePromotionResponse], /) -> GetActivePromotionResponse:
         """
         Returns the promotion in effect, if there is one.
+        """
+        raise ConnectError(Code.UNIMPLEMENTED, 'Not implemented')
+
+    def delete_auto_recharge(self, request: DeleteAutoRechargeRequest, ctx: RequestContext[DeleteAutoRechargeRequest, DeleteAutoRechargeResponse], /) -> DeleteAutoRechargeResponse:
+        """
+        Removes the automatic recharging of a wallet with its settings; what was charged stays. Added to the contract, like
+        all that follow.
+        """
+        raise ConnectError(Code.UNIMPLEMENTED, 'Not implemented')
+
+    def confirm_top_up(self, request: ConfirmTopUpRequest, ctx: RequestContext[ConfirmTopUpRequest, ConfirmTopUpResponse], /) -> ConfirmTopUpResponse:
+        """
+        Returns the secret with which the customer confirms a card top-up that waits for authentication.
+        """
+        raise ConnectError(Code.UNIMPLEMENTED, 'Not implemented')
+
+    def get_spending_limit(self, request: GetSpendingLimitRequest, ctx: RequestContext[GetSpendingLimitRequest, GetSpendingLimitResponse], /) -> GetSpendingLimitResponse:
+        """
+        Returns the spending limit of a wallet, and how much of it is used.
+        """
+        raise ConnectError(Code.UNIMPLEMENTED, 'Not implemented')
+
+    def set_spending_limit(self, request: SetSpendingLimitRequest, ctx: RequestContext[SetSpendingLimitRequest, SetSpendingLimitResponse], /) -> SetSpendingLimitResponse:
+        """
+        Sets the spending limit of a wallet, in place of the one it has.
+        """
+        raise ConnectError(Code.UNIMPLEMENTED, 'Not implemented')
+
+    def delete_spending_limit(self, request: DeleteSpendingLimitRequest, ctx: RequestContext[DeleteSpendingLimitRequest, DeleteSpendingLimitResponse], /) -> DeleteSpendingLimitResponse:
+        """
+        Removes the spending limit of a wallet; without one nothing happens.
+        """
+        raise ConnectError(Code.UNIMPLEMENTED, 'Not implemented')
+
+    def authorize_spend(self, request: AuthorizeSpendRequest, ctx: RequestContext[AuthorizeSpendRequest, AuthorizeSpendResponse], /) -> AuthorizeSpendResponse:
+        """
+        Answers whether an amount, or a quantity of a meter, may be spent now. Changes nothing and sets nothing aside.
+        """
+        raise ConnectError(Code.UNIMPLEMENTED, 'Not implemented')
+
+    def get_invoice_preview(self, request: GetInvoicePreviewRequest, ctx: RequestContext[GetInvoicePreviewRequest, GetInvoicePreviewResponse], /) -> GetInvoicePreviewResponse:
+        """
+        Returns the statement of the open month as it stands now. Changes nothing.
+        """
+        raise ConnectError(Code.UNIMPLEMENTED, 'Not implemented')
+
+    def list_activity(self, request: ListActivityRequest, ctx: RequestContext[ListActivityRequest, ListActivityResponse], /) -> ListActivityResponse:
+        """
+        Lists what happened to a wallet in the last 60 days, newest first.
         """
         raise ConnectError(Code.UNIMPLEMENTED, 'Not implemented')
 
@@ -1613,6 +1994,94 @@ class WalletServiceWSGIApplication(ConnectWSGIApplication):
                         stream_type=StreamType.UNARY,
                     ),
                     function=service.get_active_promotion,
+                ),
+                "/wallet.v1.WalletService/DeleteAutoRecharge": EndpointSync.unary(
+                    method=MethodInfo(
+                        name="DeleteAutoRecharge",
+                        service_name="wallet.v1.WalletService",
+                        input=DeleteAutoRechargeRequest,
+                        output=DeleteAutoRechargeResponse,
+                        idempotency_level=IdempotencyLevel.IDEMPOTENT,
+                        stream_type=StreamType.UNARY,
+                    ),
+                    function=service.delete_auto_recharge,
+                ),
+                "/wallet.v1.WalletService/ConfirmTopUp": EndpointSync.unary(
+                    method=MethodInfo(
+                        name="ConfirmTopUp",
+                        service_name="wallet.v1.WalletService",
+                        input=ConfirmTopUpRequest,
+                        output=ConfirmTopUpResponse,
+                        idempotency_level=IdempotencyLevel.IDEMPOTENT,
+                        stream_type=StreamType.UNARY,
+                    ),
+                    function=service.confirm_top_up,
+                ),
+                "/wallet.v1.WalletService/GetSpendingLimit": EndpointSync.unary(
+                    method=MethodInfo(
+                        name="GetSpendingLimit",
+                        service_name="wallet.v1.WalletService",
+                        input=GetSpendingLimitRequest,
+                        output=GetSpendingLimitResponse,
+                        idempotency_level=IdempotencyLevel.NO_SIDE_EFFECTS,
+                        stream_type=StreamType.UNARY,
+                    ),
+                    function=service.get_spending_limit,
+                ),
+                "/wallet.v1.WalletService/SetSpendingLimit": EndpointSync.unary(
+                    method=MethodInfo(
+                        name="SetSpendingLimit",
+                        service_name="wallet.v1.WalletService",
+                        input=SetSpendingLimitRequest,
+                        output=SetSpendingLimitResponse,
+                        idempotency_level=IdempotencyLevel.IDEMPOTENT,
+                        stream_type=StreamType.UNARY,
+                    ),
+                    function=service.set_spending_limit,
+                ),
+                "/wallet.v1.WalletService/DeleteSpendingLimit": EndpointSync.unary(
+                    method=MethodInfo(
+                        name="DeleteSpendingLimit",
+                        service_name="wallet.v1.WalletService",
+                        input=DeleteSpendingLimitRequest,
+                        output=DeleteSpendingLimitResponse,
+                        idempotency_level=IdempotencyLevel.IDEMPOTENT,
+                        stream_type=StreamType.UNARY,
+                    ),
+                    function=service.delete_spending_limit,
+                ),
+                "/wallet.v1.WalletService/AuthorizeSpend": EndpointSync.unary(
+                    method=MethodInfo(
+                        name="AuthorizeSpend",
+                        service_name="wallet.v1.WalletService",
+                        input=AuthorizeSpendRequest,
+                        output=AuthorizeSpendResponse,
+                        idempotency_level=IdempotencyLevel.NO_SIDE_EFFECTS,
+                        stream_type=StreamType.UNARY,
+                    ),
+                    function=service.authorize_spend,
+                ),
+                "/wallet.v1.WalletService/GetInvoicePreview": EndpointSync.unary(
+                    method=MethodInfo(
+                        name="GetInvoicePreview",
+                        service_name="wallet.v1.WalletService",
+                        input=GetInvoicePreviewRequest,
+                        output=GetInvoicePreviewResponse,
+                        idempotency_level=IdempotencyLevel.NO_SIDE_EFFECTS,
+                        stream_type=StreamType.UNARY,
+                    ),
+                    function=service.get_invoice_preview,
+                ),
+                "/wallet.v1.WalletService/ListActivity": EndpointSync.unary(
+                    method=MethodInfo(
+                        name="ListActivity",
+                        service_name="wallet.v1.WalletService",
+                        input=ListActivityRequest,
+                        output=ListActivityResponse,
+                        idempotency_level=IdempotencyLevel.NO_SIDE_EFFECTS,
+                        stream_type=StreamType.UNARY,
+                    ),
+                    function=service.list_activity,
                 ),
             },
             interceptors=interceptors,
@@ -2256,6 +2725,199 @@ class WalletServiceClientSync(ConnectClientSync):
                 service_name="wallet.v1.WalletService",
                 input=GetActivePromotionRequest,
                 output=GetActivePromotionResponse,
+                idempotency_level=IdempotencyLevel.NO_SIDE_EFFECTS,
+                stream_type=StreamType.UNARY,
+            ),
+            headers=headers,
+            timeout_ms=timeout_ms,
+            use_get=use_get,
+        )
+    def delete_auto_recharge(
+        self,
+        request: DeleteAutoRechargeRequest,
+        *,
+        headers: Headers | Mapping[str, str] | None = None, 
+        timeout_ms: int | None = None,
+    ) -> DeleteAutoRechargeResponse:
+        """
+        Removes the automatic recharging of a wallet with its settings; what was charged stays. Added to the contract, like
+        all that follow.
+        """
+        return self.execute_unary(
+            request=request,
+            method=MethodInfo(
+                name="DeleteAutoRecharge",
+                service_name="wallet.v1.WalletService",
+                input=DeleteAutoRechargeRequest,
+                output=DeleteAutoRechargeResponse,
+                idempotency_level=IdempotencyLevel.IDEMPOTENT,
+                stream_type=StreamType.UNARY,
+            ),
+            headers=headers,
+            timeout_ms=timeout_ms,
+        )
+    def confirm_top_up(
+        self,
+        request: ConfirmTopUpRequest,
+        *,
+        headers: Headers | Mapping[str, str] | None = None, 
+        timeout_ms: int | None = None,
+    ) -> ConfirmTopUpResponse:
+        """
+        Returns the secret with which the customer confirms a card top-up that waits for authentication.
+        """
+        return self.execute_unary(
+            request=request,
+            method=MethodInfo(
+                name="ConfirmTopUp",
+                service_name="wallet.v1.WalletService",
+                input=ConfirmTopUpRequest,
+                output=ConfirmTopUpResponse,
+                idempotency_level=IdempotencyLevel.IDEMPOTENT,
+                stream_type=StreamType.UNARY,
+            ),
+            headers=headers,
+            timeout_ms=timeout_ms,
+        )
+    def get_spending_limit(
+        self,
+        request: GetSpendingLimitRequest,
+        *,
+        headers: Headers | Mapping[str, str] | None = None, 
+        timeout_ms: int | None = None,
+        use_get: bool = False,
+    ) -> GetSpendingLimitResponse:
+        """
+        Returns the spending limit of a wallet, and how much of it is used.
+        """
+        return self.execute_unary(
+            request=request,
+            method=MethodInfo(
+                name="GetSpendingLimit",
+                service_name="wallet.v1.WalletService",
+                input=GetSpendingLimitRequest,
+                output=GetSpendingLimitResponse,
+                idempotency_level=IdempotencyLevel.NO_SIDE_EFFECTS,
+                stream_type=StreamType.UNARY,
+            ),
+            headers=headers,
+            timeout_ms=timeout_ms,
+            use_get=use_get,
+        )
+    def set_spending_limit(
+        self,
+        request: SetSpendingLimitRequest,
+        *,
+        headers: Headers | Mapping[str, str] | None = None, 
+        timeout_ms: int | None = None,
+    ) -> SetSpendingLimitResponse:
+        """
+        Sets the spending limit of a wallet, in place of the one it has.
+        """
+        return self.execute_unary(
+            request=request,
+            method=MethodInfo(
+                name="SetSpendingLimit",
+                service_name="wallet.v1.WalletService",
+                input=SetSpendingLimitRequest,
+                output=SetSpendingLimitResponse,
+                idempotency_level=IdempotencyLevel.IDEMPOTENT,
+                stream_type=StreamType.UNARY,
+            ),
+            headers=headers,
+            timeout_ms=timeout_ms,
+        )
+    def delete_spending_limit(
+        self,
+        request: DeleteSpendingLimitRequest,
+        *,
+        headers: Headers | Mapping[str, str] | None = None, 
+        timeout_ms: int | None = None,
+    ) -> DeleteSpendingLimitResponse:
+        """
+        Removes the spending limit of a wallet; without one nothing happens.
+        """
+        return self.execute_unary(
+            request=request,
+            method=MethodInfo(
+                name="DeleteSpendingLimit",
+                service_name="wallet.v1.WalletService",
+                input=DeleteSpendingLimitRequest,
+                output=DeleteSpendingLimitResponse,
+                idempotency_level=IdempotencyLevel.IDEMPOTENT,
+                stream_type=StreamType.UNARY,
+            ),
+            headers=headers,
+            timeout_ms=timeout_ms,
+        )
+    def authorize_spend(
+        self,
+        request: AuthorizeSpendRequest,
+        *,
+        headers: Headers | Mapping[str, str] | None = None, 
+        timeout_ms: int | None = None,
+        use_get: bool = False,
+    ) -> AuthorizeSpendResponse:
+        """
+        Answers whether an amount, or a quantity of a meter, may be spent now. Changes nothing and sets nothing aside.
+        """
+        return self.execute_unary(
+            request=request,
+            method=MethodInfo(
+                name="AuthorizeSpend",
+                service_name="wallet.v1.WalletService",
+                input=AuthorizeSpendRequest,
+                output=AuthorizeSpendResponse,
+                idempotency_level=IdempotencyLevel.NO_SIDE_EFFECTS,
+                stream_type=StreamType.UNARY,
+            ),
+            headers=headers,
+            timeout_ms=timeout_ms,
+            use_get=use_get,
+        )
+    def get_invoice_preview(
+        self,
+        request: GetInvoicePreviewRequest,
+        *,
+        headers: Headers | Mapping[str, str] | None = None, 
+        timeout_ms: int | None = None,
+        use_get: bool = False,
+    ) -> GetInvoicePreviewResponse:
+        """
+        Returns the statement of the open month as it stands now. Changes nothing.
+        """
+        return self.execute_unary(
+            request=request,
+            method=MethodInfo(
+                name="GetInvoicePreview",
+                service_name="wallet.v1.WalletService",
+                input=GetInvoicePreviewRequest,
+                output=GetInvoicePreviewResponse,
+                idempotency_level=IdempotencyLevel.NO_SIDE_EFFECTS,
+                stream_type=StreamType.UNARY,
+            ),
+            headers=headers,
+            timeout_ms=timeout_ms,
+            use_get=use_get,
+        )
+    def list_activity(
+        self,
+        request: ListActivityRequest,
+        *,
+        headers: Headers | Mapping[str, str] | None = None, 
+        timeout_ms: int | None = None,
+        use_get: bool = False,
+    ) -> ListActivityResponse:
+        """
+        Lists what happened to a wallet in the last 60 days, newest first.
+        """
+        return self.execute_unary(
+            request=request,
+            method=MethodInfo(
+                name="ListActivity",
+                service_name="wallet.v1.WalletService",
+                input=ListActivityRequest,
+                output=ListActivityResponse,
                 idempotency_level=IdempotencyLevel.NO_SIDE_EFFECTS,
                 stream_type=StreamType.UNARY,
             ),

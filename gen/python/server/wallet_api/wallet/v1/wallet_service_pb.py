@@ -14,7 +14,7 @@ from typing import Literal, NoReturn, TYPE_CHECKING, TypeAlias
 from protobuf import Message
 from protobuf._codegen import file_desc
 
-from . import invoice_pb, meter_rate_pb, payment_method_pb, promotion_pb, top_up_pb, usage_pb, wallet_config_pb, wallet_pb
+from . import activity_pb, invoice_pb, meter_rate_pb, payment_method_pb, promotion_pb, spending_pb, top_up_pb, usage_pb, wallet_config_pb, wallet_pb
 from ...buf.validate import validate_pb
 
 if TYPE_CHECKING:
@@ -740,7 +740,7 @@ class SetDefaultPaymentMethodResponse(Message[_SetDefaultPaymentMethodResponseFi
 
         payment_method: PaymentMethod | None
 
-_ListInvoicesRequestFields: TypeAlias = Literal["billing_account_name", "page_size", "page_token"]
+_ListInvoicesRequestFields: TypeAlias = Literal["billing_account_name", "page_size", "page_token", "type"]
 
 class ListInvoicesRequest(Message[_ListInvoicesRequestFields]):
     """
@@ -769,9 +769,16 @@ class ListInvoicesRequest(Message[_ListInvoicesRequestFields]):
             ```proto
             string page_token = 3;
             ```
+        type:
+            Receipts of top-ups beside the statements: of those that the service made (`auto`), a person (`manual`), or `all`.
+            Unset means statements only.
+
+            ```proto
+            string type = 100;
+            ```
     """
 
-    __slots__ = ("billing_account_name", "page_size", "page_token")
+    __slots__ = ("billing_account_name", "page_size", "page_token", "type")
 
     if TYPE_CHECKING:
 
@@ -781,12 +788,14 @@ class ListInvoicesRequest(Message[_ListInvoicesRequestFields]):
             billing_account_name: str = "",
             page_size: int = 0,
             page_token: str = "",
+            type: str = "",
         ) -> None:
             pass
 
         billing_account_name: str
         page_size: int
         page_token: str
+        type: str
 
 _ListInvoicesResponseFields: TypeAlias = Literal["invoices", "next_page_token"]
 
@@ -964,7 +973,7 @@ class DownloadInvoicePDFResponse(Message[_DownloadInvoicePDFResponseFields]):
         download_url: str
         expires_at_unix: int
 
-_ConfigureAutoRechargeRequestFields: TypeAlias = Literal["wallet_name", "enabled", "threshold_minor", "amount_minor", "payment_method_name"]
+_ConfigureAutoRechargeRequestFields: TypeAlias = Literal["wallet_name", "enabled", "threshold_minor", "amount_minor", "payment_method_name", "daily_cap_minor", "monthly_cap_minor", "close_gap_max_minor", "cooldown_seconds", "mandate_text"]
 
 class ConfigureAutoRechargeRequest(Message[_ConfigureAutoRechargeRequestFields]):
     """
@@ -1005,9 +1014,41 @@ class ConfigureAutoRechargeRequest(Message[_ConfigureAutoRechargeRequestFields])
             ```proto
             string payment_method_name = 5;
             ```
+        daily_cap_minor:
+            Most that recharges may add in a UTC day, in minor units. 0 (unset) means the service's default: five charges.
+
+            ```proto
+            int64 daily_cap_minor = 100;
+            ```
+        monthly_cap_minor:
+            Most that recharges may add in a UTC month, in minor units. 0 (unset) means the service's default: thirty charges.
+
+            ```proto
+            int64 monthly_cap_minor = 101;
+            ```
+        close_gap_max_minor:
+            Most that one charge may be when `amount_minor` does not close the gap to the threshold; at least `amount_minor`.
+            0 (unset) means that every charge is `amount_minor`.
+
+            ```proto
+            int64 close_gap_max_minor = 102;
+            ```
+        cooldown_seconds:
+            Time from one recharge to the next at least, 0 to 86400 seconds. 0 (unset) means the service's default.
+
+            ```proto
+            int32 cooldown_seconds = 103;
+            ```
+        mandate_text:
+            The words that the customer agreed to, up to 2000 characters; kept with the time and the key. Unset means the service's
+            own words, which ConfigureAutoRecharge answers with.
+
+            ```proto
+            string mandate_text = 104;
+            ```
     """
 
-    __slots__ = ("wallet_name", "enabled", "threshold_minor", "amount_minor", "payment_method_name")
+    __slots__ = ("wallet_name", "enabled", "threshold_minor", "amount_minor", "payment_method_name", "daily_cap_minor", "monthly_cap_minor", "close_gap_max_minor", "cooldown_seconds", "mandate_text")
 
     if TYPE_CHECKING:
 
@@ -1019,6 +1060,11 @@ class ConfigureAutoRechargeRequest(Message[_ConfigureAutoRechargeRequestFields])
             threshold_minor: int = 0,
             amount_minor: int = 0,
             payment_method_name: str = "",
+            daily_cap_minor: int = 0,
+            monthly_cap_minor: int = 0,
+            close_gap_max_minor: int = 0,
+            cooldown_seconds: int = 0,
+            mandate_text: str = "",
         ) -> None:
             pass
 
@@ -1027,6 +1073,11 @@ class ConfigureAutoRechargeRequest(Message[_ConfigureAutoRechargeRequestFields])
         threshold_minor: int
         amount_minor: int
         payment_method_name: str
+        daily_cap_minor: int
+        monthly_cap_minor: int
+        close_gap_max_minor: int
+        cooldown_seconds: int
+        mandate_text: str
 
 _ConfigureAutoRechargeResponseFields: TypeAlias = Literal["config"]
 
@@ -1172,7 +1223,7 @@ class GetCostForecastRequest(Message[_GetCostForecastRequestFields]):
         period: str
         wallet_name: str
 
-_GetCostForecastResponseFields: TypeAlias = Literal["currency", "mtd_spend_minor", "days_elapsed", "days_in_period", "projected_period_total_minor", "daily_run_rate_minor", "period_start_unix", "period_end_unix"]
+_GetCostForecastResponseFields: TypeAlias = Literal["currency", "mtd_spend_minor", "days_elapsed", "days_in_period", "projected_period_total_minor", "daily_run_rate_minor", "period_start_unix", "period_end_unix", "pattern_total_minor", "pattern_total_p10_minor", "pattern_total_p90_minor", "depletes_at_unix", "depletes_at_p10_unix", "depletes_at_p90_unix", "days_remaining", "method", "categories", "committed_hourly_minor_decimal"]
 
 class GetCostForecastResponse(Message[_GetCostForecastResponseFields]):
     """
@@ -1231,9 +1282,70 @@ class GetCostForecastResponse(Message[_GetCostForecastResponseFields]):
             ```proto
             int64 period_end_unix = 8;
             ```
+        pattern_total_minor:
+            Spend of the whole period as projected from the pattern of the last 28 days, in minor units; never below
+            `mtd_spend_minor`. Always set.
+
+            ```proto
+            int64 pattern_total_minor = 100;
+            ```
+        pattern_total_p10_minor:
+            With a chance of nine in ten, the period ends above this, in minor units.
+
+            ```proto
+            int64 pattern_total_p10_minor = 101;
+            ```
+        pattern_total_p90_minor:
+            With a chance of nine in ten, the period ends below this, in minor units.
+
+            ```proto
+            int64 pattern_total_p90_minor = 102;
+            ```
+        depletes_at_unix:
+            When the wallet is empty if nothing is added, in Unix seconds. 0 when that is not foreseen within a year.
+
+            ```proto
+            int64 depletes_at_unix = 103;
+            ```
+        depletes_at_p10_unix:
+            With a chance of nine in ten, it is empty after this, in Unix seconds. 0 when not foreseen within a year.
+
+            ```proto
+            int64 depletes_at_p10_unix = 104;
+            ```
+        depletes_at_p90_unix:
+            With a chance of nine in ten, it is empty before this, in Unix seconds. 0 when not foreseen within a year.
+
+            ```proto
+            int64 depletes_at_p90_unix = 105;
+            ```
+        days_remaining:
+            Whole days until `depletes_at_unix`, rounded down. Unset when that is not foreseen within a year.
+
+            ```proto
+            optional int32 days_remaining = 106;
+            ```
+        method:
+            How the pattern was found: `hour_of_week`, `recent_hours` or `line` (too little is known). Always set.
+
+            ```proto
+            string method = 107;
+            ```
+        categories:
+            The projection by category, largest first. Empty when nothing was used.
+
+            ```proto
+            repeated wallet.v1.CategoryForecast categories = 108;
+            ```
+        committed_hourly_minor_decimal:
+            Spend of an hour that is foreseen for what runs now, as decimal text in minor units. "0" when nothing runs.
+
+            ```proto
+            string committed_hourly_minor_decimal = 109;
+            ```
     """
 
-    __slots__ = ("currency", "mtd_spend_minor", "days_elapsed", "days_in_period", "projected_period_total_minor", "daily_run_rate_minor", "period_start_unix", "period_end_unix")
+    __slots__ = ("currency", "mtd_spend_minor", "days_elapsed", "days_in_period", "projected_period_total_minor", "daily_run_rate_minor", "period_start_unix", "period_end_unix", "pattern_total_minor", "pattern_total_p10_minor", "pattern_total_p90_minor", "depletes_at_unix", "depletes_at_p10_unix", "depletes_at_p90_unix", "days_remaining", "method", "categories", "committed_hourly_minor_decimal")
 
     if TYPE_CHECKING:
 
@@ -1248,6 +1360,16 @@ class GetCostForecastResponse(Message[_GetCostForecastResponseFields]):
             daily_run_rate_minor: int = 0,
             period_start_unix: int = 0,
             period_end_unix: int = 0,
+            pattern_total_minor: int = 0,
+            pattern_total_p10_minor: int = 0,
+            pattern_total_p90_minor: int = 0,
+            depletes_at_unix: int = 0,
+            depletes_at_p10_unix: int = 0,
+            depletes_at_p90_unix: int = 0,
+            days_remaining: int | None = None,
+            method: str = "",
+            categories: list[CategoryForecast] | None = None,
+            committed_hourly_minor_decimal: str = "",
         ) -> None:
             pass
 
@@ -1259,6 +1381,64 @@ class GetCostForecastResponse(Message[_GetCostForecastResponseFields]):
         daily_run_rate_minor: int
         period_start_unix: int
         period_end_unix: int
+        pattern_total_minor: int
+        pattern_total_p10_minor: int
+        pattern_total_p90_minor: int
+        depletes_at_unix: int
+        depletes_at_p10_unix: int
+        depletes_at_p90_unix: int
+        days_remaining: int
+        method: str
+        categories: list[CategoryForecast]
+        committed_hourly_minor_decimal: str
+
+_CategoryForecastFields: TypeAlias = Literal["category", "spend_minor", "projected_minor"]
+
+class CategoryForecast(Message[_CategoryForecastFields]):
+    """
+    The projection of one category of meters.
+
+    ```proto
+    message wallet.v1.CategoryForecast
+    ```
+
+    Attributes:
+        category:
+            Category ("vCPU"). Always set in answers.
+
+            ```proto
+            string category = 1;
+            ```
+        spend_minor:
+            Cost of the period so far, in minor units, rounded half to even. 0 when nothing was used.
+
+            ```proto
+            int64 spend_minor = 2;
+            ```
+        projected_minor:
+            Cost of the whole period as projected, in minor units, rounded half to even.
+
+            ```proto
+            int64 projected_minor = 3;
+            ```
+    """
+
+    __slots__ = ("category", "spend_minor", "projected_minor")
+
+    if TYPE_CHECKING:
+
+        def __init__(
+            self,
+            *,
+            category: str = "",
+            spend_minor: int = 0,
+            projected_minor: int = 0,
+        ) -> None:
+            pass
+
+        category: str
+        spend_minor: int
+        projected_minor: int
 
 _ConfigureWalletAlertsRequestFields: TypeAlias = Literal["wallet_name", "balance_alert_minor", "days_remaining_alert"]
 
@@ -2036,7 +2216,7 @@ class ExportUsageRequest(Message[_ExportUsageRequestFields]):
             int64 end_time_unix = 5;
             ```
         format:
-            `csv` or `ndjson`. Unset means `csv`.
+            `csv`, `ndjson`, `parquet` or `focus` (FinOps FOCUS 1.2, as CSV, one row for each charge). Unset means `csv`.
 
             ```proto
             string format = 6;
@@ -2266,15 +2446,205 @@ class GetActivePromotionResponse(Message[_GetActivePromotionResponseFields]):
 
         promotion: ActivePromotion | None
 
+_DeleteAutoRechargeRequestFields: TypeAlias = Literal["wallet_name"]
+
+class DeleteAutoRechargeRequest(Message[_DeleteAutoRechargeRequestFields]):
+    """
+    Asks to remove the automatic recharging of a wallet.
+
+    ```proto
+    message wallet.v1.DeleteAutoRechargeRequest
+    ```
+
+    Attributes:
+        wallet_name:
+            Name of the wallet. Required. Canonical or flat spelling.
+
+            ```proto
+            string wallet_name = 1;
+            ```
+    """
+
+    __slots__ = ("wallet_name",)
+
+    if TYPE_CHECKING:
+
+        def __init__(
+            self,
+            *,
+            wallet_name: str = "",
+        ) -> None:
+            pass
+
+        wallet_name: str
+
+_DeleteAutoRechargeResponseFields: TypeAlias = NoReturn
+
+class DeleteAutoRechargeResponse(Message[_DeleteAutoRechargeResponseFields]):
+    """
+    Empty: the wallet has no automatic recharging, now or already before.
+
+    ```proto
+    message wallet.v1.DeleteAutoRechargeResponse
+    ```
+    """
+
+    __slots__ = ()
+
+    if TYPE_CHECKING:
+
+        def __init__(
+            self,
+        ) -> None:
+            pass
+
+_ConfirmTopUpRequestFields: TypeAlias = Literal["name"]
+
+class ConfirmTopUpRequest(Message[_ConfirmTopUpRequestFields]):
+    """
+    Asks for what the customer needs to confirm a top-up.
+
+    ```proto
+    message wallet.v1.ConfirmTopUpRequest
+    ```
+
+    Attributes:
+        name:
+            Name of the top-up. Required. Canonical or flat spelling.
+
+            ```proto
+            string name = 1;
+            ```
+    """
+
+    __slots__ = ("name",)
+
+    if TYPE_CHECKING:
+
+        def __init__(
+            self,
+            *,
+            name: str = "",
+        ) -> None:
+            pass
+
+        name: str
+
+_ConfirmTopUpResponseFields: TypeAlias = Literal["top_up", "client_secret"]
+
+class ConfirmTopUpResponse(Message[_ConfirmTopUpResponseFields]):
+    """
+    What the customer needs to confirm a top-up.
+
+    ```proto
+    message wallet.v1.ConfirmTopUpResponse
+    ```
+
+    Attributes:
+        top_up:
+            The top-up. Always set.
+
+            ```proto
+            optional wallet.v1.TopUp top_up = 1;
+            ```
+        client_secret:
+            Secret for Stripe.js. Empty when nothing is left to confirm.
+
+            ```proto
+            string client_secret = 2;
+            ```
+    """
+
+    __slots__ = ("top_up", "client_secret")
+
+    if TYPE_CHECKING:
+
+        def __init__(
+            self,
+            *,
+            top_up: TopUp | None = None,
+            client_secret: str = "",
+        ) -> None:
+            pass
+
+        top_up: TopUp | None
+        client_secret: str
+
+_GetInvoicePreviewRequestFields: TypeAlias = Literal["billing_account_name"]
+
+class GetInvoicePreviewRequest(Message[_GetInvoicePreviewRequestFields]):
+    """
+    Asks for the statement of the open month.
+
+    ```proto
+    message wallet.v1.GetInvoicePreviewRequest
+    ```
+
+    Attributes:
+        billing_account_name:
+            Billing account that is meant. Required. Canonical or flat spelling.
+
+            ```proto
+            string billing_account_name = 1;
+            ```
+    """
+
+    __slots__ = ("billing_account_name",)
+
+    if TYPE_CHECKING:
+
+        def __init__(
+            self,
+            *,
+            billing_account_name: str = "",
+        ) -> None:
+            pass
+
+        billing_account_name: str
+
+_GetInvoicePreviewResponseFields: TypeAlias = Literal["invoice"]
+
+class GetInvoicePreviewResponse(Message[_GetInvoicePreviewResponseFields]):
+    """
+    The statement of the open month.
+
+    ```proto
+    message wallet.v1.GetInvoicePreviewResponse
+    ```
+
+    Attributes:
+        invoice:
+            The statement, DRAFT and without number or name. Always set.
+
+            ```proto
+            optional wallet.v1.Invoice invoice = 1;
+            ```
+    """
+
+    __slots__ = ("invoice",)
+
+    if TYPE_CHECKING:
+
+        def __init__(
+            self,
+            *,
+            invoice: Invoice | None = None,
+        ) -> None:
+            pass
+
+        invoice: Invoice | None
+
 
 _DESC = file_desc(
-    b'\n\x1ewallet/v1/wallet_service.proto\x12\twallet.v1\x1a\x1bbuf/validate/validate.proto\x1a\x17wallet/v1/invoice.proto\x1a\x1awallet/v1/meter_rate.proto\x1a\x1ewallet/v1/payment_method.proto\x1a\x19wallet/v1/promotion.proto\x1a\x16wallet/v1/top_up.proto\x1a\x15wallet/v1/usage.proto\x1a\x16wallet/v1/wallet.proto\x1a\x1dwallet/v1/wallet_config.proto"n\n\x1aListBillingAccountsRequest\x12\'\n\tpage_size\x18\x01 \x01(\x05R\x08pageSizeB\n\xbaH\x07\x1a\x05\x18\xe8\x07(\x00\x12\'\n\npage_token\x18\x02 \x01(\tR\tpageTokenB\x08\xbaH\x05r\x03\x18\x80\x08"\x8b\x01\n\x1bListBillingAccountsResponse\x12D\n\x10billing_accounts\x18\x01 \x03(\x0b2\x19.wallet.v1.BillingAccountR\x0fbillingAccounts\x12&\n\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken"i\n\x18GetBillingAccountRequest\x12M\n\x04name\x18\x01 \x01(\tR\x04nameB9\xbaH6r4\x18\xc8\x012/^(organizations/[^/]+/)?billing-accounts/[^/]+$"_\n\x19GetBillingAccountResponse\x12B\n\x0fbilling_account\x18\x01 \x01(\x0b2\x19.wallet.v1.BillingAccountR\x0ebillingAccount"X\n\x10GetWalletRequest\x12D\n\x04name\x18\x01 \x01(\tR\x04nameB0\xbaH-r+\x18\xc8\x012&^(organizations/[^/]+/)?wallets/[^/]+$">\n\x11GetWalletResponse\x12)\n\x06wallet\x18\x01 \x01(\x0b2\x11.wallet.v1.WalletR\x06wallet"_\n\x17GetWalletBalanceRequest\x12D\n\x04name\x18\x01 \x01(\tR\x04nameB0\xbaH-r+\x18\xc8\x012&^(organizations/[^/]+/)?wallets/[^/]+$"\xa0\x02\n\x18GetWalletBalanceResponse\x12\x1f\n\x0bwallet_name\x18\x01 \x01(\tR\nwalletName\x12#\n\rbalance_minor\x18\x02 \x01(\x03R\x0cbalanceMinor\x12\x1a\n\x08currency\x18\x03 \x01(\tR\x08currency\x12*\n\x11last_journal_unix\x18\x04 \x01(\x03R\x0flastJournalUnix\x12\'\n\x0favailable_minor\x18d \x01(\x03R\x0eavailableMinor\x12\x1d\n\nheld_minor\x18e \x01(\x03R\theldMinor\x12.\n\x13carry_minor_decimal\x18f \x01(\tR\x11carryMinorDecimal"\xd1\x01\n\x1bListPublicMeterRatesRequest\x12+\n\x0cmeter_prefix\x18\x01 \x01(\tR\x0bmeterPrefixB\x08\xbaH\x05r\x03\x18\xc8\x01\x123\n\x08currency\x18\x02 \x01(\tR\x08currencyB\x17\xbaH\x14r\x122\x10^([A-Za-z]{3})?$\x12\'\n\tpage_size\x18\x03 \x01(\x05R\x08pageSizeB\n\xbaH\x07\x1a\x05\x18\xe8\x07(\x00\x12\'\n\npage_token\x18\x04 \x01(\tR\tpageTokenB\x08\xbaH\x05r\x03\x18\x80\x08"\x90\x01\n\x1cListPublicMeterRatesResponse\x12H\n\x12public_meter_rates\x18\x01 \x03(\x0b2\x1a.wallet.v1.PublicMeterRateR\x10publicMeterRates\x12&\n\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken"\xc2\x02\n\x1aAttachPaymentMethodRequest\x12O\n\x04name\x18\x01 \x01(\tR\x04nameB;\xbaH8r6\x18\xc8\x0121^((organizations/[^/]+/)?payment-methods/[^/]+)?$\x12k\n\x14billing_account_name\x18\x02 \x01(\tR\x12billingAccountNameB9\xbaH6r4\x18\xc8\x012/^(organizations/[^/]+/)?billing-accounts/[^/]+$\x12C\n\x18stripe_payment_method_id\x18\x03 \x01(\tR\x15stripePaymentMethodIdB\n\xbaH\x07r\x05\x10\x01\x18\xff\x01\x12!\n\x0cmake_default\x18\x04 \x01(\x08R\x0bmakeDefault"^\n\x1bAttachPaymentMethodResponse\x12?\n\x0epayment_method\x18\x01 \x01(\x0b2\x18.wallet.v1.PaymentMethodR\rpaymentMethod"\xda\x01\n\x19ListPaymentMethodsRequest\x12k\n\x14billing_account_name\x18\x01 \x01(\tR\x12billingAccountNameB9\xbaH6r4\x18\xc8\x012/^(organizations/[^/]+/)?billing-accounts/[^/]+$\x12\'\n\tpage_size\x18\x02 \x01(\x05R\x08pageSizeB\n\xbaH\x07\x1a\x05\x18\xe8\x07(\x00\x12\'\n\npage_token\x18\x03 \x01(\tR\tpageTokenB\x08\xbaH\x05r\x03\x18\x80\x08"\x87\x01\n\x1aListPaymentMethodsResponse\x12A\n\x0fpayment_methods\x18\x01 \x03(\x0b2\x18.wallet.v1.PaymentMethodR\x0epaymentMethods\x12&\n\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken"j\n\x1aDetachPaymentMethodRequest\x12L\n\x04name\x18\x01 \x01(\tR\x04nameB8\xbaH5r3\x18\xc8\x012.^(organizations/[^/]+/)?payment-methods/[^/]+$"\x1d\n\x1bDetachPaymentMethodResponse"n\n\x1eSetDefaultPaymentMethodRequest\x12L\n\x04name\x18\x01 \x01(\tR\x04nameB8\xbaH5r3\x18\xc8\x012.^(organizations/[^/]+/)?payment-methods/[^/]+$"b\n\x1fSetDefaultPaymentMethodResponse\x12?\n\x0epayment_method\x18\x01 \x01(\x0b2\x18.wallet.v1.PaymentMethodR\rpaymentMethod"\xd4\x01\n\x13ListInvoicesRequest\x12k\n\x14billing_account_name\x18\x01 \x01(\tR\x12billingAccountNameB9\xbaH6r4\x18\xc8\x012/^(organizations/[^/]+/)?billing-accounts/[^/]+$\x12\'\n\tpage_size\x18\x02 \x01(\x05R\x08pageSizeB\n\xbaH\x07\x1a\x05\x18\xe8\x07(\x00\x12\'\n\npage_token\x18\x03 \x01(\tR\tpageTokenB\x08\xbaH\x05r\x03\x18\x80\x08"n\n\x14ListInvoicesResponse\x12.\n\x08invoices\x18\x01 \x03(\x0b2\x12.wallet.v1.InvoiceR\x08invoices\x12&\n\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken"Z\n\x11GetInvoiceRequest\x12E\n\x04name\x18\x01 \x01(\tR\x04nameB1\xbaH.r,\x18\xc8\x012\'^(organizations/[^/]+/)?invoices/[^/]+$"B\n\x12GetInvoiceResponse\x12,\n\x07invoice\x18\x01 \x01(\x0b2\x12.wallet.v1.InvoiceR\x07invoice"b\n\x19DownloadInvoicePDFRequest\x12E\n\x04name\x18\x01 \x01(\tR\x04nameB1\xbaH.r,\x18\xc8\x012\'^(organizations/[^/]+/)?invoices/[^/]+$"g\n\x1aDownloadInvoicePDFResponse\x12!\n\x0cdownload_url\x18\x01 \x01(\tR\x0bdownloadUrl\x12&\n\x0fexpires_at_unix\x18\x02 \x01(\x03R\rexpiresAtUnix"\xc9\x05\n\x1cConfigureAutoRechargeRequest\x12Q\n\x0bwallet_name\x18\x01 \x01(\tR\nwalletNameB0\xbaH-r+\x18\xc8\x012&^(organizations/[^/]+/)?wallets/[^/]+$\x12\x18\n\x07enabled\x18\x02 \x01(\x08R\x07enabled\x12\'\n\x0fthreshold_minor\x18\x03 \x01(\x03R\x0ethresholdMinor\x12!\n\x0camount_minor\x18\x04 \x01(\x03R\x0bamountMinor\x12k\n\x13payment_method_name\x18\x05 \x01(\tR\x11paymentMethodNameB;\xbaH8r6\x18\xc8\x0121^((organizations/[^/]+/)?payment-methods/[^/]+)?$:\x82\x03\xbaH\xfe\x02\x1a\x7f\n\x1dauto_recharge.threshold_minor\x123threshold_minor must be greater than 0 when enabled\x1a)!this.enabled || this.threshold_minor > 0\x1av\n\x1aauto_recharge.amount_minor\x120amount_minor must be greater than 0 when enabled\x1a&!this.enabled || this.amount_minor > 0\x1a\x82\x01\n!auto_recharge.payment_method_name\x12,payment_method_name is required when enabled\x1a/!this.enabled || this.payment_method_name != \'\'"V\n\x1dConfigureAutoRechargeResponse\x125\n\x06config\x18\x01 \x01(\x0b2\x1d.wallet.v1.AutoRechargeConfigR\x06config"q\n\x1cGetAutoRechargeConfigRequest\x12Q\n\x0bwallet_name\x18\x01 \x01(\tR\nwalletNameB0\xbaH-r+\x18\xc8\x012&^(organizations/[^/]+/)?wallets/[^/]+$"V\n\x1dGetAutoRechargeConfigResponse\x125\n\x06config\x18\x01 \x01(\x0b2\x1d.wallet.v1.AutoRechargeConfigR\x06config"\xc3\x02\n\x16GetCostForecastRequest\x12n\n\x14billing_account_name\x18\x01 \x01(\tR\x12billingAccountNameB<\xbaH9r7\x18\xc8\x0122^((organizations/[^/]+/)?billing-accounts/[^/]+)?$\x127\n\x06period\x18\x02 \x01(\tR\x06periodB\x1f\xbaH\x1cr\x1aR\x00R\x07monthlyR\x06weeklyR\x05daily\x12T\n\x0bwallet_name\x18d \x01(\tR\nwalletNameB3\xbaH0r.\x18\xc8\x012)^((organizations/[^/]+/)?wallets/[^/]+)?$:*\xbaH\'"%\n\x14billing_account_name\n\x0bwallet_name\x10\x01"\xec\x02\n\x17GetCostForecastResponse\x12\x1a\n\x08currency\x18\x01 \x01(\tR\x08currency\x12&\n\x0fmtd_spend_minor\x18\x02 \x01(\x03R\rmtdSpendMinor\x12!\n\x0cdays_elapsed\x18\x03 \x01(\x05R\x0bdaysElapsed\x12$\n\x0edays_in_period\x18\x04 \x01(\x05R\x0cdaysInPeriod\x12?\n\x1cprojected_period_total_minor\x18\x05 \x01(\x03R\x19projectedPeriodTotalMinor\x12/\n\x14daily_run_rate_minor\x18\x06 \x01(\x03R\x11dailyRunRateMinor\x12*\n\x11period_start_unix\x18\x07 \x01(\x03R\x0fperiodStartUnix\x12&\n\x0fperiod_end_unix\x18\x08 \x01(\x03R\rperiodEndUnix"\xa3\x02\n\x1cConfigureWalletAlertsRequest\x12Q\n\x0bwallet_name\x18\x01 \x01(\tR\nwalletNameB0\xbaH-r+\x18\xc8\x012&^(organizations/[^/]+/)?wallets/[^/]+$\x12<\n\x13balance_alert_minor\x18\x02 \x01(\x03H\x00R\x11balanceAlertMinorB\x07\xbaH\x04"\x02(\x00\x88\x01\x01\x12A\n\x14days_remaining_alert\x18\x03 \x01(\x05H\x01R\x12daysRemainingAlertB\n\xbaH\x07\x1a\x05\x18\xc2\x1c(\x00\x88\x01\x01B\x16\n\x14_balance_alert_minorB\x17\n\x15_days_remaining_alert"U\n\x1dConfigureWalletAlertsResponse\x124\n\x06config\x18\x01 \x01(\x0b2\x1c.wallet.v1.WalletAlertConfigR\x06config"k\n\x16GetWalletAlertsRequest\x12Q\n\x0bwallet_name\x18\x01 \x01(\tR\nwalletNameB0\xbaH-r+\x18\xc8\x012&^(organizations/[^/]+/)?wallets/[^/]+$"O\n\x17GetWalletAlertsResponse\x124\n\x06config\x18\x01 \x01(\x0b2\x1c.wallet.v1.WalletAlertConfigR\x06config"\xf4\x02\n\x1eCreateStripeTopUpIntentRequest\x12Q\n\x0bwallet_name\x18\x01 \x01(\tR\nwalletNameB0\xbaH-r+\x18\xc8\x012&^(organizations/[^/]+/)?wallets/[^/]+$\x12*\n\x0camount_minor\x18\x02 \x01(\x03R\x0bamountMinorB\x07\xbaH\x04"\x02 \x00\x123\n\x08currency\x18\x03 \x01(\tR\x08currencyB\x17\xbaH\x14r\x122\x10^([A-Za-z]{3})?$\x12k\n\x13payment_method_name\x18\x04 \x01(\tR\x11paymentMethodNameB;\xbaH8r6\x18\xc8\x0121^((organizations/[^/]+/)?payment-methods/[^/]+)?$\x121\n\x0fidempotency_key\x18\x05 \x01(\tR\x0eidempotencyKeyB\x08\xbaH\x05r\x03\x18\xff\x01"o\n\x1fCreateStripeTopUpIntentResponse\x12\'\n\x06top_up\x18\x01 \x01(\x0b2\x10.wallet.v1.TopUpR\x05topUp\x12#\n\rclient_secret\x18\x02 \x01(\tR\x0cclientSecret"\xbe\x01\n\x1cCreateCardSetupIntentRequest\x12k\n\x14billing_account_name\x18\x01 \x01(\tR\x12billingAccountNameB9\xbaH6r4\x18\xc8\x012/^(organizations/[^/]+/)?billing-accounts/[^/]+$\x121\n\x0fidempotency_key\x18\x02 \x01(\tR\x0eidempotencyKeyB\x08\xbaH\x05r\x03\x18\xff\x01"D\n\x1dCreateCardSetupIntentResponse\x12#\n\rclient_secret\x18\x01 \x01(\tR\x0cclientSecret"\x8c\x02\n"CreateCoinbaseTopUpCheckoutRequest\x12Q\n\x0bwallet_name\x18\x01 \x01(\tR\nwalletNameB0\xbaH-r+\x18\xc8\x012&^(organizations/[^/]+/)?wallets/[^/]+$\x12+\n\x0camount_minor\x18\x02 \x01(\x03R\x0bamountMinorB\x08\xbaH\x05"\x03(\xf4\x03\x123\n\x08currency\x18\x03 \x01(\tR\x08currencyB\x17\xbaH\x14r\x122\x10^([A-Za-z]{3})?$\x121\n\x0fidempotency_key\x18\x04 \x01(\tR\x0eidempotencyKeyB\x08\xbaH\x05r\x03\x18\xff\x01"m\n#CreateCoinbaseTopUpCheckoutResponse\x12\'\n\x06top_up\x18\x01 \x01(\x0b2\x10.wallet.v1.TopUpR\x05topUp\x12\x1d\n\nhosted_url\x18\x02 \x01(\tR\thostedUrl"\xfd\x01\n\x11ListTopUpsRequest\x12Q\n\x0bwallet_name\x18\x01 \x01(\tR\nwalletNameB0\xbaH-r+\x18\xc8\x012&^(organizations/[^/]+/)?wallets/[^/]+$\x12C\n\x05state\x18\x02 \x01(\tR\x05stateB-\xbaH*r(R\x00R\x07PENDINGR\tSUCCEEDEDR\x06FAILEDR\x08CANCELED\x12\'\n\tpage_size\x18\x03 \x01(\x05R\x08pageSizeB\n\xbaH\x07\x1a\x05\x18\xe8\x07(\x00\x12\'\n\npage_token\x18\x04 \x01(\tR\tpageTokenB\x08\xbaH\x05r\x03\x18\x80\x08"g\n\x12ListTopUpsResponse\x12)\n\x07top_ups\x18\x01 \x03(\x0b2\x10.wallet.v1.TopUpR\x06topUps\x12&\n\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken"V\n\x0fGetTopUpRequest\x12C\n\x04name\x18\x01 \x01(\tR\x04nameB/\xbaH,r*\x18\xc8\x012%^(organizations/[^/]+/)?topUps/[^/]+$";\n\x10GetTopUpResponse\x12\'\n\x06top_up\x18\x01 \x01(\x0b2\x10.wallet.v1.TopUpR\x05topUp"\x99\x06\n\x11QueryUsageRequest\x12@\n\x0cproject_name\x18\x01 \x01(\tR\x0bprojectNameB\x1d\xbaH\x1ar\x18\x18\xc8\x012\x13^(projects/[^/]+)?$\x12O\n\x11organization_name\x18\x02 \x01(\tR\x10organizationNameB"\xbaH\x1fr\x1d\x18\xc8\x012\x18^(organizations/[^/]+)?$\x12+\n\x0cmeter_prefix\x18\x03 \x01(\tR\x0bmeterPrefixB\x08\xbaH\x05r\x03\x18\xc8\x01\x126\n\x0fstart_time_unix\x18\x04 \x01(\x03R\rstartTimeUnixB\x0e\xbaH\x0b"\t\x18\xff\x82\xd1\xff\xaf\x07(\x00\x122\n\rend_time_unix\x18\x05 \x01(\x03R\x0bendTimeUnixB\x0e\xbaH\x0b"\t\x18\xff\x82\xd1\xff\xaf\x07(\x00\x121\n\x06bucket\x18\x06 \x01(\tR\x06bucketB\x19\xbaH\x16r\x14R\x00R\x04hourR\x03dayR\x05month\x12[\n\ndimensions\x18\x07 \x03(\tR\x07groupByB>\xbaH;\x92\x018\x10\x05\x18\x01"2r0R\x08categoryR\x07projectR\x05meterR\x08resourceR\ndatacenter\x12\'\n\tpage_size\x18\x08 \x01(\x05R\x08pageSizeB\n\xbaH\x07\x1a\x05\x18\xe8\x07(\x00\x12\'\n\npage_token\x18\t \x01(\tR\tpageTokenB\x08\xbaH\x05r\x03\x18\x80\x08\x12A\n\x08group_by\x18d \x01(\x0e2\x17.wallet.v1.UsageGroupByR\x0cusageGroupByB\x08\xbaH\x05\x82\x01\x02\x10\x01:\xb2\x01\xbaH\xae\x01\x1a\x86\x01\n\x0busage.range\x120end_time_unix must not be before start_time_unix\x1aEthis.end_time_unix == 0 || this.start_time_unix <= this.end_time_unix"#\n\x0cproject_name\n\x11organization_name\x10\x01"\x8d\x01\n\x12QueryUsageResponse\x12\'\n\x04rows\x18\x01 \x03(\x0b2\x13.wallet.v1.UsageRowR\x04rows\x12&\n\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\x12&\n\x0fegress_free_gib\x18\x03 \x01(\x03R\regressFreeGib"\xc7\x04\n\x12ExportUsageRequest\x12@\n\x0cproject_name\x18\x01 \x01(\tR\x0bprojectNameB\x1d\xbaH\x1ar\x18\x18\xc8\x012\x13^(projects/[^/]+)?$\x12O\n\x11organization_name\x18\x02 \x01(\tR\x10organizationNameB"\xbaH\x1fr\x1d\x18\xc8\x012\x18^(organizations/[^/]+)?$\x12+\n\x0cmeter_prefix\x18\x03 \x01(\tR\x0bmeterPrefixB\x08\xbaH\x05r\x03\x18\xc8\x01\x126\n\x0fstart_time_unix\x18\x04 \x01(\x03R\rstartTimeUnixB\x0e\xbaH\x0b"\t\x18\xff\x82\xd1\xff\xaf\x07(\x00\x122\n\rend_time_unix\x18\x05 \x01(\x03R\x0bendTimeUnixB\x0e\xbaH\x0b"\t\x18\xff\x82\xd1\xff\xaf\x07(\x00\x12,\n\x06format\x18\x06 \x01(\tR\x06formatB\x14\xbaH\x11r\x0fR\x00R\x03csvR\x06ndjson\x12"\n\x08max_rows\x18\x07 \x01(\x05R\x07maxRowsB\x07\xbaH\x04\x1a\x02(\x00:\xb2\x01\xbaH\xae\x01\x1a\x86\x01\n\x0busage.range\x120end_time_unix must not be before start_time_unix\x1aEthis.end_time_unix == 0 || this.start_time_unix <= this.end_time_unix"#\n\x0cproject_name\n\x11organization_name\x10\x01"\x9c\x01\n\x13ExportUsageResponse\x12!\n\x0cdownload_url\x18\x01 \x01(\tR\x0bdownloadUrl\x12&\n\x0fexpires_at_unix\x18\x02 \x01(\x03R\rexpiresAtUnix\x12\x1b\n\trow_count\x18\x03 \x01(\x03R\x08rowCount\x12\x1d\n\nobject_key\x18\x04 \x01(\tR\tobjectKey"\x89\x01\n\x1aRedeemPromotionCodeRequest\x12\x1d\n\x04code\x18\x01 \x01(\tR\x04codeB\t\xbaH\x06r\x04\x10\x01\x18@\x12L\n\x11organization_name\x18\x02 \x01(\tR\x10organizationNameB\x1f\xbaH\x1cr\x1a\x18\xc8\x012\x15^organizations/[^/]+$"W\n\x1bRedeemPromotionCodeResponse\x128\n\tpromotion\x18\x01 \x01(\x0b2\x1a.wallet.v1.ActivePromotionR\tpromotion"i\n\x19GetActivePromotionRequest\x12L\n\x11organization_name\x18\x01 \x01(\tR\x10organizationNameB\x1f\xbaH\x1cr\x1a\x18\xc8\x012\x15^organizations/[^/]+$"V\n\x1aGetActivePromotionResponse\x128\n\tpromotion\x18\x01 \x01(\x0b2\x1a.wallet.v1.ActivePromotionR\tpromotion2\xad\x14\n\rWalletService\x12i\n\x13ListBillingAccounts\x12%.wallet.v1.ListBillingAccountsRequest\x1a&.wallet.v1.ListBillingAccountsResponse"\x03\x90\x02\x01\x12c\n\x11GetBillingAccount\x12#.wallet.v1.GetBillingAccountRequest\x1a$.wallet.v1.GetBillingAccountResponse"\x03\x90\x02\x01\x12K\n\tGetWallet\x12\x1b.wallet.v1.GetWalletRequest\x1a\x1c.wallet.v1.GetWalletResponse"\x03\x90\x02\x01\x12`\n\x10GetWalletBalance\x12".wallet.v1.GetWalletBalanceRequest\x1a#.wallet.v1.GetWalletBalanceResponse"\x03\x90\x02\x01\x12l\n\x14ListPublicMeterRates\x12&.wallet.v1.ListPublicMeterRatesRequest\x1a\'.wallet.v1.ListPublicMeterRatesResponse"\x03\x90\x02\x01\x12d\n\x13AttachPaymentMethod\x12%.wallet.v1.AttachPaymentMethodRequest\x1a&.wallet.v1.AttachPaymentMethodResponse\x12f\n\x12ListPaymentMethods\x12$.wallet.v1.ListPaymentMethodsRequest\x1a%.wallet.v1.ListPaymentMethodsResponse"\x03\x90\x02\x01\x12i\n\x13DetachPaymentMethod\x12%.wallet.v1.DetachPaymentMethodRequest\x1a&.wallet.v1.DetachPaymentMethodResponse"\x03\x90\x02\x02\x12u\n\x17SetDefaultPaymentMethod\x12).wallet.v1.SetDefaultPaymentMethodRequest\x1a*.wallet.v1.SetDefaultPaymentMethodResponse"\x03\x90\x02\x02\x12T\n\x0cListInvoices\x12\x1e.wallet.v1.ListInvoicesRequest\x1a\x1f.wallet.v1.ListInvoicesResponse"\x03\x90\x02\x01\x12N\n\nGetInvoice\x12\x1c.wallet.v1.GetInvoiceRequest\x1a\x1d.wallet.v1.GetInvoiceResponse"\x03\x90\x02\x01\x12f\n\x12DownloadInvoicePDF\x12$.wallet.v1.DownloadInvoicePDFRequest\x1a%.wallet.v1.DownloadInvoicePDFResponse"\x03\x90\x02\x02\x12o\n\x15ConfigureAutoRecharge\x12\'.wallet.v1.ConfigureAutoRechargeRequest\x1a(.wallet.v1.ConfigureAutoRechargeResponse"\x03\x90\x02\x02\x12o\n\x15GetAutoRechargeConfig\x12\'.wallet.v1.GetAutoRechargeConfigRequest\x1a(.wallet.v1.GetAutoRechargeConfigResponse"\x03\x90\x02\x01\x12]\n\x0fGetCostForecast\x12!.wallet.v1.GetCostForecastRequest\x1a".wallet.v1.GetCostForecastResponse"\x03\x90\x02\x01\x12o\n\x15ConfigureWalletAlerts\x12\'.wallet.v1.ConfigureWalletAlertsRequest\x1a(.wallet.v1.ConfigureWalletAlertsResponse"\x03\x90\x02\x02\x12]\n\x0fGetWalletAlerts\x12!.wallet.v1.GetWalletAlertsRequest\x1a".wallet.v1.GetWalletAlertsResponse"\x03\x90\x02\x01\x12p\n\x17CreateStripeTopUpIntent\x12).wallet.v1.CreateStripeTopUpIntentRequest\x1a*.wallet.v1.CreateStripeTopUpIntentResponse\x12j\n\x15CreateCardSetupIntent\x12\'.wallet.v1.CreateCardSetupIntentRequest\x1a(.wallet.v1.CreateCardSetupIntentResponse\x12|\n\x1bCreateCoinbaseTopUpCheckout\x12-.wallet.v1.CreateCoinbaseTopUpCheckoutRequest\x1a..wallet.v1.CreateCoinbaseTopUpCheckoutResponse\x12N\n\nListTopUps\x12\x1c.wallet.v1.ListTopUpsRequest\x1a\x1d.wallet.v1.ListTopUpsResponse"\x03\x90\x02\x01\x12H\n\x08GetTopUp\x12\x1a.wallet.v1.GetTopUpRequest\x1a\x1b.wallet.v1.GetTopUpResponse"\x03\x90\x02\x01\x12N\n\nQueryUsage\x12\x1c.wallet.v1.QueryUsageRequest\x1a\x1d.wallet.v1.QueryUsageResponse"\x03\x90\x02\x01\x12L\n\x0bExportUsage\x12\x1d.wallet.v1.ExportUsageRequest\x1a\x1e.wallet.v1.ExportUsageResponse\x12d\n\x13RedeemPromotionCode\x12%.wallet.v1.RedeemPromotionCodeRequest\x1a&.wallet.v1.RedeemPromotionCodeResponse\x12f\n\x12GetActivePromotion\x12$.wallet.v1.GetActivePromotionRequest\x1a%.wallet.v1.GetActivePromotionResponse"\x03\x90\x02\x01B<Z:github.com/wallet-service/wallet/gen/go/wallet/v1;walletv1b\x06proto3',
+    b'\n\x1ewallet/v1/wallet_service.proto\x12\twallet.v1\x1a\x1bbuf/validate/validate.proto\x1a\x18wallet/v1/activity.proto\x1a\x17wallet/v1/invoice.proto\x1a\x1awallet/v1/meter_rate.proto\x1a\x1ewallet/v1/payment_method.proto\x1a\x19wallet/v1/promotion.proto\x1a\x18wallet/v1/spending.proto\x1a\x16wallet/v1/top_up.proto\x1a\x15wallet/v1/usage.proto\x1a\x16wallet/v1/wallet.proto\x1a\x1dwallet/v1/wallet_config.proto"n\n\x1aListBillingAccountsRequest\x12\'\n\tpage_size\x18\x01 \x01(\x05R\x08pageSizeB\n\xbaH\x07\x1a\x05\x18\xe8\x07(\x00\x12\'\n\npage_token\x18\x02 \x01(\tR\tpageTokenB\x08\xbaH\x05r\x03\x18\x80\x08"\x8b\x01\n\x1bListBillingAccountsResponse\x12D\n\x10billing_accounts\x18\x01 \x03(\x0b2\x19.wallet.v1.BillingAccountR\x0fbillingAccounts\x12&\n\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken"i\n\x18GetBillingAccountRequest\x12M\n\x04name\x18\x01 \x01(\tR\x04nameB9\xbaH6r4\x18\xc8\x012/^(organizations/[^/]+/)?billing-accounts/[^/]+$"_\n\x19GetBillingAccountResponse\x12B\n\x0fbilling_account\x18\x01 \x01(\x0b2\x19.wallet.v1.BillingAccountR\x0ebillingAccount"X\n\x10GetWalletRequest\x12D\n\x04name\x18\x01 \x01(\tR\x04nameB0\xbaH-r+\x18\xc8\x012&^(organizations/[^/]+/)?wallets/[^/]+$">\n\x11GetWalletResponse\x12)\n\x06wallet\x18\x01 \x01(\x0b2\x11.wallet.v1.WalletR\x06wallet"_\n\x17GetWalletBalanceRequest\x12D\n\x04name\x18\x01 \x01(\tR\x04nameB0\xbaH-r+\x18\xc8\x012&^(organizations/[^/]+/)?wallets/[^/]+$"\xa0\x02\n\x18GetWalletBalanceResponse\x12\x1f\n\x0bwallet_name\x18\x01 \x01(\tR\nwalletName\x12#\n\rbalance_minor\x18\x02 \x01(\x03R\x0cbalanceMinor\x12\x1a\n\x08currency\x18\x03 \x01(\tR\x08currency\x12*\n\x11last_journal_unix\x18\x04 \x01(\x03R\x0flastJournalUnix\x12\'\n\x0favailable_minor\x18d \x01(\x03R\x0eavailableMinor\x12\x1d\n\nheld_minor\x18e \x01(\x03R\theldMinor\x12.\n\x13carry_minor_decimal\x18f \x01(\tR\x11carryMinorDecimal"\xd1\x01\n\x1bListPublicMeterRatesRequest\x12+\n\x0cmeter_prefix\x18\x01 \x01(\tR\x0bmeterPrefixB\x08\xbaH\x05r\x03\x18\xc8\x01\x123\n\x08currency\x18\x02 \x01(\tR\x08currencyB\x17\xbaH\x14r\x122\x10^([A-Za-z]{3})?$\x12\'\n\tpage_size\x18\x03 \x01(\x05R\x08pageSizeB\n\xbaH\x07\x1a\x05\x18\xe8\x07(\x00\x12\'\n\npage_token\x18\x04 \x01(\tR\tpageTokenB\x08\xbaH\x05r\x03\x18\x80\x08"\x90\x01\n\x1cListPublicMeterRatesResponse\x12H\n\x12public_meter_rates\x18\x01 \x03(\x0b2\x1a.wallet.v1.PublicMeterRateR\x10publicMeterRates\x12&\n\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken"\xc2\x02\n\x1aAttachPaymentMethodRequest\x12O\n\x04name\x18\x01 \x01(\tR\x04nameB;\xbaH8r6\x18\xc8\x0121^((organizations/[^/]+/)?payment-methods/[^/]+)?$\x12k\n\x14billing_account_name\x18\x02 \x01(\tR\x12billingAccountNameB9\xbaH6r4\x18\xc8\x012/^(organizations/[^/]+/)?billing-accounts/[^/]+$\x12C\n\x18stripe_payment_method_id\x18\x03 \x01(\tR\x15stripePaymentMethodIdB\n\xbaH\x07r\x05\x10\x01\x18\xff\x01\x12!\n\x0cmake_default\x18\x04 \x01(\x08R\x0bmakeDefault"^\n\x1bAttachPaymentMethodResponse\x12?\n\x0epayment_method\x18\x01 \x01(\x0b2\x18.wallet.v1.PaymentMethodR\rpaymentMethod"\xda\x01\n\x19ListPaymentMethodsRequest\x12k\n\x14billing_account_name\x18\x01 \x01(\tR\x12billingAccountNameB9\xbaH6r4\x18\xc8\x012/^(organizations/[^/]+/)?billing-accounts/[^/]+$\x12\'\n\tpage_size\x18\x02 \x01(\x05R\x08pageSizeB\n\xbaH\x07\x1a\x05\x18\xe8\x07(\x00\x12\'\n\npage_token\x18\x03 \x01(\tR\tpageTokenB\x08\xbaH\x05r\x03\x18\x80\x08"\x87\x01\n\x1aListPaymentMethodsResponse\x12A\n\x0fpayment_methods\x18\x01 \x03(\x0b2\x18.wallet.v1.PaymentMethodR\x0epaymentMethods\x12&\n\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken"j\n\x1aDetachPaymentMethodRequest\x12L\n\x04name\x18\x01 \x01(\tR\x04nameB8\xbaH5r3\x18\xc8\x012.^(organizations/[^/]+/)?payment-methods/[^/]+$"\x1d\n\x1bDetachPaymentMethodResponse"n\n\x1eSetDefaultPaymentMethodRequest\x12L\n\x04name\x18\x01 \x01(\tR\x04nameB8\xbaH5r3\x18\xc8\x012.^(organizations/[^/]+/)?payment-methods/[^/]+$"b\n\x1fSetDefaultPaymentMethodResponse\x12?\n\x0epayment_method\x18\x01 \x01(\x0b2\x18.wallet.v1.PaymentMethodR\rpaymentMethod"\x84\x02\n\x13ListInvoicesRequest\x12k\n\x14billing_account_name\x18\x01 \x01(\tR\x12billingAccountNameB9\xbaH6r4\x18\xc8\x012/^(organizations/[^/]+/)?billing-accounts/[^/]+$\x12\'\n\tpage_size\x18\x02 \x01(\x05R\x08pageSizeB\n\xbaH\x07\x1a\x05\x18\xe8\x07(\x00\x12\'\n\npage_token\x18\x03 \x01(\tR\tpageTokenB\x08\xbaH\x05r\x03\x18\x80\x08\x12.\n\x04type\x18d \x01(\tR\x04typeB\x1a\xbaH\x17r\x15R\x00R\x04autoR\x06manualR\x03all"n\n\x14ListInvoicesResponse\x12.\n\x08invoices\x18\x01 \x03(\x0b2\x12.wallet.v1.InvoiceR\x08invoices\x12&\n\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken"Z\n\x11GetInvoiceRequest\x12E\n\x04name\x18\x01 \x01(\tR\x04nameB1\xbaH.r,\x18\xc8\x012\'^(organizations/[^/]+/)?invoices/[^/]+$"B\n\x12GetInvoiceResponse\x12,\n\x07invoice\x18\x01 \x01(\x0b2\x12.wallet.v1.InvoiceR\x07invoice"b\n\x19DownloadInvoicePDFRequest\x12E\n\x04name\x18\x01 \x01(\tR\x04nameB1\xbaH.r,\x18\xc8\x012\'^(organizations/[^/]+/)?invoices/[^/]+$"g\n\x1aDownloadInvoicePDFResponse\x12!\n\x0cdownload_url\x18\x01 \x01(\tR\x0bdownloadUrl\x12&\n\x0fexpires_at_unix\x18\x02 \x01(\x03R\rexpiresAtUnix"\xcc\x07\n\x1cConfigureAutoRechargeRequest\x12Q\n\x0bwallet_name\x18\x01 \x01(\tR\nwalletNameB0\xbaH-r+\x18\xc8\x012&^(organizations/[^/]+/)?wallets/[^/]+$\x12\x18\n\x07enabled\x18\x02 \x01(\x08R\x07enabled\x12\'\n\x0fthreshold_minor\x18\x03 \x01(\x03R\x0ethresholdMinor\x12!\n\x0camount_minor\x18\x04 \x01(\x03R\x0bamountMinor\x12k\n\x13payment_method_name\x18\x05 \x01(\tR\x11paymentMethodNameB;\xbaH8r6\x18\xc8\x0121^((organizations/[^/]+/)?payment-methods/[^/]+)?$\x12/\n\x0fdaily_cap_minor\x18d \x01(\x03R\rdailyCapMinorB\x07\xbaH\x04"\x02(\x00\x123\n\x11monthly_cap_minor\x18e \x01(\x03R\x0fmonthlyCapMinorB\x07\xbaH\x04"\x02(\x00\x126\n\x13close_gap_max_minor\x18f \x01(\x03R\x10closeGapMaxMinorB\x07\xbaH\x04"\x02(\x00\x126\n\x10cooldown_seconds\x18g \x01(\x05R\x0fcooldownSecondsB\x0b\xbaH\x08\x1a\x06\x18\x80\xa3\x05(\x00\x12+\n\x0cmandate_text\x18h \x01(\tR\x0bmandateTextB\x08\xbaH\x05r\x03\x18\xd0\x0f:\x82\x03\xbaH\xfe\x02\x1a\x7f\n\x1dauto_recharge.threshold_minor\x123threshold_minor must be greater than 0 when enabled\x1a)!this.enabled || this.threshold_minor > 0\x1av\n\x1aauto_recharge.amount_minor\x120amount_minor must be greater than 0 when enabled\x1a&!this.enabled || this.amount_minor > 0\x1a\x82\x01\n!auto_recharge.payment_method_name\x12,payment_method_name is required when enabled\x1a/!this.enabled || this.payment_method_name != \'\'"V\n\x1dConfigureAutoRechargeResponse\x125\n\x06config\x18\x01 \x01(\x0b2\x1d.wallet.v1.AutoRechargeConfigR\x06config"q\n\x1cGetAutoRechargeConfigRequest\x12Q\n\x0bwallet_name\x18\x01 \x01(\tR\nwalletNameB0\xbaH-r+\x18\xc8\x012&^(organizations/[^/]+/)?wallets/[^/]+$"V\n\x1dGetAutoRechargeConfigResponse\x125\n\x06config\x18\x01 \x01(\x0b2\x1d.wallet.v1.AutoRechargeConfigR\x06config"\xc3\x02\n\x16GetCostForecastRequest\x12n\n\x14billing_account_name\x18\x01 \x01(\tR\x12billingAccountNameB<\xbaH9r7\x18\xc8\x0122^((organizations/[^/]+/)?billing-accounts/[^/]+)?$\x127\n\x06period\x18\x02 \x01(\tR\x06periodB\x1f\xbaH\x1cr\x1aR\x00R\x07monthlyR\x06weeklyR\x05daily\x12T\n\x0bwallet_name\x18d \x01(\tR\nwalletNameB3\xbaH0r.\x18\xc8\x012)^((organizations/[^/]+/)?wallets/[^/]+)?$:*\xbaH\'"%\n\x14billing_account_name\n\x0bwallet_name\x10\x01"\xef\x06\n\x17GetCostForecastResponse\x12\x1a\n\x08currency\x18\x01 \x01(\tR\x08currency\x12&\n\x0fmtd_spend_minor\x18\x02 \x01(\x03R\rmtdSpendMinor\x12!\n\x0cdays_elapsed\x18\x03 \x01(\x05R\x0bdaysElapsed\x12$\n\x0edays_in_period\x18\x04 \x01(\x05R\x0cdaysInPeriod\x12?\n\x1cprojected_period_total_minor\x18\x05 \x01(\x03R\x19projectedPeriodTotalMinor\x12/\n\x14daily_run_rate_minor\x18\x06 \x01(\x03R\x11dailyRunRateMinor\x12*\n\x11period_start_unix\x18\x07 \x01(\x03R\x0fperiodStartUnix\x12&\n\x0fperiod_end_unix\x18\x08 \x01(\x03R\rperiodEndUnix\x12.\n\x13pattern_total_minor\x18d \x01(\x03R\x11patternTotalMinor\x125\n\x17pattern_total_p10_minor\x18e \x01(\x03R\x14patternTotalP10Minor\x125\n\x17pattern_total_p90_minor\x18f \x01(\x03R\x14patternTotalP90Minor\x12(\n\x10depletes_at_unix\x18g \x01(\x03R\x0edepletesAtUnix\x12/\n\x14depletes_at_p10_unix\x18h \x01(\x03R\x11depletesAtP10Unix\x12/\n\x14depletes_at_p90_unix\x18i \x01(\x03R\x11depletesAtP90Unix\x12*\n\x0edays_remaining\x18j \x01(\x05H\x00R\rdaysRemaining\x88\x01\x01\x12\x16\n\x06method\x18k \x01(\tR\x06method\x12;\n\ncategories\x18l \x03(\x0b2\x1b.wallet.v1.CategoryForecastR\ncategories\x12C\n\x1ecommitted_hourly_minor_decimal\x18m \x01(\tR\x1bcommittedHourlyMinorDecimalB\x11\n\x0f_days_remaining"x\n\x10CategoryForecast\x12\x1a\n\x08category\x18\x01 \x01(\tR\x08category\x12\x1f\n\x0bspend_minor\x18\x02 \x01(\x03R\nspendMinor\x12\'\n\x0fprojected_minor\x18\x03 \x01(\x03R\x0eprojectedMinor"\xa3\x02\n\x1cConfigureWalletAlertsRequest\x12Q\n\x0bwallet_name\x18\x01 \x01(\tR\nwalletNameB0\xbaH-r+\x18\xc8\x012&^(organizations/[^/]+/)?wallets/[^/]+$\x12<\n\x13balance_alert_minor\x18\x02 \x01(\x03H\x00R\x11balanceAlertMinorB\x07\xbaH\x04"\x02(\x00\x88\x01\x01\x12A\n\x14days_remaining_alert\x18\x03 \x01(\x05H\x01R\x12daysRemainingAlertB\n\xbaH\x07\x1a\x05\x18\xc2\x1c(\x00\x88\x01\x01B\x16\n\x14_balance_alert_minorB\x17\n\x15_days_remaining_alert"U\n\x1dConfigureWalletAlertsResponse\x124\n\x06config\x18\x01 \x01(\x0b2\x1c.wallet.v1.WalletAlertConfigR\x06config"k\n\x16GetWalletAlertsRequest\x12Q\n\x0bwallet_name\x18\x01 \x01(\tR\nwalletNameB0\xbaH-r+\x18\xc8\x012&^(organizations/[^/]+/)?wallets/[^/]+$"O\n\x17GetWalletAlertsResponse\x124\n\x06config\x18\x01 \x01(\x0b2\x1c.wallet.v1.WalletAlertConfigR\x06config"\xf4\x02\n\x1eCreateStripeTopUpIntentRequest\x12Q\n\x0bwallet_name\x18\x01 \x01(\tR\nwalletNameB0\xbaH-r+\x18\xc8\x012&^(organizations/[^/]+/)?wallets/[^/]+$\x12*\n\x0camount_minor\x18\x02 \x01(\x03R\x0bamountMinorB\x07\xbaH\x04"\x02 \x00\x123\n\x08currency\x18\x03 \x01(\tR\x08currencyB\x17\xbaH\x14r\x122\x10^([A-Za-z]{3})?$\x12k\n\x13payment_method_name\x18\x04 \x01(\tR\x11paymentMethodNameB;\xbaH8r6\x18\xc8\x0121^((organizations/[^/]+/)?payment-methods/[^/]+)?$\x121\n\x0fidempotency_key\x18\x05 \x01(\tR\x0eidempotencyKeyB\x08\xbaH\x05r\x03\x18\xff\x01"o\n\x1fCreateStripeTopUpIntentResponse\x12\'\n\x06top_up\x18\x01 \x01(\x0b2\x10.wallet.v1.TopUpR\x05topUp\x12#\n\rclient_secret\x18\x02 \x01(\tR\x0cclientSecret"\xbe\x01\n\x1cCreateCardSetupIntentRequest\x12k\n\x14billing_account_name\x18\x01 \x01(\tR\x12billingAccountNameB9\xbaH6r4\x18\xc8\x012/^(organizations/[^/]+/)?billing-accounts/[^/]+$\x121\n\x0fidempotency_key\x18\x02 \x01(\tR\x0eidempotencyKeyB\x08\xbaH\x05r\x03\x18\xff\x01"D\n\x1dCreateCardSetupIntentResponse\x12#\n\rclient_secret\x18\x01 \x01(\tR\x0cclientSecret"\x8c\x02\n"CreateCoinbaseTopUpCheckoutRequest\x12Q\n\x0bwallet_name\x18\x01 \x01(\tR\nwalletNameB0\xbaH-r+\x18\xc8\x012&^(organizations/[^/]+/)?wallets/[^/]+$\x12+\n\x0camount_minor\x18\x02 \x01(\x03R\x0bamountMinorB\x08\xbaH\x05"\x03(\xf4\x03\x123\n\x08currency\x18\x03 \x01(\tR\x08currencyB\x17\xbaH\x14r\x122\x10^([A-Za-z]{3})?$\x121\n\x0fidempotency_key\x18\x04 \x01(\tR\x0eidempotencyKeyB\x08\xbaH\x05r\x03\x18\xff\x01"m\n#CreateCoinbaseTopUpCheckoutResponse\x12\'\n\x06top_up\x18\x01 \x01(\x0b2\x10.wallet.v1.TopUpR\x05topUp\x12\x1d\n\nhosted_url\x18\x02 \x01(\tR\thostedUrl"\xfd\x01\n\x11ListTopUpsRequest\x12Q\n\x0bwallet_name\x18\x01 \x01(\tR\nwalletNameB0\xbaH-r+\x18\xc8\x012&^(organizations/[^/]+/)?wallets/[^/]+$\x12C\n\x05state\x18\x02 \x01(\tR\x05stateB-\xbaH*r(R\x00R\x07PENDINGR\tSUCCEEDEDR\x06FAILEDR\x08CANCELED\x12\'\n\tpage_size\x18\x03 \x01(\x05R\x08pageSizeB\n\xbaH\x07\x1a\x05\x18\xe8\x07(\x00\x12\'\n\npage_token\x18\x04 \x01(\tR\tpageTokenB\x08\xbaH\x05r\x03\x18\x80\x08"g\n\x12ListTopUpsResponse\x12)\n\x07top_ups\x18\x01 \x03(\x0b2\x10.wallet.v1.TopUpR\x06topUps\x12&\n\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken"V\n\x0fGetTopUpRequest\x12C\n\x04name\x18\x01 \x01(\tR\x04nameB/\xbaH,r*\x18\xc8\x012%^(organizations/[^/]+/)?topUps/[^/]+$";\n\x10GetTopUpResponse\x12\'\n\x06top_up\x18\x01 \x01(\x0b2\x10.wallet.v1.TopUpR\x05topUp"\x99\x06\n\x11QueryUsageRequest\x12@\n\x0cproject_name\x18\x01 \x01(\tR\x0bprojectNameB\x1d\xbaH\x1ar\x18\x18\xc8\x012\x13^(projects/[^/]+)?$\x12O\n\x11organization_name\x18\x02 \x01(\tR\x10organizationNameB"\xbaH\x1fr\x1d\x18\xc8\x012\x18^(organizations/[^/]+)?$\x12+\n\x0cmeter_prefix\x18\x03 \x01(\tR\x0bmeterPrefixB\x08\xbaH\x05r\x03\x18\xc8\x01\x126\n\x0fstart_time_unix\x18\x04 \x01(\x03R\rstartTimeUnixB\x0e\xbaH\x0b"\t\x18\xff\x82\xd1\xff\xaf\x07(\x00\x122\n\rend_time_unix\x18\x05 \x01(\x03R\x0bendTimeUnixB\x0e\xbaH\x0b"\t\x18\xff\x82\xd1\xff\xaf\x07(\x00\x121\n\x06bucket\x18\x06 \x01(\tR\x06bucketB\x19\xbaH\x16r\x14R\x00R\x04hourR\x03dayR\x05month\x12[\n\ndimensions\x18\x07 \x03(\tR\x07groupByB>\xbaH;\x92\x018\x10\x05\x18\x01"2r0R\x08categoryR\x07projectR\x05meterR\x08resourceR\ndatacenter\x12\'\n\tpage_size\x18\x08 \x01(\x05R\x08pageSizeB\n\xbaH\x07\x1a\x05\x18\xe8\x07(\x00\x12\'\n\npage_token\x18\t \x01(\tR\tpageTokenB\x08\xbaH\x05r\x03\x18\x80\x08\x12A\n\x08group_by\x18d \x01(\x0e2\x17.wallet.v1.UsageGroupByR\x0cusageGroupByB\x08\xbaH\x05\x82\x01\x02\x10\x01:\xb2\x01\xbaH\xae\x01\x1a\x86\x01\n\x0busage.range\x120end_time_unix must not be before start_time_unix\x1aEthis.end_time_unix == 0 || this.start_time_unix <= this.end_time_unix"#\n\x0cproject_name\n\x11organization_name\x10\x01"\x8d\x01\n\x12QueryUsageResponse\x12\'\n\x04rows\x18\x01 \x03(\x0b2\x13.wallet.v1.UsageRowR\x04rows\x12&\n\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\x12&\n\x0fegress_free_gib\x18\x03 \x01(\x03R\regressFreeGib"\xd7\x04\n\x12ExportUsageRequest\x12@\n\x0cproject_name\x18\x01 \x01(\tR\x0bprojectNameB\x1d\xbaH\x1ar\x18\x18\xc8\x012\x13^(projects/[^/]+)?$\x12O\n\x11organization_name\x18\x02 \x01(\tR\x10organizationNameB"\xbaH\x1fr\x1d\x18\xc8\x012\x18^(organizations/[^/]+)?$\x12+\n\x0cmeter_prefix\x18\x03 \x01(\tR\x0bmeterPrefixB\x08\xbaH\x05r\x03\x18\xc8\x01\x126\n\x0fstart_time_unix\x18\x04 \x01(\x03R\rstartTimeUnixB\x0e\xbaH\x0b"\t\x18\xff\x82\xd1\xff\xaf\x07(\x00\x122\n\rend_time_unix\x18\x05 \x01(\x03R\x0bendTimeUnixB\x0e\xbaH\x0b"\t\x18\xff\x82\xd1\xff\xaf\x07(\x00\x12<\n\x06format\x18\x06 \x01(\tR\x06formatB$\xbaH!r\x1fR\x00R\x03csvR\x06ndjsonR\x07parquetR\x05focus\x12"\n\x08max_rows\x18\x07 \x01(\x05R\x07maxRowsB\x07\xbaH\x04\x1a\x02(\x00:\xb2\x01\xbaH\xae\x01\x1a\x86\x01\n\x0busage.range\x120end_time_unix must not be before start_time_unix\x1aEthis.end_time_unix == 0 || this.start_time_unix <= this.end_time_unix"#\n\x0cproject_name\n\x11organization_name\x10\x01"\x9c\x01\n\x13ExportUsageResponse\x12!\n\x0cdownload_url\x18\x01 \x01(\tR\x0bdownloadUrl\x12&\n\x0fexpires_at_unix\x18\x02 \x01(\x03R\rexpiresAtUnix\x12\x1b\n\trow_count\x18\x03 \x01(\x03R\x08rowCount\x12\x1d\n\nobject_key\x18\x04 \x01(\tR\tobjectKey"\x89\x01\n\x1aRedeemPromotionCodeRequest\x12\x1d\n\x04code\x18\x01 \x01(\tR\x04codeB\t\xbaH\x06r\x04\x10\x01\x18@\x12L\n\x11organization_name\x18\x02 \x01(\tR\x10organizationNameB\x1f\xbaH\x1cr\x1a\x18\xc8\x012\x15^organizations/[^/]+$"W\n\x1bRedeemPromotionCodeResponse\x128\n\tpromotion\x18\x01 \x01(\x0b2\x1a.wallet.v1.ActivePromotionR\tpromotion"i\n\x19GetActivePromotionRequest\x12L\n\x11organization_name\x18\x01 \x01(\tR\x10organizationNameB\x1f\xbaH\x1cr\x1a\x18\xc8\x012\x15^organizations/[^/]+$"V\n\x1aGetActivePromotionResponse\x128\n\tpromotion\x18\x01 \x01(\x0b2\x1a.wallet.v1.ActivePromotionR\tpromotion"n\n\x19DeleteAutoRechargeRequest\x12Q\n\x0bwallet_name\x18\x01 \x01(\tR\nwalletNameB0\xbaH-r+\x18\xc8\x012&^(organizations/[^/]+/)?wallets/[^/]+$"\x1c\n\x1aDeleteAutoRechargeResponse"Z\n\x13ConfirmTopUpRequest\x12C\n\x04name\x18\x01 \x01(\tR\x04nameB/\xbaH,r*\x18\xc8\x012%^(organizations/[^/]+/)?topUps/[^/]+$"d\n\x14ConfirmTopUpResponse\x12\'\n\x06top_up\x18\x01 \x01(\x0b2\x10.wallet.v1.TopUpR\x05topUp\x12#\n\rclient_secret\x18\x02 \x01(\tR\x0cclientSecret"\x87\x01\n\x18GetInvoicePreviewRequest\x12k\n\x14billing_account_name\x18\x01 \x01(\tR\x12billingAccountNameB9\xbaH6r4\x18\xc8\x012/^(organizations/[^/]+/)?billing-accounts/[^/]+$"I\n\x19GetInvoicePreviewResponse\x12,\n\x07invoice\x18\x01 \x01(\x0b2\x12.wallet.v1.InvoiceR\x07invoice2\xb1\x1a\n\rWalletService\x12i\n\x13ListBillingAccounts\x12%.wallet.v1.ListBillingAccountsRequest\x1a&.wallet.v1.ListBillingAccountsResponse"\x03\x90\x02\x01\x12c\n\x11GetBillingAccount\x12#.wallet.v1.GetBillingAccountRequest\x1a$.wallet.v1.GetBillingAccountResponse"\x03\x90\x02\x01\x12K\n\tGetWallet\x12\x1b.wallet.v1.GetWalletRequest\x1a\x1c.wallet.v1.GetWalletResponse"\x03\x90\x02\x01\x12`\n\x10GetWalletBalance\x12".wallet.v1.GetWalletBalanceRequest\x1a#.wallet.v1.GetWalletBalanceResponse"\x03\x90\x02\x01\x12l\n\x14ListPublicMeterRates\x12&.wallet.v1.ListPublicMeterRatesRequest\x1a\'.wallet.v1.ListPublicMeterRatesResponse"\x03\x90\x02\x01\x12d\n\x13AttachPaymentMethod\x12%.wallet.v1.AttachPaymentMethodRequest\x1a&.wallet.v1.AttachPaymentMethodResponse\x12f\n\x12ListPaymentMethods\x12$.wallet.v1.ListPaymentMethodsRequest\x1a%.wallet.v1.ListPaymentMethodsResponse"\x03\x90\x02\x01\x12i\n\x13DetachPaymentMethod\x12%.wallet.v1.DetachPaymentMethodRequest\x1a&.wallet.v1.DetachPaymentMethodResponse"\x03\x90\x02\x02\x12u\n\x17SetDefaultPaymentMethod\x12).wallet.v1.SetDefaultPaymentMethodRequest\x1a*.wallet.v1.SetDefaultPaymentMethodResponse"\x03\x90\x02\x02\x12T\n\x0cListInvoices\x12\x1e.wallet.v1.ListInvoicesRequest\x1a\x1f.wallet.v1.ListInvoicesResponse"\x03\x90\x02\x01\x12N\n\nGetInvoice\x12\x1c.wallet.v1.GetInvoiceRequest\x1a\x1d.wallet.v1.GetInvoiceResponse"\x03\x90\x02\x01\x12f\n\x12DownloadInvoicePDF\x12$.wallet.v1.DownloadInvoicePDFRequest\x1a%.wallet.v1.DownloadInvoicePDFResponse"\x03\x90\x02\x02\x12o\n\x15ConfigureAutoRecharge\x12\'.wallet.v1.ConfigureAutoRechargeRequest\x1a(.wallet.v1.ConfigureAutoRechargeResponse"\x03\x90\x02\x02\x12o\n\x15GetAutoRechargeConfig\x12\'.wallet.v1.GetAutoRechargeConfigRequest\x1a(.wallet.v1.GetAutoRechargeConfigResponse"\x03\x90\x02\x01\x12]\n\x0fGetCostForecast\x12!.wallet.v1.GetCostForecastRequest\x1a".wallet.v1.GetCostForecastResponse"\x03\x90\x02\x01\x12o\n\x15ConfigureWalletAlerts\x12\'.wallet.v1.ConfigureWalletAlertsRequest\x1a(.wallet.v1.ConfigureWalletAlertsResponse"\x03\x90\x02\x02\x12]\n\x0fGetWalletAlerts\x12!.wallet.v1.GetWalletAlertsRequest\x1a".wallet.v1.GetWalletAlertsResponse"\x03\x90\x02\x01\x12p\n\x17CreateStripeTopUpIntent\x12).wallet.v1.CreateStripeTopUpIntentRequest\x1a*.wallet.v1.CreateStripeTopUpIntentResponse\x12j\n\x15CreateCardSetupIntent\x12\'.wallet.v1.CreateCardSetupIntentRequest\x1a(.wallet.v1.CreateCardSetupIntentResponse\x12|\n\x1bCreateCoinbaseTopUpCheckout\x12-.wallet.v1.CreateCoinbaseTopUpCheckoutRequest\x1a..wallet.v1.CreateCoinbaseTopUpCheckoutResponse\x12N\n\nListTopUps\x12\x1c.wallet.v1.ListTopUpsRequest\x1a\x1d.wallet.v1.ListTopUpsResponse"\x03\x90\x02\x01\x12H\n\x08GetTopUp\x12\x1a.wallet.v1.GetTopUpRequest\x1a\x1b.wallet.v1.GetTopUpResponse"\x03\x90\x02\x01\x12N\n\nQueryUsage\x12\x1c.wallet.v1.QueryUsageRequest\x1a\x1d.wallet.v1.QueryUsageResponse"\x03\x90\x02\x01\x12L\n\x0bExportUsage\x12\x1d.wallet.v1.ExportUsageRequest\x1a\x1e.wallet.v1.ExportUsageResponse\x12d\n\x13RedeemPromotionCode\x12%.wallet.v1.RedeemPromotionCodeRequest\x1a&.wallet.v1.RedeemPromotionCodeResponse\x12f\n\x12GetActivePromotion\x12$.wallet.v1.GetActivePromotionRequest\x1a%.wallet.v1.GetActivePromotionResponse"\x03\x90\x02\x01\x12f\n\x12DeleteAutoRecharge\x12$.wallet.v1.DeleteAutoRechargeRequest\x1a%.wallet.v1.DeleteAutoRechargeResponse"\x03\x90\x02\x02\x12T\n\x0cConfirmTopUp\x12\x1e.wallet.v1.ConfirmTopUpRequest\x1a\x1f.wallet.v1.ConfirmTopUpResponse"\x03\x90\x02\x02\x12`\n\x10GetSpendingLimit\x12".wallet.v1.GetSpendingLimitRequest\x1a#.wallet.v1.GetSpendingLimitResponse"\x03\x90\x02\x01\x12`\n\x10SetSpendingLimit\x12".wallet.v1.SetSpendingLimitRequest\x1a#.wallet.v1.SetSpendingLimitResponse"\x03\x90\x02\x02\x12i\n\x13DeleteSpendingLimit\x12%.wallet.v1.DeleteSpendingLimitRequest\x1a&.wallet.v1.DeleteSpendingLimitResponse"\x03\x90\x02\x02\x12Z\n\x0eAuthorizeSpend\x12 .wallet.v1.AuthorizeSpendRequest\x1a!.wallet.v1.AuthorizeSpendResponse"\x03\x90\x02\x01\x12c\n\x11GetInvoicePreview\x12#.wallet.v1.GetInvoicePreviewRequest\x1a$.wallet.v1.GetInvoicePreviewResponse"\x03\x90\x02\x01\x12T\n\x0cListActivity\x12\x1e.wallet.v1.ListActivityRequest\x1a\x1f.wallet.v1.ListActivityResponse"\x03\x90\x02\x01B<Z:github.com/wallet-service/wallet/gen/go/wallet/v1;walletv1b\x06proto3',
     [
         validate_pb.desc(),
+        activity_pb.desc(),
         invoice_pb.desc(),
         meter_rate_pb.desc(),
         payment_method_pb.desc(),
         promotion_pb.desc(),
+        spending_pb.desc(),
         top_up_pb.desc(),
         usage_pb.desc(),
         wallet_pb.desc(),
@@ -2311,6 +2681,7 @@ _DESC = file_desc(
         "GetAutoRechargeConfigResponse": GetAutoRechargeConfigResponse,
         "GetCostForecastRequest": GetCostForecastRequest,
         "GetCostForecastResponse": GetCostForecastResponse,
+        "CategoryForecast": CategoryForecast,
         "ConfigureWalletAlertsRequest": ConfigureWalletAlertsRequest,
         "ConfigureWalletAlertsResponse": ConfigureWalletAlertsResponse,
         "GetWalletAlertsRequest": GetWalletAlertsRequest,
@@ -2333,6 +2704,12 @@ _DESC = file_desc(
         "RedeemPromotionCodeResponse": RedeemPromotionCodeResponse,
         "GetActivePromotionRequest": GetActivePromotionRequest,
         "GetActivePromotionResponse": GetActivePromotionResponse,
+        "DeleteAutoRechargeRequest": DeleteAutoRechargeRequest,
+        "DeleteAutoRechargeResponse": DeleteAutoRechargeResponse,
+        "ConfirmTopUpRequest": ConfirmTopUpRequest,
+        "ConfirmTopUpResponse": ConfirmTopUpResponse,
+        "GetInvoicePreviewRequest": GetInvoicePreviewRequest,
+        "GetInvoicePreviewResponse": GetInvoicePreviewResponse,
     },
 )
 
