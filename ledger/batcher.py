@@ -20,14 +20,12 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from ledger import store, writing
-from ledger.clock import Clock
+from ledger.clock import Clock, Moment, real_time
 from ledger.commands import prepare
 from ledger.errors import LedgerClosed
-from ledger.ids import new_mark
-from ledger.lane import Lane
+from ledger.lane import Lane, decide_at
 from ledger.link import driver_connection
 from ledger.model import Outcome, Request
-from ledger.posting import decide
 from ledger.store import Directory
 
 BATCH_MAX: Final = 1000
@@ -51,13 +49,16 @@ class Ledger:
         lane_of: Callable[[UUID], int] = one_lane,
         batch_max: int = BATCH_MAX,
         queue_max: int = QUEUE_MAX,
+        moment: Moment = real_time,
     ) -> None:
         """Each lane that is used keeps two connections of the engine's pool.
 
-        `lane_of` gives at most 64 different numbers. `queue_max` bounds the requests that wait in a lane.
+        `lane_of` gives at most 64 different numbers. `queue_max` bounds the requests that wait in a lane. `moment` is asked
+        on each `post`; requests of one moment share batches, which are recorded at that moment.
         """
         self._engine = engine
         self._clock = clock
+        self._moment = moment
         self._lane_of = lane_of
         self._batch_max = batch_max
         self._queue_max = queue_max
@@ -85,6 +86,9 @@ class Ledger:
         if self._closed:
             raise LedgerClosed("the ledger is shutting down")
         command = prepare(request)
+        moment = self._moment()
+        if moment is not None:
+            command.moment = moment
         number = self._lane_of(command.org_id)
         lane = self._lanes.get(number)
         if lane is None:
@@ -96,7 +100,7 @@ class Ledger:
 
         From here to its commit the transaction holds the books of the requests' organizations. Database errors are left
         to the caller, who runs the whole transaction again on 40001 (also `ConcurrentChange`) and 40P01. Raises
-        InvalidRequest.
+        InvalidRequest, and BookAhead for several organizations of which one lives in another time.
         """
         commands = [prepare(request) for request in requests]
         if not commands:
@@ -107,7 +111,7 @@ class Ledger:
         raw = await driver_connection(conn)
         await store.lock(raw, commands)
         state, _ = await store.read_state(raw, commands, self._directory)
-        decision = decide(commands, state, self._clock.now(), mark=new_mark())
+        decision = decide_at(self._moment() or self._clock.now(), commands, state)
         await writing.write_locked(raw, decision.writes, state.books)
         for name in store.PLANNER_SETTINGS:
             await conn.execute(text(f"SET LOCAL {name} = on"))

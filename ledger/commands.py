@@ -48,7 +48,8 @@ class Command:
     """A request that may be decided. `scoped_key` is the organization and the key's hash. `text` is what the hash chain
     covers of description and metadata.
 
-    `account_ids` are the accounts it names itself, without those that its hold or its original entry lead to.
+    `account_ids` are the accounts it names itself, without those that its hold or its original entry lead to. `moment` is
+    when its caller asked, if that caller does not live by the clock of the ledger.
     """
 
     request: Request
@@ -59,6 +60,7 @@ class Command:
     text: bytes
     metadata_json: str | None
     account_ids: tuple[UUID, ...]
+    moment: datetime | None = None
 
 
 def prepare(request: Request) -> Command:

@@ -41,3 +41,7 @@ class ConcurrentChange(LedgerError):
     """Another transaction changed what this one had read; the whole transaction may be run again."""
 
     sqlstate = "40001"
+
+
+class BookAhead(LedgerError):
+    """The clock of one of several journals is far ahead of the present. Nothing was posted; post to each journal alone."""

@@ -17,10 +17,15 @@ _VERSION_7: Final = 0x7000
 _VARIANT: Final = 0b10 << 62
 _COUNTER_BITS: Final = 42
 _COUNTER_LOW_BITS: Final = 30
+_HOUR_MS: Final = 3_600_000
+_HOURS_MAX: Final = 1000
 
 
 def new_id(now: datetime) -> UUID:
-    """A UUIDv7 of `now` (aware), greater than every id that this process made before."""
+    """A UUIDv7 of `now` (aware), greater than every id that this process made for a time from an hour before to an hour
+    after it: a clock may be set back a little, and ids of other times (imports, tests that live in another year) go their
+    own way.
+    """
     return _generator.next(now)
 
 
@@ -57,6 +62,8 @@ class _Generator:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._last = 0
+        self._hour = 0
+        self._last_of_hour: dict[int, int] = {}
         # Ids are unique, not secret: a seeded generator is enough, and needs no system call for each id.
         self._random = random.Random(random.SystemRandom().getrandbits(256))
 
@@ -64,6 +71,9 @@ class _Generator:
         # Half of the counter starts free, so that 2**41 ids of one millisecond stay in order.
         milliseconds = unix_us(now) // 1000
         with self._lock:
+            hour = milliseconds // _HOUR_MS
+            if hour != self._hour:
+                self._enter(hour)
             fresh = milliseconds << _COUNTER_BITS | self._random.getrandbits(_COUNTER_BITS - 1)
             last = self._last
             if milliseconds <= last >> _COUNTER_BITS:
@@ -71,6 +81,18 @@ class _Generator:
             self._last = fresh
             salt = self._random.randbytes(4)
         return from_bytes(ordered_id(fresh >> _COUNTER_BITS, fresh & ((1 << _COUNTER_BITS) - 1), salt))
+
+    def _enter(self, hour: int) -> None:
+        """Go on behind the last id of that hour, or of the hour after it when the clock was set back from there."""
+        known = self._last_of_hour
+        # A clock that was set back goes on with ids of the hour that it came from.
+        for seen in (self._hour, (self._last >> _COUNTER_BITS) // _HOUR_MS):
+            known.pop(seen, None)
+            known[seen] = self._last
+        self._last = max(known.get(hour, 0), known.get(hour + 1, 0))
+        self._hour = hour
+        while len(known) > _HOURS_MAX:
+            del known[next(iter(known))]
 
 
 _generator: Final = _Generator()

@@ -10,7 +10,9 @@ read and decided again under the lock. So Python and PostgreSQL work at the same
 import asyncio
 import random
 from collections import deque
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Sequence
+from contextvars import Context
+from datetime import datetime, timedelta
 from typing import Final, TypeVar
 
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -18,7 +20,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from ledger import store, writing
 from ledger.clock import Clock
 from ledger.commands import Command
-from ledger.errors import LedgerClosed, LedgerUnavailable, OutcomeUnknown, PostFailed, QueueFull
+from ledger.errors import BookAhead, LedgerClosed, LedgerUnavailable, OutcomeUnknown, PostFailed, QueueFull
 from ledger.ids import new_mark
 from ledger.link import Link, sqlstate_of
 from ledger.model import Outcome
@@ -33,6 +35,9 @@ ANSWER_SECONDS_MAX: Final = 60
 """Longer than any statement may take: a connection that is silent for so long is lost, and would hold up its lane."""
 SPLIT_MIN: Final = 8
 """So many waiting requests are cut in two batches when no batch is at work."""
+AHEAD_MAX: Final = timedelta(minutes=5)
+"""How far a journal's clock, which never runs backwards, may pull the other journals of a batch: not farther than the
+clocks of two machines differ. One that is farther ahead (it lives in another time) is posted to alone."""
 
 _RETRY_SECONDS_MAX: Final = 0.5
 _RETRIED_STATES: Final = frozenset({"40001", "40P01", "55P03", "XX000", "57014"})
@@ -62,13 +67,15 @@ class Lane:
         self._batch_max = batch_max
         self._queue_max = queue_max
         self._queue: deque[_Waiting] = deque()
+        self._elsewhen_count = 0
         self._wake = asyncio.Event()
         self._draining = False
         self._tip: Tip | None = None
         self._astray = False
         self._links = (Link(engine), Link(engine))
         self._loop = asyncio.get_running_loop()
-        self._task = asyncio.create_task(self._run(), name="ledger-lane")
+        # In a context of its own: the lane works for many callers, and inherits nothing of the first.
+        self._task = asyncio.create_task(self._run(), name="ledger-lane", context=Context())
 
     def enqueue(self, command: Command) -> "asyncio.Future[Outcome]":
         """Queue a command. The lane owns the work: a caller that stops waiting changes nothing."""
@@ -76,6 +83,8 @@ class Lane:
             raise QueueFull(f"{self._queue_max} requests wait already")
         future: asyncio.Future[Outcome] = self._loop.create_future()
         self._queue.append((command, future))
+        if command.moment is not None:
+            self._elsewhen_count += 1
         self._wake.set()
         return future
 
@@ -126,7 +135,21 @@ class Lane:
         size = len(self._queue)
         if alone and size >= SPLIT_MIN:
             size = (size + 1) // 2
-        return [self._queue.popleft() for _ in range(min(size, self._batch_max))]
+        size = min(size, self._batch_max)
+        if self._elsewhen_count:
+            return self._cut_moment(size)
+        return [self._queue.popleft() for _ in range(size)]
+
+    def _cut_moment(self, size: int) -> list[_Waiting]:
+        """As many as share the moment of the first: a batch is recorded at one time."""
+        queue = self._queue
+        moment = queue[0][0].moment
+        batch: list[_Waiting] = []
+        while queue and len(batch) < size and queue[0][0].moment == moment:
+            batch.append(queue.popleft())
+        if moment is not None:
+            self._elsewhen_count -= len(batch)
+        return batch
 
     async def _work(self, link: Link, waiting: list[_Waiting], started: asyncio.Event) -> None:
         try:
@@ -258,7 +281,15 @@ class Lane:
         return state
 
     def _decide(self, commands: list[Command], state: State) -> Decision:
-        return decide(commands, state, self._clock.now(), mark=new_mark())
+        return decide_at(commands[0].moment or self._clock.now(), commands, state)
+
+
+def decide_at(now: datetime, commands: Sequence[Command], state: State) -> Decision:
+    """The decision of a batch at `now`. Raises BookAhead when one journal would take others along to another time."""
+    decision = decide(commands, state, now, mark=new_mark())
+    if decision.writes.recorded_at - now > AHEAD_MAX and len(state.books) > 1:
+        raise BookAhead("the clock of one of the journals is far ahead")
+    return decision
 
 
 async def _done(job: "asyncio.Task[None] | None") -> None:

@@ -4,6 +4,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 from decimal import Decimal
 from typing import Any
+from uuid import UUID
 
 import pytest
 
@@ -162,6 +163,24 @@ def test_ids_are_ordered_version_seven() -> None:
     assert ids == sorted(set(ids))
     assert {(made.version, made.variant) for made in ids} == {(7, "specified in RFC 4122")}
     assert ids[-1].int >> 80 == unix_us(NOW + timedelta(hours=1)) // 1000
+
+
+def test_ids_of_another_year_leave_those_of_now_where_they_are() -> None:
+    near, far = NOW + timedelta(days=100), NOW + timedelta(days=3650)
+    seen: dict[datetime, list[UUID]] = {near: [], far: []}
+    for turn in range(100):
+        for at in seen:
+            seen[at].append(new_id(at - timedelta(minutes=50) if turn == 50 else at))
+    for at, ids in seen.items():
+        assert ids == sorted(set(ids))
+        assert {made.int >> 80 for made in ids} == {unix_us(at) // 1000}
+
+
+def test_ids_go_on_behind_what_was_made_before_the_clock_was_set_back() -> None:
+    start = NOW + timedelta(days=400)
+    times = [start, start - timedelta(minutes=40), start, start + timedelta(days=1), start]
+    ids = [new_id(at) for at in times]
+    assert [*ids[:3], ids[4], ids[3]] == sorted(set(ids))
 
 
 def test_numbered_ids_are_ordered_by_time_then_number() -> None:
