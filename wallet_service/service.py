@@ -35,11 +35,13 @@ from wallet_service.journal.audit_operations import Audit
 from wallet_service.journal.hold_operations import Holds
 from wallet_service.journal.operations import Journal
 from wallet_service.payment_methods.operations import PaymentMethods
+from wallet_service.testclocks.times import OrganizationTimes
 from wallet_service.topups.asking import TopUpSync
 from wallet_service.topups.operations import TopUps
 from wallet_service.topups.settlement import Settlement
 from wallet_service.usage.operations import UsageRecorder
 from wallet_service.usage.query_operations import UsageQueries
+from wallet_service.watching.operations import BalanceWatch
 from wallet_service.webhooks.operations import WebhookInbox
 
 _NO_STRIPE_KEY: Final = "sk_test_none"
@@ -65,6 +67,7 @@ class Service:
             batch_max=settings.ledger_batch_max,
             queue_max=settings.ledger_queue_max,
         )
+        self.times = OrganizationTimes(self.db)
         self.directory = Directory(self.db)
         self.organizations = Organizations(self.db, clock)
         self.wallets = Wallets(self.db, clock)
@@ -87,6 +90,7 @@ class Service:
         self.usage_queries = UsageQueries(self.db)
         self._compose_files()
         self._compose_payments()
+        self._compose_watching()
         self._stack = AsyncExitStack()
 
     def _compose_files(self) -> None:
@@ -119,6 +123,10 @@ class Service:
         self.payment_methods = PaymentMethods(self.db, clock, self.stripe)
         self.inbox = WebhookInbox(self.db, clock, providers, self.topup_sync)
 
+    def _compose_watching(self) -> None:
+        """Whoever follows the balances of wallets."""
+        self.watch = BalanceWatch(self.db, self.clock, watchers=(), time_of=self.times.time_of)
+
     async def __aenter__(self) -> Self:
         stack = self._stack
         stack.push_async_callback(self.engine.dispose)
@@ -141,7 +149,10 @@ class Service:
             schedule_table(topups=self.topups, inbox=self.inbox, holds=self.holds, db=self.db, clock=self.clock),
         )
         drain = timedelta(seconds=self.settings.drain_seconds)
-        async with beside(worker.run(), stop=lambda: worker.stop(within=drain)):
+        async with (
+            beside(worker.run(), stop=lambda: worker.stop(within=drain)),
+            beside(self.watch.run(), stop=self.watch.stop),
+        ):
             yield
 
 

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID
 
+import asyncpg
 import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -28,6 +29,7 @@ ENTRIES_MAX: Final = 5_000
 _FOUND_MAX: Final = 10_000
 _AT_ONCE_MAX: Final = 4
 _PAUSE: Final = timedelta(milliseconds=250)
+_PAUSE_MAX: Final = timedelta(seconds=15)
 _PUT_OFF_MIN: Final = timedelta(seconds=1)
 _PUT_OFF_MAX: Final = timedelta(minutes=1)
 _log: Final = structlog.get_logger("wallet.watching")
@@ -47,12 +49,15 @@ class BalanceWatch:
 
     async def run(self) -> None:
         """Look again and again until `stop`; a database that goes away is waited for."""
+        pause = _PAUSE
         while not self._stopping.is_set():
             try:
                 await self.run_due(None)
-            except (ServiceError, OSError) as error:
+                pause = _PAUSE
+            except (ServiceError, asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
+                pause = min(2 * pause, _PAUSE_MAX)
                 _log.warning("watch_round_failed", error=repr(error))
-            await self._pause()
+            await self._pause(pause)
 
     async def stop(self) -> None:
         """End `run` after the round that it is in."""
@@ -143,9 +148,9 @@ class BalanceWatch:
         observation = Observation(standing.org_id, wallet.org_slug, wallet, moves, balance, self._clock.now())
         return [event for watcher in self._watchers for event in await watcher.observe(conn, observation)]
 
-    async def _pause(self) -> None:
+    async def _pause(self, pause: timedelta) -> None:
         try:
-            async with asyncio.timeout(_PAUSE.total_seconds()):
+            async with asyncio.timeout(pause.total_seconds()):
                 await self._stopping.wait()
         except TimeoutError:
             return
