@@ -9,6 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from ledger import queries
 from ledger.accounts import CODES, KINDS_BY_CODE, AccountKind, chart_account_id, holds_account_id
 from ledger.batcher import Ledger
+from ledger.errors import InvalidRequest
 from ledger.journal import JournalEntry, entries_by_seq
 from ledger.model import Duplicate, Entry, Leg, Posted, Reversal, Transfer
 from wallet_service import names
@@ -16,9 +17,11 @@ from wallet_service.accounts import steps as accounts
 from wallet_service.accounts.model import Wallet
 from wallet_service.db import Database
 from wallet_service.errors import Code, Reason, ServiceError, invalid_field, not_found
+from wallet_service.events.model import EventType, NewEvent
+from wallet_service.events.steps import append
 from wallet_service.journal import store
 from wallet_service.journal.model import EntryView, StatementLineView, StatementView
-from wallet_service.journal.refusals import post
+from wallet_service.journal.refusals import accepted, post
 from wallet_service.journal.rules import (
     PURPOSE,
     EntryLeg,
@@ -82,7 +85,7 @@ class Journal:
             credit_account=wallet.account_id,
             amount_minor=amount_minor,
         )
-        done = await self._post(request, wallet, key=key)
+        done = await self._deposit(request, wallet, key=key)
 
         async def work(conn: AsyncConnection) -> tuple[EntryView, int]:
             balance = await queries.balance(conn, org_id, wallet.account_id)
@@ -203,6 +206,25 @@ class Journal:
             currency=wallet.currency,
             required_minor=required_minor,
         )
+
+    async def _deposit(self, request: Transfer, wallet: Wallet, *, key: str) -> Posted | Duplicate:
+        """Post in a transaction of its own, with the event of it; a repetition makes none."""
+        name = names.wallet(wallet.org_slug)
+
+        async def work(conn: AsyncConnection) -> Posted | Duplicate:
+            (outcome,) = await self._ledger.post_in(conn, [request])
+            done = accepted(outcome, request_id=key, name=name, currency=wallet.currency)
+            if isinstance(done, Posted):
+                entry = names.child("journal-entries", wallet.org_slug, str(done.entry_id))
+                facts = {"journal_entry": entry, "amount_minor": done.amount_minor, "currency": wallet.currency}
+                recorded = NewEvent(EventType.DEPOSIT_RECORDED, name, facts)
+                await append(conn, request.org_id, [recorded], now=done.recorded_at)
+            return done
+
+        try:
+            return await self._db.transact(work)
+        except InvalidRequest as error:
+            raise invalid_field(error.field, error.message) from error
 
     async def _wallet(self, org_id: UUID) -> Wallet:
         return await self._db.read(lambda conn: accounts.open_wallet(conn, org_id))

@@ -19,10 +19,13 @@ from providers.protocol import (
     SavedMethod,
     SavedMethods,
 )
+from wallet_service import names
 from wallet_service.accounts import steps as accounts
 from wallet_service.clock import Clock
 from wallet_service.db import Database
 from wallet_service.errors import already_exists, not_found
+from wallet_service.events.model import EventType, NewEvent
+from wallet_service.events.steps import append
 from wallet_service.job_queue import JobName, enqueue
 from wallet_service.pages import (
     Page,
@@ -156,7 +159,9 @@ class PaymentMethods:
         async def work(conn: AsyncConnection) -> PaymentMethod:
             await store.read_customer(conn, org_id, self._provider.name, lock=True)
             method = await attached_method(conn, org_id, payment_method_id)
-            await self._make_default(conn, method)
+            if not method.is_default:
+                await self._make_default(conn, method)
+                await self._tell(conn, method, EventType.PAYMENT_METHOD_DEFAULT_CHANGED)
             return replace(method, is_default=True)
 
         return await self._db.transact(work)
@@ -298,15 +303,16 @@ class PaymentMethods:
             if await store.read_method(conn, made.org_id, made.payment_method_id):
                 raise already_exists("payment method", made.payment_method_id)
             await store.insert_method(conn, made)
-            known = made
-        if make_default or await store.default_method(conn, made.org_id) is None:
-            await self._make_default(conn, known)
-            return replace(known, is_default=True)
-        return known
+        method, happened = known or made, [] if known else [EventType.PAYMENT_METHOD_ATTACHED]
+        becomes_default = make_default or await store.default_method(conn, made.org_id) is None
+        if becomes_default and not method.is_default:
+            await self._make_default(conn, method)
+            method = replace(method, is_default=True)
+            happened.append(EventType.PAYMENT_METHOD_DEFAULT_CHANGED)
+        await self._tell(conn, method, *happened)
+        return method
 
     async def _make_default(self, conn: AsyncConnection, method: PaymentMethod) -> None:
-        if method.is_default:
-            return
         now = self._clock.now()
         await store.clear_default(conn, method.org_id, now)
         await store.set_default(conn, method.org_id, method.payment_method_id, now)
@@ -324,6 +330,14 @@ class PaymentMethods:
             },
             delay=DETACH_AGAIN_AFTER,
         )
+        await self._tell(conn, method, EventType.PAYMENT_METHOD_DETACHED)
+
+    async def _tell(self, conn: AsyncConnection, method: PaymentMethod, *happened: EventType) -> None:
+        owner = await accounts.organization(conn, method.org_id)
+        subject = names.child("payment-methods", owner.slug, method.payment_method_id)
+        facts = {"brand": method.brand, "last4": method.last4}
+        told = [NewEvent(each, subject, facts) for each in happened]
+        await append(conn, method.org_id, told, now=self._clock.now())
 
     async def _detach_at_provider(self, method: PaymentMethod) -> None:
         try:
