@@ -68,6 +68,7 @@ def rpc_services(service: Service) -> list[RpcService]:
         payment_methods=service.payment_methods,
         usage_queries=service.usage_queries,
         catalog=service.catalog,
+        activity=service.activity,
         egress_free_gib=service.settings.egress_free_gib,
     )
     account = AccountServicer(scope, service.organizations, service.wallets, service.projects, service.api_keys)

@@ -19,6 +19,7 @@ from wallet_service.accounts.directory import Directory
 from wallet_service.accounts.operations import Organizations
 from wallet_service.accounts.project_operations import Projects
 from wallet_service.accounts.wallet_operations import Wallets
+from wallet_service.activity.operations import ActivityLog
 from wallet_service.apikeys.authentication import Authenticator
 from wallet_service.apikeys.operations import ApiKeys
 from wallet_service.background import beside
@@ -78,6 +79,7 @@ class Service:
         self.journal = Journal(self.db, self.ledger)
         self.holds = Holds(self.db, self.ledger, clock)
         self.audit = Audit(self.db)
+        self.activity = ActivityLog(self.db, clock)
         self.catalog = CatalogOperations(self.db, clock)
         self.usage = UsageRecorder(
             self.db,

@@ -19,6 +19,7 @@ class EventType(StrEnum):
     TOPUP_CANCELED = "wallet.topup.canceled"
     TOPUP_REFUNDED = "wallet.topup.refunded"
     TOPUP_REFUND_REVERSED = "wallet.topup.refund_reversed"
+    TOPUP_PAYMENT_UNMATCHED = "wallet.topup.payment_unmatched"
     DISPUTE_CREATED = "dispute.created"
     DISPUTE_WON = "dispute.won"
     DISPUTE_LOST = "dispute.lost"

@@ -1,4 +1,4 @@
-"""Steps that other domains join to their own transactions: write what happened."""
+"""Steps that other domains join to their own transactions: write what happened, and look back at it."""
 
 import uuid
 from collections.abc import Sequence
@@ -36,3 +36,16 @@ async def append(
     )
     await store.insert_events(conn, written)
     return written
+
+
+async def recent(
+    conn: AsyncConnection,
+    org_id: uuid.UUID,
+    *,
+    types: Sequence[str],
+    since: datetime,
+    before_seq: int | None,
+    limit: int,
+) -> list[Event]:
+    """Newest first: at most `limit` events of some types, not older than `since`, below `before_seq` unless that is None."""
+    return await store.recent(conn, org_id, types=types, since=since, before_seq=before_seq, limit=limit)

@@ -2,6 +2,7 @@
 
 import uuid
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Row, or_, select
@@ -69,6 +70,23 @@ async def after(
         matches = [events.c.type.startswith(prefix, autoescape=True) for prefix in type_prefixes]
         query = query.where(or_(events.c.type.in_(types), *matches))
     found = await conn.execute(query.order_by(events.c.seq).limit(limit))
+    return [from_row(row) for row in found]
+
+
+async def recent(
+    conn: AsyncConnection,
+    org_id: uuid.UUID,
+    *,
+    types: Sequence[str],
+    since: datetime,
+    before_seq: int | None,
+    limit: int,
+) -> list[Event]:
+    """At most `limit` events of some types and not older than `since`, newest first, numbered below `before_seq`."""
+    query = select(events).where(events.c.org_id == org_id, events.c.type.in_(types), events.c.created_at >= since)
+    if before_seq is not None:
+        query = query.where(events.c.seq < before_seq)
+    found = await conn.execute(query.order_by(events.c.seq.desc()).limit(limit))
     return [from_row(row) for row in found]
 
 
