@@ -20,6 +20,9 @@ class Settings(BaseSettings):
     environment: Literal["dev", "test", "live"] = "live"
     """`dev` starts simulators, seeds an organization and shortens the reconciler; API keys are `wk_live_` only in `live`."""
 
+    test_clocks_in_live: bool = False
+    """Whether an operator may make and advance test clocks where `environment` is `live`."""
+
     # Serving
     listen: str = "127.0.0.1:8080"
     server: Literal["pyvoy", "hypercorn"] = "pyvoy"
@@ -74,8 +77,23 @@ class Settings(BaseSettings):
     stripe_timeout_seconds: int = Field(default=20, ge=1, le=80)
     stripe_simulator_port: int = Field(default=8081, ge=0, le=65535)
     """Loopback port of the simulator in development; 0 takes a free one."""
+
+    # Coinbase
+    coinbase_api_key_name: str | None = None
+    """Unset means that the service takes no payments in USDC."""
+    coinbase_private_key: SecretStr | None = None
+    """The key's secret as the developer portal hands it out: base64 of an Ed25519 key, or PEM."""
+    coinbase_api_base: str | None = None
+    """Unset means Coinbase itself; dev mode points it at the simulator."""
+    coinbase_webhook_secret: SecretStr | None = None
+    coinbase_timeout_seconds: int = Field(default=25, ge=1, le=80)
+    coinbase_success_url: str | None = None
+    """https address to which a payer returns after paying; proves nothing."""
+    coinbase_fail_url: str | None = None
     coinbase_simulator_port: int = Field(default=8082, ge=0, le=65535)
-    """The same for the simulator of Coinbase."""
+    """Loopback port of its simulator in development; 0 takes a free one."""
+
+    # Top-ups
     topup_amount_max_minor: int = Field(default=100_000_000, ge=1)
     reconcile_after_seconds: int = Field(default=300, ge=1)
     """Age at which a PENDING top-up is asked for at the provider."""

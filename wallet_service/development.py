@@ -15,7 +15,10 @@ from uuid import UUID
 
 from pydantic import SecretStr
 
+from providers.simulators.account import ENDPOINTS
+from providers.simulators.coinbase import keys as coinbase_keys
 from providers.simulators.coinbase import server as coinbase_server
+from providers.simulators.coinbase.world import WEBHOOK_SECRET as COINBASE_WEBHOOK_SECRET
 from providers.simulators.coinbase.world import Settings as CoinbaseSimulation
 from providers.simulators.stripe import events as stripe_events
 from providers.simulators.stripe import server as stripe_server
@@ -69,7 +72,7 @@ async def running(settings: Settings, catalog: CatalogDocument) -> AsyncGenerato
         settings = await with_database(settings, stack)
         stripe = await _stripe(settings, stack)
         coinbase = await _coinbase(settings, stack)
-        settings = _simulated(settings, stripe.url)
+        settings = _simulated(settings, stripe.url, coinbase.api_base)
         # The API's process has as much to import as this one had, so it starts while this one migrates and seeds.
         serving = await stack.enter_async_context(_api(settings))
         await upgrade(settings.required_database_url)
@@ -79,6 +82,8 @@ async def running(settings: Settings, catalog: CatalogDocument) -> AsyncGenerato
         url = await serving
         stripe.world.tables["webhook_endpoint"].clear()
         stripe_events.add_endpoint(stripe.world, f"{url}/webhooks/stripe", WEBHOOK_SECRET, ["*"])
+        coinbase.world.tables[ENDPOINTS].clear()
+        coinbase.world.add_endpoint(f"{url}/webhooks/coinbase", COINBASE_WEBHOOK_SECRET)
         yield Instance(url, admin, operator, stripe.url, coinbase.url, settings, service)
 
 
@@ -119,7 +124,7 @@ async def _stripe(settings: Settings, stack: AsyncExitStack) -> stripe_server.St
         state_file=settings.data_dir / "stripe-simulator.json", followup_delay=_SIMULATED_FEE_SECONDS
     )
     port = settings.stripe_simulator_port
-    simulator = stripe_server.running(simulation, clock=Service.clock.now, port=port)
+    simulator = stripe_server.running(simulation, clock=Service.system_clock.now, port=port)
     return await _simulator("Stripe", port, simulator, stack)
 
 
@@ -128,7 +133,7 @@ async def _coinbase(settings: Settings, stack: AsyncExitStack) -> coinbase_serve
         state_file=settings.data_dir / "coinbase-simulator.json", followup_delay=_SIMULATED_FEE_SECONDS
     )
     port = settings.coinbase_simulator_port
-    simulator = coinbase_server.running(simulation, clock=Service.clock.now, port=port)
+    simulator = coinbase_server.running(simulation, clock=Service.system_clock.now, port=port)
     return await _simulator("Coinbase", port, simulator, stack)
 
 
@@ -146,13 +151,17 @@ async def _simulator(
         ) from error
 
 
-def _simulated(settings: Settings, stripe_url: str) -> Settings:
+def _simulated(settings: Settings, stripe_url: str, coinbase_api_base: str) -> Settings:
     return settings.model_copy(
         update={
             "environment": "dev",
             "stripe_api_key": SecretStr(_STRIPE_KEY),
             "stripe_api_base": stripe_url,
             "stripe_webhook_secret": SecretStr(WEBHOOK_SECRET),
+            "coinbase_api_key_name": coinbase_keys.KEY_ID,
+            "coinbase_private_key": SecretStr(coinbase_keys.KEY_SECRET),
+            "coinbase_api_base": coinbase_api_base,
+            "coinbase_webhook_secret": SecretStr(COINBASE_WEBHOOK_SECRET),
             "reconcile_after_seconds": min(settings.reconcile_after_seconds, RECONCILE_AFTER_SECONDS),
         }
     )

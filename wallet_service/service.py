@@ -13,6 +13,8 @@ from typing import Final, Self
 from uuid import UUID
 
 from ledger.batcher import Ledger
+from providers.coinbase import CoinbaseProvider, CoinbaseSettings
+from providers.protocol import PaymentProvider
 from providers.stripe import StripeProvider, StripeSettings
 from wallet_service.accounts.balances import Balances
 from wallet_service.accounts.directory import Directory
@@ -24,18 +26,21 @@ from wallet_service.apikeys.authentication import Authenticator
 from wallet_service.apikeys.operations import ApiKeys
 from wallet_service.background import beside
 from wallet_service.catalog.operations import CatalogOperations
-from wallet_service.clock import SystemClock
+from wallet_service.clock import Clock, ServiceClock, SystemClock, moment
 from wallet_service.config import Settings
 from wallet_service.db import Database, engine_for
+from wallet_service.due import DueWork
 from wallet_service.files.object_store import FileStore
 from wallet_service.files.operations import Downloads
 from wallet_service.files.secret import link_secret
+from wallet_service.job_queue import are_jobs_done
 from wallet_service.job_worker import JobWorker
-from wallet_service.jobs import job_table, schedule_table
+from wallet_service.jobs import in_own_time, job_table, schedule_table
 from wallet_service.journal.audit_operations import Audit
 from wallet_service.journal.hold_operations import Holds
 from wallet_service.journal.operations import Journal
 from wallet_service.payment_methods.operations import PaymentMethods
+from wallet_service.testclocks.operations import TestClocks
 from wallet_service.testclocks.times import OrganizationTimes
 from wallet_service.topups.asking import TopUpSync
 from wallet_service.topups.operations import TopUps
@@ -52,11 +57,12 @@ _NO_STRIPE_KEY: Final = "sk_test_none"
 class Service:
     """All parts, started between `async with` and its end."""
 
-    clock = SystemClock()
+    system_clock: Clock = SystemClock()
+    """Of what lives in real time whoever it is for: providers, keys, the platform."""
 
     def __init__(self, settings: Settings) -> None:
         """Connects to nothing yet. `settings` has a database URL."""
-        clock = self.clock
+        clock = self.clock = ServiceClock(self.system_clock)
         self.settings = settings
         self.engine = engine_for(settings.required_database_url, pool_size=settings.database_pool_size)
         self.db = Database(self.engine, statement_timeout=timedelta(seconds=settings.statement_timeout_seconds))
@@ -67,6 +73,7 @@ class Service:
             lane_of=lane_of,
             batch_max=settings.ledger_batch_max,
             queue_max=settings.ledger_queue_max,
+            moment=moment,
         )
         self.times = OrganizationTimes(self.db)
         self.directory = Directory(self.db)
@@ -74,9 +81,9 @@ class Service:
         self.wallets = Wallets(self.db, clock)
         self.projects = Projects(self.db, clock)
         self.balances = Balances(self.db)
-        self.api_keys = ApiKeys(self.db, clock, live=settings.environment == "live")
-        self.authenticator = Authenticator(self.db, clock)
-        self.journal = Journal(self.db, self.ledger)
+        self.api_keys = ApiKeys(self.db, self.system_clock, live=settings.environment == "live")
+        self.authenticator = Authenticator(self.db, self.system_clock)
+        self.journal = Journal(self.db, self.ledger, clock)
         self.holds = Holds(self.db, self.ledger, clock)
         self.audit = Audit(self.db)
         self.activity = ActivityLog(self.db, clock)
@@ -93,6 +100,7 @@ class Service:
         self._compose_files()
         self._compose_payments()
         self._compose_watching()
+        self._compose_test_clocks()
         self._stack = AsyncExitStack()
 
     def _compose_files(self) -> None:
@@ -109,16 +117,20 @@ class Service:
     def _compose_payments(self) -> None:
         settings, clock = self.settings, self.clock
         reconcile_after = timedelta(seconds=settings.reconcile_after_seconds)
-        self.stripe = StripeProvider(_stripe_settings(settings), clock.now)
-        providers = {self.stripe.name: self.stripe}
+        self.stripe = StripeProvider(_stripe_settings(settings), self.system_clock.now)
+        self.coinbase = _coinbase(settings, self.system_clock)
+        providers: dict[str, PaymentProvider] = {self.stripe.name: self.stripe}
+        if self.coinbase is not None:
+            providers[self.coinbase.name] = self.coinbase
         settlement = Settlement(self.ledger, clock, reconcile_after=reconcile_after)
         self.topup_sync = TopUpSync(self.db, settlement, clock, providers)
         self.topups = TopUps(
             self.db,
             clock,
-            self.stripe,
             settlement,
             self.topup_sync,
+            card=self.stripe,
+            checkout=self.coinbase,
             amount_max_minor=settings.topup_amount_max_minor,
             reconcile_after=reconcile_after,
         )
@@ -129,10 +141,24 @@ class Service:
         """Whoever follows the balances of wallets."""
         self.watch = BalanceWatch(self.db, self.clock, watchers=(), time_of=self.times.time_of)
 
+    def _compose_test_clocks(self) -> None:
+        """What falls due, in the order in which it is done when it is due at one time."""
+        settings = self.settings
+        self.due_works: tuple[DueWork, ...] = (self.holds, self.watch)
+        self.test_clocks = TestClocks(
+            self.db,
+            self.system_clock,
+            self.due_works,
+            allowed=settings.environment != "live" or settings.test_clocks_in_live,
+            are_jobs_done=lambda org_ids: are_jobs_done(self.db, org_ids),
+        )
+
     async def __aenter__(self) -> Self:
         stack = self._stack
         stack.push_async_callback(self.engine.dispose)
         stack.push_async_callback(self.stripe.aclose)
+        if self.coinbase is not None:
+            stack.push_async_callback(self.coinbase.aclose)
         for part in (self.ledger, self.usage, self.balances, self.authenticator):
             await stack.enter_async_context(part)
         return self
@@ -147,7 +173,10 @@ class Service:
         """Work the job queue until the block ends; jobs in progress are finished then, or given back after a while."""
         worker = JobWorker(
             self.settings.required_database_url,
-            job_table(inbox=self.inbox, topup_sync=self.topup_sync, payment_methods=self.payment_methods),
+            in_own_time(
+                job_table(inbox=self.inbox, topup_sync=self.topup_sync, payment_methods=self.payment_methods),
+                self.times.time_of,
+            ),
             schedule_table(topups=self.topups, inbox=self.inbox, holds=self.holds, db=self.db, clock=self.clock),
         )
         drain = timedelta(seconds=self.settings.drain_seconds)
@@ -172,3 +201,20 @@ def _stripe_settings(settings: Settings) -> StripeSettings:
         deadline=timedelta(seconds=settings.stripe_timeout_seconds),
     )
     return chosen if settings.stripe_api_base is None else replace(chosen, api_base=settings.stripe_api_base)
+
+
+def _coinbase(settings: Settings, clock: Clock) -> CoinbaseProvider | None:
+    """None where no key is configured."""
+    if settings.coinbase_api_key_name is None or settings.coinbase_private_key is None:
+        return None
+    secret = settings.coinbase_webhook_secret
+    chosen = CoinbaseSettings(
+        api_key_id=settings.coinbase_api_key_name,
+        api_key_secret=settings.coinbase_private_key.get_secret_value(),
+        webhook_secrets=() if secret is None else (secret.get_secret_value(),),
+        success_redirect_url=settings.coinbase_success_url,
+        fail_redirect_url=settings.coinbase_fail_url,
+        deadline=timedelta(seconds=settings.coinbase_timeout_seconds),
+    )
+    base = settings.coinbase_api_base
+    return CoinbaseProvider(chosen if base is None else replace(chosen, api_base=base), clock.now)

@@ -35,8 +35,9 @@ from wallet_service.payment_methods.operations import PaymentMethods
 from wallet_service.rpc.plain_http import plain_http_app
 from wallet_service.topups.asking import TopUpSync
 from wallet_service.topups.model import TopUp
-from wallet_service.topups.operations import CardTopUpRequest, StartedTopUp, TopUps
+from wallet_service.topups.operations import CardTopUpRequest, TopUps
 from wallet_service.topups.settlement import Settlement
+from wallet_service.topups.starting import StartedTopUp
 from wallet_service.webhooks.operations import WebhookInbox
 
 SECRET = "whsec_operations"
@@ -83,9 +84,10 @@ class PaymentsLab:
         self.topups = TopUps(
             db,
             clock,
-            provider,
             self.settlement,
             self.sync,
+            card=provider,
+            checkout=None,
             amount_max_minor=1_000_000,
             reconcile_after=RECONCILE_AFTER,
         )
@@ -221,6 +223,14 @@ class PaymentsLab:
     async def entry_count(self) -> int:
         [(count,)] = await self.rows("SELECT count(*) FROM ledger_entries WHERE org_id = :org", org=self.org_id)
         return count
+
+    async def event_types(self) -> list[str]:
+        """Types of the organization's events about money and claims, in order."""
+        found = await self.rows(
+            "SELECT type FROM events WHERE org_id = :org AND type ~ '^(wallet.topup|dispute|fraud_warning)' ORDER BY seq",
+            org=self.org_id,
+        )
+        return [row[0] for row in found]
 
     async def spend(self, amount_minor: int) -> None:
         """The customer uses up money of the wallet."""

@@ -7,6 +7,7 @@ from datetime import timedelta
 
 import pytest
 
+from providers.protocol import FailureKind, Unavailable
 from tests.operations.payments_lab import (
     AUTHENTICATE,
     DECLINED_AFTER_SAVING,
@@ -17,7 +18,7 @@ from tests.operations.payments_lab import (
 from wallet_service.clock import ManualClock
 from wallet_service.db import Database
 from wallet_service.errors import Code, Reason, ServiceError
-from wallet_service.topups.model import TopUpMethod, TopUpState
+from wallet_service.topups.model import Origin, TopUpMethod, TopUpState
 
 
 @pytest.fixture
@@ -187,14 +188,17 @@ class TestRefusals:
         assert refused.value.metadata == metadata
         assert lab.intents() == []
 
-    @pytest.mark.parametrize("state", ["suspended", "closed"])
-    async def test_an_account_that_is_not_active_takes_no_money_but_answers_repetitions(self, lab, state):
+    async def test_a_suspended_account_takes_money(self, lab):
+        await lab.execute("UPDATE billing_accounts SET state = 'suspended', suspended_reason = 'low_balance'")
+        await lab.credited(5000)
+        assert (await lab.balances())["wallet"] == 5000
+
+    async def test_a_closed_account_takes_no_money_but_answers_repetitions(self, lab):
         first = await lab.start(5000, request_key="k1")
-        reason = "'manual'" if state == "suspended" else "NULL"
-        await lab.execute(f"UPDATE billing_accounts SET state = '{state}', suspended_reason = {reason}")
+        await lab.execute("UPDATE billing_accounts SET state = 'closed'")
         with pytest.raises(ServiceError) as refused:
             await lab.start(5000, request_key="k2")
-        assert refused.value.reason is Reason.ACCOUNT_CLOSED
+        assert refused.value.reason is Reason.BILLING_ACCOUNT_CLOSED
         assert (await lab.start(5000, request_key="k1")).topup.topup_id == first.topup.topup_id
 
     async def test_a_refused_call_does_not_use_up_its_key(self, lab):
@@ -314,33 +318,145 @@ class TestDeliveries:
         assert await lab.rows("SELECT 1 FROM provider_events WHERE processed_at IS NULL") == []
 
 
-class TestMismatch:
-    async def test_another_amount_is_not_credited(self, lab):
+class TestMoneyThatIsNoTopUp:
+    async def test_another_amount_is_the_customers_all_the_same(self, lab):
         topup = await lab.paid(5000)
         await lab.execute("UPDATE topups SET amount_minor = 6000")
         failed = await lab.sync.sync(topup.org_id, topup.topup_id)
         assert failed.state is TopUpState.FAILED
-        assert failed.failure is not None
         assert failed.failure.code == "amount_mismatch"
-        assert await lab.balances() == {}
+        assert failed.entry_id is None
+        assert (await lab.balances())["wallet"] == 5000
+        await lab.settle_everything()
+        assert (await lab.balances())["wallet"] == 5000
+        [(reason, is_in_wallet)] = await lab.rows("SELECT reason, is_in_wallet FROM unmatched_payments")
+        assert (reason, is_in_wallet) == ("other_amount", True)
 
-    async def test_a_payment_that_names_a_top_up_of_another_payment_is_not_credited(self, lab):
+    async def test_its_refund_is_followed(self, lab):
+        topup = await lab.paid(5000)
+        await lab.execute("UPDATE topups SET amount_minor = 6000")
+        await lab.sync.sync(topup.org_id, topup.topup_id)
+        await lab.refund(topup)
+        await lab.settle_everything()
+        assert "wallet" not in await lab.balances()
+        assert "receivable" not in await lab.balances()
+
+    async def test_a_payment_of_another_top_up_changes_nothing(self, lab):
         first, second = await lab.paid(5000), await lab.paid(5000)
         snapshot = await lab.provider.sync(second.external_id)
         current = await lab.stored(first)
         stored = await lab.sync.store_answer(current, snapshot, is_complete=True)
-        assert stored == current
+        assert (stored.state, stored.external_id) == (TopUpState.PENDING, current.external_id)
         assert await lab.balances() == {}
 
-    async def test_a_wallet_that_was_closed_meanwhile_is_not_credited(self, lab):
+    async def test_a_second_payment_that_names_the_top_up_is_booked_once(self, lab):
+        topup = await lab.credited(5000)
+        form = {
+            "amount": "5000",
+            "currency": "usd",
+            "allowed_payment_method_types[]": "card",
+            "metadata[org_id]": str(topup.org_id),
+            "metadata[top_up_id]": str(topup.topup_id),
+        }
+        made = await lab.stripe("/v1/payment_intents", form)
+        await lab.control(f"payment_intents/{made['id']}/pay", payment_method=GOOD)
+        for _ in range(2):
+            await lab.sync.sync_payment("stripe", made["id"])
+        await lab.settle_everything()
+        assert (await lab.balances())["wallet"] == 10_000
+        assert (await lab.stored(topup)).external_id == topup.external_id
+        assert "wallet.topup.payment_unmatched" in await lab.event_types()
+
+    async def test_a_wallet_that_was_closed_meanwhile_leaves_it_to_the_customers_credit(self, lab):
         topup = await lab.paid(5000)
         await lab.execute("UPDATE ledger_wallets SET closed_at = now()")
         failed = await lab.sync.sync(topup.org_id, topup.topup_id)
         assert failed.state is TopUpState.FAILED
-        assert failed.failure is not None
         assert failed.failure.reason is Reason.ACCOUNT_CLOSED
         assert (await lab.sync.sync(topup.org_id, topup.topup_id)).state is TopUpState.FAILED
-        assert await lab.balances() == {}
+        assert (await lab.balances())["receivable"] == -5000
+        assert (await lab.event_types()).count("wallet.topup.payment_unmatched") == 1
+        await lab.refund(topup)
+        await lab.settle_everything()
+        assert "receivable" not in await lab.balances()
+
+
+class TestEvents:
+    async def test_each_step_of_a_top_up_is_told_once(self, lab):
+        topup = await lab.credited(5000)
+        await lab.settle_everything()
+        assert await lab.event_types() == ["wallet.topup.created", "wallet.topup.succeeded"]
+        await lab.refund(topup, 2000)
+        await lab.settle_everything()
+        await lab.settle_everything()
+        assert (await lab.event_types())[2:] == ["wallet.topup.refunded"]
+        [(data,)] = await lab.rows("SELECT data FROM events WHERE type = 'wallet.topup.refunded'")
+        assert (data["amount_minor"], data["currency"]) == (2000, "USD")
+        assert (await lab.stored(topup)).taken_back_minor == 2000
+
+    @pytest.mark.parametrize("outcome", ["won", "lost"])
+    async def test_a_dispute_is_told_when_it_is_opened_and_decided(self, lab, outcome):
+        topup = await lab.credited(5000)
+        dispute = await lab.dispute(topup)
+        await lab.settle_everything()
+        await lab.resolve(dispute, outcome)
+        await lab.settle_everything()
+        assert (await lab.event_types())[2:] == ["dispute.created", f"dispute.{outcome}"]
+
+    async def test_a_fraud_warning_is_told_once(self, lab):
+        await lab.credited(5000, "pm_card_createIssuerFraudRecord")
+        await lab.settle_everything()
+        await lab.settle_everything()
+        assert (await lab.event_types()).count("fraud_warning.created") == 1
+        assert (await lab.balances())["wallet"] == 5000
+
+
+class TestOffSession:
+    async def auto(self, lab, card: str):
+        method = await lab.saved_card(card)
+        return await lab.db.transact(
+            lambda conn: lab.topups.start_auto(conn, lab.org_id, amount_minor=5000, payment_method_id=method)
+        )
+
+    async def test_a_charge_is_made_once_however_often_it_is_asked_for(self, lab):
+        topup = await self.auto(lab, GOOD)
+        for _ in range(3):
+            charged = await lab.topups.charge_auto(topup.org_id, topup.topup_id)
+            assert (charged.state, charged.origin) == (TopUpState.SUCCEEDED, Origin.AUTO)
+        assert len(lab.intents()) == 1
+        assert (await lab.balances())["wallet"] == 5000
+
+    async def test_a_decline_says_whether_to_try_again(self, lab):
+        topup = await self.auto(lab, DECLINED_AFTER_SAVING)
+        failed = await lab.topups.charge_auto(topup.org_id, topup.topup_id)
+        assert (failed.state, failed.failure.kind) == (TopUpState.FAILED, FailureKind.DECLINED_RETRYABLE)
+        assert [intent["status"] for intent in lab.intents()] == ["canceled"]
+
+    async def test_the_bank_that_wants_the_customer_gets_them_on_session(self, lab):
+        topup = await self.auto(lab, AUTHENTICATE)
+        waiting = await lab.topups.charge_auto(topup.org_id, topup.topup_id)
+        assert (waiting.state, waiting.action_required) == (TopUpState.PENDING, True)
+        await lab.settle_everything()
+        assert (await lab.stored(topup)).action_required
+        confirmable = await lab.topups.confirm(topup.org_id, topup.topup_id)
+        assert confirmable.client_secret.startswith(waiting.external_id)
+        await lab.pay(confirmable.topup, GOOD)
+        await lab.settle_everything()
+        paid = await lab.stored(topup)
+        assert (paid.state, paid.action_required) == (TopUpState.SUCCEEDED, False)
+        assert (await lab.topups.confirm(topup.org_id, topup.topup_id)).client_secret == ""
+        assert len(lab.intents()) == 1
+
+    async def test_a_lost_answer_is_made_good_by_the_reconciler(self, lab):
+        topup = await self.auto(lab, GOOD)
+        await lab.fault("disconnect_before")
+        with pytest.raises(Unavailable):
+            await lab.topups.charge_auto(topup.org_id, topup.topup_id)
+        assert lab.intents() == []
+        lab.clock.advance(timedelta(minutes=1))
+        await lab.reconcile()
+        assert (await lab.stored(topup)).state is TopUpState.SUCCEEDED
+        assert len(lab.intents()) == 1
 
 
 class TestReconciler:

@@ -22,7 +22,7 @@ from providers.protocol import (
 )
 from wallet_service.errors import Code, Reason
 from wallet_service.topups import rules
-from wallet_service.topups.model import TopUp, TopUpFailure, TopUpMethod, TopUpState
+from wallet_service.topups.model import TopUp, TopUpFailure, TopUpMethod, TopUpState, UnmatchedReason
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 AFTER = timedelta(seconds=20)
@@ -78,7 +78,7 @@ def answer(state: PaymentState, **fields: Any) -> PaymentSnapshot:
 )
 def test_a_pending_top_up_follows_its_payment(failure, payment, expected):
     verdict = rules.judge(topup(failure=failure), answer(payment))
-    assert (verdict.state, verdict.alarm) == (expected, None)
+    assert (verdict.state, verdict.unmatched) == (expected, None)
     assert (verdict.failure == failure) or verdict.state is TopUpState.SUCCEEDED
 
 
@@ -88,21 +88,22 @@ def test_an_ended_top_up_stays_as_it_ended(ended, payment):
     verdict = rules.judge(topup(state=ended), answer(payment))
     assert verdict.state is ended
     late = payment is PaymentState.SUCCEEDED and ended is not TopUpState.SUCCEEDED
-    assert verdict.alarm == (rules.Alarm.PAID_AFTER_END if late else None)
+    assert verdict.unmatched is (UnmatchedReason.LATE if late else None)
 
 
 @pytest.mark.parametrize("received", [Money(4999, "USD"), Money(5001, "USD"), Money(5000, "EUR"), Money(0, "USD")])
 def test_only_the_exact_amount_is_credited(received):
     verdict = rules.judge(topup(), answer(PaymentState.SUCCEEDED, amount_received=received))
-    assert (verdict.state, verdict.alarm) == (TopUpState.FAILED, rules.Alarm.WRONG_AMOUNT)
+    reason = UnmatchedReason.OTHER_AMOUNT if received.amount_minor else None
+    assert (verdict.state, verdict.unmatched) == (TopUpState.FAILED, reason)
     assert verdict.failure is not None
     known = topup(state=TopUpState.FAILED, failure=verdict.failure)
-    assert rules.judge(known, answer(PaymentState.SUCCEEDED, amount_received=received)).alarm is None
+    assert rules.judge(known, answer(PaymentState.SUCCEEDED, amount_received=received)).unmatched is reason
 
 
 def test_another_payment_changes_nothing():
     verdict = rules.judge(topup(), answer(PaymentState.SUCCEEDED, external_id="pi_2"))
-    assert (verdict.state, verdict.alarm) == (TopUpState.PENDING, rules.Alarm.OTHER_PAYMENT)
+    assert (verdict.state, verdict.unmatched) == (TopUpState.PENDING, UnmatchedReason.SECOND_PAYMENT)
     assert rules.judge(topup(external_id=None), answer(PaymentState.SUCCEEDED)).state is TopUpState.SUCCEEDED
 
 

@@ -1,4 +1,4 @@
-"""`POST /webhooks/stripe`: the raw body goes to the inbox; nothing is parsed before its signature was checked."""
+"""`POST /webhooks/{stripe,coinbase}`: the raw body goes to the inbox; nothing is parsed before its signature was checked."""
 
 from typing import Final
 
@@ -12,7 +12,7 @@ from providers.protocol import WebhookRejected
 from wallet_service.webhooks.operations import WebhookInbox
 
 BODY_BYTES_MAX: Final = 1024 * 1024
-"""Several times the largest event that Stripe sends."""
+"""Several times the largest event that a provider sends."""
 
 _log: Final = structlog.get_logger("wallet.webhooks")
 
@@ -23,18 +23,25 @@ def webhook_routes(inbox: WebhookInbox) -> list[Route]:
     Any other status makes the provider deliver again, so a database out of reach is 503.
     """
 
-    async def stripe(request: Request) -> Response:
-        if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
-            raise HTTPException(415, "the content type has to be application/json")
-        raw = await _body(request)
-        try:
-            new_count = await inbox.receive("stripe", raw, request.headers)
-        except WebhookRejected as rejected:
-            _log.warning("webhook_rejected", provider="stripe", why=str(rejected))
-            raise HTTPException(400, "the delivery is not signed as expected") from rejected
-        return JSONResponse({"received": True, "duplicate": new_count == 0})
+    def of_provider(name: str) -> Route:
+        async def deliver(request: Request) -> Response:
+            return await _receive(inbox, name, request)
 
-    return [Route("/webhooks/stripe", stripe, methods=["POST"])]
+        return Route(f"/webhooks/{name}", deliver, methods=["POST"])
+
+    return [of_provider(name) for name in inbox.provider_names]
+
+
+async def _receive(inbox: WebhookInbox, provider: str, request: Request) -> Response:
+    if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
+        raise HTTPException(415, "the content type has to be application/json")
+    raw = await _body(request)
+    try:
+        new_count = await inbox.receive(provider, raw, request.headers)
+    except WebhookRejected as rejected:
+        _log.warning("webhook_rejected", provider=provider, why=str(rejected))
+        raise HTTPException(400, "the delivery is not signed as expected") from rejected
+    return JSONResponse({"received": True, "duplicate": new_count == 0})
 
 
 async def _body(request: Request) -> bytes:

@@ -9,17 +9,23 @@ import structlog
 
 from providers.protocol import (
     IDEMPOTENCY_WINDOW,
+    AuthenticationRequired,
+    Declined,
     InvalidRequest,
+    OffSessionCharge,
     PaymentListing,
     PaymentProvider,
     PaymentSnapshot,
+    ProviderError,
+    SavedMethods,
     TopUpRequest,
+    Unavailable,
 )
 from wallet_service.clock import Clock
 from wallet_service.db import Database
 from wallet_service.errors import not_found
 from wallet_service.topups import rules, store
-from wallet_service.topups.model import TopUp, TopUpState
+from wallet_service.topups.model import Origin, TopUp, TopUpState
 from wallet_service.topups.settlement import Settlement
 
 RESENT_FOR: Final = IDEMPOTENCY_WINDOW - timedelta(hours=1)
@@ -69,13 +75,23 @@ class TopUpSync:
         )
 
     async def sync_payment(self, provider: str, external_id: str) -> TopUp | None:
-        """The same, by the provider's id of the payment; None for a payment that is none of ours."""
+        """The same, by the provider's id of the payment; None for a payment that is none of ours.
+
+        A payment that names a top-up which another one belongs to is booked for the customer by itself.
+        """
         owner = await self._db.read(
             lambda conn: store.find_by_payment(conn, provider=provider, external_id=external_id)
         )
         if owner is None:
             owner = await self._owner_by_metadata(provider, external_id)
-        return None if owner is None else await self.sync(*owner)
+        if owner is None:
+            return None
+        topup = await self.sync(*owner)
+        return topup if topup.external_id == external_id else await self._sync_other(topup, external_id)
+
+    async def warn_of_fraud(self, topup: TopUp, *, reference: str) -> None:
+        """Keep a warning of the provider about the payment of a top-up; once for each reference."""
+        await self._db.transact(lambda conn: self._settlement.warn(conn, topup, reference=reference))
 
     async def start(self, topup: TopUp) -> PaymentSnapshot:
         """Start the payment at the provider, or learn of the one that this top-up's key has started before."""
@@ -91,6 +107,52 @@ class TopUpSync:
             )
         )
 
+    async def charge(self, topup: TopUp) -> TopUp:
+        """Charge the saved card of a top-up while its customer is away, or learn what its key has done before.
+
+        A decline ends the top-up. One that waits for the customer's bank stays PENDING with `action_required`. Raises
+        `Unavailable` when the outcome is not known: it may be called again within `RESENT_FOR`.
+        """
+        provider = self._providers[topup.provider]
+        assert isinstance(provider, SavedMethods), f"{provider.name} keeps no cards"
+        assert topup.customer_id is not None, "only a saved card is charged"
+        assert topup.provider_method_id is not None, "only a saved card is charged"
+        try:
+            snapshot = await provider.charge_off_session(
+                OffSessionCharge(
+                    org_id=str(topup.org_id),
+                    top_up_id=str(topup.topup_id),
+                    amount=topup.amount,
+                    customer_id=topup.customer_id,
+                    payment_method_id=topup.provider_method_id,
+                    idempotency_key=topup.provider_key,
+                    description="Automatic wallet top-up",
+                )
+            )
+        except AuthenticationRequired as error:
+            if error.payment is None:
+                return await self.refused(topup, error)
+            snapshot = error.payment
+        except (Declined, InvalidRequest) as error:
+            return await self.refused(topup, error)
+        stored = await self.store_answer(topup, snapshot, is_complete=False)
+        assert stored is not None, "only complete answers can be overtaken"
+        return stored
+
+    async def refused(self, topup: TopUp, error: ProviderError) -> TopUp:
+        """Record a refusal, and make sure that the payment cannot succeed any more."""
+        external_id = error.payment.external_id if error.payment else None
+        failed = await self._db.transact(
+            lambda conn: self._settlement.fail(conn, topup, rules.failure_of(error.failure), external_id=external_id)
+        )
+        if failed.state is not TopUpState.PENDING:
+            return failed
+        try:
+            return await self.sync(topup.org_id, topup.topup_id)
+        except Unavailable:
+            # The reconciler cancels it; what the caller is told is the same.
+            return failed
+
     def may_be_sent(self, topup: TopUp) -> bool:
         """Whether the provider certainly still remembers the key, so that sending it again cannot pay twice."""
         return self._clock.now() - topup.created_at < RESENT_FOR
@@ -102,22 +164,28 @@ class TopUpSync:
             snapshot = await provider.sync(topup.external_id)
         elif topup.state is not TopUpState.PENDING:
             return topup
-        elif topup.provider_method_id is not None:
-            snapshot = await self._find(provider, topup)
+        elif (answered := await self._sent_again(topup)) is not None:
+            return answered
         else:
-            started = await self._start_unattended(topup)
-            if started is not None:
-                return await self.store_answer(topup, started, is_complete=False)
-            snapshot = None
+            snapshot = await self._find(provider, topup)
         if snapshot is None:
             return await self._without_payment(topup)
         if rules.must_cancel(topup, snapshot, self._clock.now()):
             snapshot = await self._cancel(topup, snapshot)
         return await self.store_answer(topup, snapshot, is_complete=True)
 
+    async def _sync_other(self, topup: TopUp, external_id: str) -> TopUp:
+        """Settle a second payment that names this top-up; `topup` was read before the provider is asked."""
+        provider = self._providers[topup.provider]
+        while True:
+            snapshot = await provider.sync(external_id)
+            stored = await self.store_answer(topup, snapshot, is_complete=True)
+            if stored is not None:
+                return stored
+            topup = await self._read(topup.org_id, topup.topup_id)
+
     async def _find(self, provider: PaymentProvider, topup: TopUp) -> PaymentSnapshot | None:
-        """Look for a charge of a saved card whose answer was lost. Only its caller may send it again: they may have
-        given up and paid in another way."""
+        """Look for a payment whose answer was lost."""
         if not isinstance(provider, PaymentListing):
             return None
         found = await provider.find_topup(
@@ -128,18 +196,23 @@ class TopUpSync:
         )
         return None if found is None else await provider.sync(found.external_id)
 
-    async def _start_unattended(self, topup: TopUp) -> PaymentSnapshot | None:
-        """Without a card nothing is charged by starting again, and the payment becomes known."""
+    async def _sent_again(self, topup: TopUp) -> TopUp | None:
+        """Send the request of a payment again that is not known yet; None where nobody but its caller may.
+
+        Without a card nothing is charged by it, and a recharge is ours to finish. The caller of a charge of a saved card
+        may have given up and paid in another way.
+        """
         if not self.may_be_sent(topup):
             return None
+        if topup.origin is Origin.AUTO:
+            return await self.charge(topup)
+        if topup.provider_method_id is not None:
+            return None
         try:
-            return await self.start(topup)
+            started = await self.start(topup)
         except InvalidRequest as error:
-            refused = error
-        await self._db.transact(
-            lambda conn: self._settlement.fail(conn, topup, rules.failure_of(refused.failure), external_id=None)
-        )
-        return None
+            return await self.refused(topup, error)
+        return await self.store_answer(topup, started, is_complete=False)
 
     async def _without_payment(self, topup: TopUp) -> TopUp:
         """There is no payment at the provider: wait for it, or give up when its key is forgotten."""

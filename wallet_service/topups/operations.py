@@ -1,4 +1,4 @@
-"""Use cases of top-ups: start one by card, list, get, and the reconciler."""
+"""Use cases of top-ups: start one, finish one on session, charge one off session, list, get, and the reconciler."""
 
 from dataclasses import dataclass
 from datetime import timedelta
@@ -7,33 +7,23 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from ledger.ids import new_id
-from providers.protocol import (
-    AuthenticationRequired,
-    Declined,
-    InvalidRequest,
-    PaymentProvider,
-    PaymentSnapshot,
-    PaymentState,
-    ProviderError,
-    Unavailable,
-)
-from wallet_service.accounts import steps as accounts
-from wallet_service.accounts.model import BillingAccount, BillingAccountState, Wallet
+from providers.protocol import PaymentProvider, ProviderError
 from wallet_service.clock import Clock
 from wallet_service.db import Database
 from wallet_service.errors import not_found
 from wallet_service.job_queue import JobName, enqueue
 from wallet_service.pages import Page, decode_id, page_of, page_size, query_digest
-from wallet_service.payment_methods.operations import attached_method
-from wallet_service.requests.operations import claim
+from wallet_service.payment_methods.rules import refusal_of as provider_refusal
 from wallet_service.topups import rules, store
 from wallet_service.topups.asking import TopUpSync
-from wallet_service.topups.model import TopUp, TopUpMethod, TopUpState
+from wallet_service.topups.model import Origin, TopUp, TopUpMethod, TopUpState
 from wallet_service.topups.settlement import Settlement
+from wallet_service.topups.starting import Order, StartedTopUp, Starter
 
 DUE_MAX: Final = 500
 """Top-ups that one run of the reconciler hands out; the rest waits for the next run."""
+CHECKOUT_CURRENCIES: Final = frozenset({"USD"})
+"""One USDC is one US dollar; a wallet in another currency would need a rate of exchange."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,53 +37,146 @@ class CardTopUpRequest:
     request_key: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class StartedTopUp:
-    """A top-up and the secret with which the payer finishes it; "" when nothing is left to do."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckoutTopUpRequest:
+    """The same for a checkout, which the payer finishes on a page of the provider."""
 
-    topup: TopUp
-    client_secret: str
+    org_id: UUID
+    amount_minor: int
+    currency: str | None = None
+    request_key: str = ""
 
 
 class TopUps:
-    """Top-ups of an organization by card, through one provider."""
+    """Top-ups of an organization, by card and by checkout."""
 
     def __init__(
         self,
         db: Database,
         clock: Clock,
-        provider: PaymentProvider,
         settlement: Settlement,
         sync: TopUpSync,
         *,
+        card: PaymentProvider,
+        checkout: PaymentProvider | None,
         amount_max_minor: int,
         reconcile_after: timedelta,
     ) -> None:
+        """`checkout` None: this service takes no crypto top-ups."""
         self._db = db
         self._clock = clock
-        self._provider = provider
-        self._settlement = settlement
         self._sync = sync
-        self._amount_max_minor = amount_max_minor
         self._reconcile_after = reconcile_after
+        self._cards = Starter(
+            db, clock, card, settlement, sync, amount_max_minor=amount_max_minor, reconcile_after=reconcile_after
+        )
+        self._checkouts = None
+        if checkout is not None:
+            self._checkouts = Starter(
+                db,
+                clock,
+                checkout,
+                settlement,
+                sync,
+                amount_max_minor=amount_max_minor,
+                reconcile_after=reconcile_after,
+                currencies=CHECKOUT_CURRENCIES,
+            )
 
     async def create_by_card(self, request: CardTopUpRequest) -> StartedTopUp:
         """Start a top-up, or answer with what became of the one that the same key has started.
 
         A saved card is charged at once; when its bank wants the payer, the secret is there for it. Raises AMOUNT_TOO_SMALL,
-        AMOUNT_TOO_LARGE, CURRENCY_MISMATCH, ACCOUNT_CLOSED, RESOURCE_NOT_FOUND, IDEMPOTENCY_KEY_REUSED and, for this call
-        and every repetition of it, PAYMENT_DECLINED and PROVIDER_REFUSED. OUTCOME_UNKNOWN leaves the top-up PENDING, and
-        the same key resumes it.
+        AMOUNT_TOO_LARGE, CURRENCY_MISMATCH, BILLING_ACCOUNT_CLOSED, RESOURCE_NOT_FOUND, IDEMPOTENCY_KEY_REUSED and, for this
+        call and every repetition of it, PAYMENT_DECLINED and PROVIDER_REFUSED. OUTCOME_UNKNOWN leaves the top-up PENDING,
+        and the same key resumes it.
         """
-        topup = await self._db.transact(lambda conn: self._begin(conn, request))
+        return await self._cards.start(
+            Order(
+                org_id=request.org_id,
+                rpc="CreateStripeTopUpIntent",
+                method=TopUpMethod.STRIPE_CARD,
+                amount_minor=request.amount_minor,
+                currency=request.currency,
+                payment_method_id=request.payment_method_id,
+                request_key=request.request_key,
+            )
+        )
+
+    async def create_by_checkout(self, request: CheckoutTopUpRequest) -> StartedTopUp:
+        """Start a checkout in USDC, credited 1:1 in USD once it is paid, or answer with the one of the same key.
+
+        Raises what `create_by_card` raises, AMOUNT_TOO_SMALL below 500 minor units, CURRENCY_MISMATCH for a wallet that is
+        not in USD, NOT_IMPLEMENTED where the service is not set up for it.
+        """
+        if self._checkouts is None:
+            raise rules.no_checkouts()
+        return await self._checkouts.start(
+            Order(
+                org_id=request.org_id,
+                rpc="CreateCoinbaseTopUpCheckout",
+                method=TopUpMethod.COINBASE,
+                amount_minor=request.amount_minor,
+                currency=request.currency,
+                payment_method_id=None,
+                request_key=request.request_key,
+            )
+        )
+
+    async def confirm(self, org_id: UUID, topup_id: UUID) -> StartedTopUp:
+        """What the payer of a PENDING top-up needs to finish it: the secret of the same payment, or its page.
+
+        A top-up that was paid meanwhile is answered with nothing to do. Raises RESOURCE_NOT_FOUND, PROVIDER_REFUSED for one
+        that has ended or is being processed, PAYMENT_DECLINED for one that was declined, PROVIDER_UNAVAILABLE.
+        """
+        topup = await self.get(org_id, topup_id)
+        if topup.state is TopUpState.SUCCEEDED:
+            return StartedTopUp(topup)
+        starter = self._checkouts if topup.method is TopUpMethod.COINBASE else self._cards
+        if starter is None:
+            raise rules.no_checkouts()
         try:
-            if topup.state is TopUpState.PENDING and topup.failure is None:
-                if topup.external_id is None and self._sync.may_be_sent(topup):
-                    return await self._start(topup)
-                return await self._resume(topup)
-        except Unavailable as error:
-            raise rules.not_answered(topup, error.failure) from error
-        return self._answer(topup, client_secret=None)
+            answered = await starter.resume(topup)
+        except ProviderError as error:
+            raise provider_refusal(error.failure) from error
+        if answered.topup.state is TopUpState.SUCCEEDED or answered.client_secret or answered.hosted_url:
+            return answered
+        raise rules.not_confirmable(answered.topup)
+
+    async def start_auto(
+        self, conn: AsyncConnection, org_id: UUID, *, amount_minor: int, payment_method_id: str
+    ) -> TopUp:
+        """A step, the last of its transaction: store a recharge, PENDING, that `charge_auto` is to charge.
+
+        Nothing keeps a second one away: the caller holds the claim of the one in flight. Raises what `create_by_card` does.
+        """
+        return await self._cards.begin(
+            conn,
+            Order(
+                org_id=org_id,
+                rpc="",
+                method=TopUpMethod.STRIPE_CARD,
+                amount_minor=amount_minor,
+                currency=None,
+                payment_method_id=payment_method_id,
+                request_key="",
+                origin=Origin.AUTO,
+            ),
+        )
+
+    async def charge_auto(self, org_id: UUID, topup_id: UUID) -> TopUp:
+        """Charge a recharge, once however often this is called; the top-up as it is then.
+
+        SUCCEEDED, FAILED with `failure.kind`, or PENDING: with `action_required` while it waits for the customer's bank,
+        with `failure` while a declined payment is being canceled, else processing. Followers hear the same. Raises
+        `Unavailable` when the outcome is not known: call again; the reconciler does so too.
+        """
+        topup = await self.get(org_id, topup_id)
+        if topup.state is not TopUpState.PENDING:
+            return topup
+        if topup.external_id is None and topup.failure is None and self._sync.may_be_sent(topup):
+            return await self._sync.charge(topup)
+        return await self._sync.sync(org_id, topup_id)
 
     async def get(self, org_id: UUID, topup_id: UUID) -> TopUp:
         """One top-up as it was stored last. Raises RESOURCE_NOT_FOUND."""
@@ -139,127 +222,3 @@ class TopUps:
             dedupe_key=str(topup.topup_id),
         )
         return True
-
-    async def _begin(self, conn: AsyncConnection, request: CardTopUpRequest) -> TopUp:
-        now = self._clock.now()
-        topup_id = new_id(now)
-        first = await claim(
-            conn,
-            org_id=request.org_id,
-            method="CreateStripeTopUpIntent",
-            request_id=request.request_key,
-            content={
-                "amount_minor": request.amount_minor,
-                "currency": request.currency,
-                "payment_method_id": request.payment_method_id,
-            },
-            resource=str(topup_id),
-            now=now,
-        )
-        if first is not None:
-            found = await store.read_topup(conn, request.org_id, UUID(first))
-            assert found is not None, "the claim commits with its top-up"
-            return found
-        account = await accounts.billing_account(conn, request.org_id)
-        wallet = await accounts.open_wallet(conn, request.org_id)
-        self._check(request, account, wallet)
-        made = await self._fresh(conn, request, wallet, topup_id)
-        await store.insert_topup(conn, made)
-        return made
-
-    def _check(self, request: CardTopUpRequest, account: BillingAccount, wallet: Wallet) -> None:
-        if account.state is not BillingAccountState.ACTIVE:
-            raise rules.account_not_active(account.state.value)
-        rules.check_amount(
-            amount_minor=request.amount_minor,
-            currency=request.currency,
-            wallet_currency=wallet.currency,
-            minimum=self._provider.minimum(wallet.currency),
-            maximum_minor=self._amount_max_minor,
-        )
-
-    async def _fresh(
-        self,
-        conn: AsyncConnection,
-        request: CardTopUpRequest,
-        wallet: Wallet,
-        topup_id: UUID,
-    ) -> TopUp:
-        now = self._clock.now()
-        card = None
-        if request.payment_method_id is not None:
-            card = await attached_method(conn, request.org_id, request.payment_method_id)
-        return TopUp(
-            org_id=request.org_id,
-            topup_id=topup_id,
-            wallet_id=wallet.wallet_id,
-            account_id=wallet.account_id,
-            provider=self._provider.name,
-            method=TopUpMethod.STRIPE_CARD,
-            amount_minor=request.amount_minor,
-            currency=wallet.currency,
-            state=TopUpState.PENDING,
-            provider_key=str(topup_id),
-            created_at=now,
-            updated_at=now,
-            customer_id=card.customer_id if card else None,
-            payment_method_id=card.payment_method_id if card else None,
-            provider_method_id=card.provider_method_id if card else None,
-            next_check_at=now + self._reconcile_after,
-        )
-
-    async def _start(self, topup: TopUp) -> StartedTopUp:
-        try:
-            snapshot = await self._sync.start(topup)
-        except AuthenticationRequired as error:
-            if error.payment is None:
-                return await self._refused(topup, error)
-            snapshot = error.payment
-        except (Declined, InvalidRequest) as error:
-            return await self._refused(topup, error)
-        stored = await self._sync.store_answer(topup, snapshot, is_complete=False)
-        assert stored is not None, "only complete answers can be overtaken"
-        return self._answer(stored, client_secret=_secret_of(snapshot))
-
-    async def _refused(self, topup: TopUp, error: ProviderError) -> StartedTopUp:
-        """Record the refusal, make sure that the payment cannot succeed any more, and raise what the caller gets."""
-        external_id = error.payment.external_id if error.payment else None
-        failed = await self._db.transact(
-            lambda conn: self._settlement.fail(conn, topup, rules.failure_of(error.failure), external_id=external_id)
-        )
-        if failed.state is TopUpState.PENDING:
-            try:
-                failed = await self._sync.sync(topup.org_id, topup.topup_id)
-            except Unavailable:
-                # The reconciler cancels it; the answer to the caller is the same.
-                return self._answer(failed, client_secret=None)
-        return self._answer(failed, client_secret=None)
-
-    async def _resume(self, topup: TopUp) -> StartedTopUp:
-        """The provider's answer now, with the secret fetched again."""
-        secret = ""
-        if topup.external_id is not None:
-            snapshot = await self._provider.sync(topup.external_id)
-            stored = await self._sync.store_answer(topup, snapshot, is_complete=True)
-            if stored is not None:
-                return self._answer(stored, client_secret=_secret_of(snapshot))
-            secret = _secret_of(snapshot)
-        current = await self._sync.sync(topup.org_id, topup.topup_id)
-        return self._answer(current, client_secret=secret)
-
-    def _answer(self, topup: TopUp, *, client_secret: str | None) -> StartedTopUp:
-        refusal = rules.refusal_of(topup, minimum=self._provider.minimum(topup.currency))
-        if refusal is not None:
-            raise refusal
-        if topup.state is not TopUpState.PENDING:
-            return StartedTopUp(topup, "")
-        return StartedTopUp(topup, client_secret or "")
-
-
-def _secret_of(snapshot: PaymentSnapshot) -> str:
-    """The secret while the payer has something to do with it."""
-    waits = snapshot.state in (
-        PaymentState.AWAITING_PAYER,
-        PaymentState.AWAITING_AUTHENTICATION,
-    )
-    return (snapshot.client_secret or "") if waits else ""

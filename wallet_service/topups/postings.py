@@ -17,19 +17,30 @@ from ledger.model import (
 )
 from ledger.money import Money
 from wallet_service.journal.rules import PURPOSE, Purpose
-from wallet_service.topups.model import ReversalKind, TakenBack, TopUp
+from wallet_service.topups.model import ClaimKind, TakenBack, TopUp, TopUpMethod, UnmatchedReason
 from wallet_service.topups.rules import Claim
 
+_CREDITED: Final = {
+    TopUpMethod.STRIPE_CARD: "Top-up by card",
+    TopUpMethod.STRIPE_ACH: "Top-up by bank transfer",
+    TopUpMethod.COINBASE: "Top-up in USDC",
+}
+_UNMATCHED: Final = {
+    UnmatchedReason.LATE: "Payment that arrived after its top-up had ended",
+    UnmatchedReason.OTHER_AMOUNT: "Payment of another amount than its top-up",
+    UnmatchedReason.SECOND_PAYMENT: "Second payment of a top-up",
+    UnmatchedReason.WALLET_CLOSED: "Payment that arrived after its wallet was closed",
+}
 _TAKEN: Final = {
-    ReversalKind.REFUND: "Refund of a top-up",
-    ReversalKind.DISPUTE: "Disputed top-up",
+    ClaimKind.REFUND: "Refund of a top-up",
+    ClaimKind.DISPUTE: "Disputed top-up",
 }
 _RETURNED: Final = {
-    ReversalKind.REFUND: "Refund of a top-up failed",
-    ReversalKind.DISPUTE: "Disputed top-up reinstated",
+    ClaimKind.REFUND: "Refund of a top-up failed",
+    ClaimKind.DISPUTE: "Disputed top-up reinstated",
 }
 
-_PURPOSES: Final = {ReversalKind.REFUND: Purpose.REFUND, ReversalKind.DISPUTE: Purpose.DISPUTE}
+_PURPOSES: Final = {ClaimKind.REFUND: Purpose.REFUND, ClaimKind.DISPUTE: Purpose.DISPUTE}
 
 
 class PostingRefused(Exception):
@@ -41,7 +52,7 @@ def credit(topup: TopUp) -> Transfer:
     return Transfer(
         org_id=topup.org_id,
         key=f"topup:{topup.topup_id}",
-        description="Top-up by card" if topup.provider == "stripe" else "Top-up",
+        description=_CREDITED[topup.method],
         metadata=_about(topup, Purpose.TOP_UP),
         debit_account=_chart(topup, AccountKind.PROVIDER_CLEARING),
         credit_account=topup.account_id,
@@ -62,6 +73,37 @@ def claim_fee(topup: TopUp, claim: Claim, change: Money) -> Transfer:
         key=f"{claim.kind}-fee:{claim.reference}:{topup.revision}",
         description=f"Provider's fee for a {claim.kind}",
     )
+
+
+def unmatched(
+    topup: TopUp, received: Money, *, external_id: str, reason: UnmatchedReason
+) -> tuple[tuple[Transfer, bool], ...]:
+    """Money that is not the credit of its top-up, each attempt with whether it goes to the wallet.
+
+    The customer paid it, so the wallet gets it; where that is closed or of another currency, it stands to the customer's
+    credit in the receivable account until an operator moves it or gives it back.
+    """
+    clearing = chart_account_id(topup.org_id, received.currency, AccountKind.PROVIDER_CLEARING)
+    to_wallet = Transfer(
+        org_id=topup.org_id,
+        key=f"unmatched:{topup.provider}:{external_id}",
+        description=_UNMATCHED[reason],
+        metadata={**_about(topup, Purpose.TOP_UP), "external_id": external_id, "unmatched": reason.value},
+        debit_account=clearing,
+        credit_account=topup.account_id,
+        amount_minor=received.amount_minor,
+    )
+    receivable = chart_account_id(topup.org_id, received.currency, AccountKind.RECEIVABLE)
+    to_customer = replace(to_wallet, credit_account=receivable)
+    if received.currency != topup.currency:
+        return ((to_customer, False),)
+    return (to_wallet, True), (to_customer, False)
+
+
+def unmatched_fee(topup: TopUp, fee: Money, *, external_id: str) -> Transfer:
+    """What the provider keeps of such a payment."""
+    key = f"unmatched-fee:{topup.provider}:{external_id}"
+    return _fee(topup, fee, key=key, description="Provider's fee for a payment without a top-up")
 
 
 def take(topup: TopUp, claim: Claim, *, turn: int) -> tuple[Request, Request]:

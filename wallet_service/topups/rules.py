@@ -24,16 +24,22 @@ from wallet_service.errors import (
 )
 from wallet_service.payment_methods.rules import outcome_unknown
 from wallet_service.topups.model import (
-    ReversalKind,
+    ClaimKind,
+    Origin,
+    TakenBack,
     TopUp,
     TopUpFailure,
+    TopUpMethod,
     TopUpState,
+    UnmatchedReason,
 )
 
 ABANDONED_AFTER: Final = timedelta(days=7)
 """Age at which a payment that still waits for its payer is canceled."""
 WATCHED_FOR: Final = timedelta(days=180)
 """How long after its success a top-up is asked for again, in case the delivery about a refund or dispute was lost."""
+LATE_MONEY_AWAITED_FOR: Final = timedelta(days=7)
+"""How long after its end an unpaid checkout is asked for again, in case somebody has paid it all the same."""
 _PENDING_CHECK_MAX: Final = timedelta(hours=6)
 _FEE_CHECK_MAX: Final = timedelta(hours=1)
 _FEE_AWAITED_FOR: Final = timedelta(days=3)
@@ -47,31 +53,32 @@ NEVER_STARTED: Final = "never_started"
 
 
 class Alarm(StrEnum):
-    """What a person has to look at; the value is the event in the log, at level error."""
+    """What a person should look at; the value is the event in the log, at level error."""
 
-    OTHER_PAYMENT = "topup_claimed_by_another_payment"
-    WRONG_AMOUNT = "topup_paid_with_another_amount"
-    PAID_AFTER_END = "topup_paid_after_it_had_ended"
-    WALLET_CLOSED = "topup_paid_into_a_closed_wallet"
+    UNMATCHED_PAYMENT = "topup_payment_unmatched"
     FOREIGN_CURRENCY = "topup_taken_back_in_another_currency"
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """The state that follows. With SUCCEEDED from PENDING the wallet is to be credited. `alarm` calls a person."""
+    """The state that follows. With SUCCEEDED from PENDING the wallet is to be credited.
+
+    `unmatched`: the payment brought money that cannot be the credit of this top-up and is to be booked by itself.
+    """
 
     state: TopUpState
     failure: TopUpFailure | None = None
-    alarm: Alarm | None = None
+    unmatched: UnmatchedReason | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Claim:
     """One refund or dispute as the provider reports it: whether its money is away from us now, and what it cost."""
 
-    kind: ReversalKind
+    kind: ClaimKind
     reference: str
     amount: Money
+    status: str
     is_away: bool
     fee: Money | None = None
 
@@ -98,13 +105,35 @@ def check_amount(
         raise _amount_outside(Reason.AMOUNT_TOO_LARGE, "maximum_minor", maximum_minor, wallet_currency)
 
 
-def account_not_active(state: str) -> ServiceError:
-    """FAILED_PRECONDITION: a suspended or closed billing account takes no money."""
+def check_currency(wallet_currency: str, accepted: frozenset[str] | None) -> None:
+    """Raises CURRENCY_MISMATCH for a wallet that cannot be paid into this way; None: every wallet can."""
+    if accepted is not None and wallet_currency not in accepted:
+        raise invalid_field(
+            "wallet_name",
+            f"the wallet is in {wallet_currency} and this pays in {', '.join(sorted(accepted))}",
+            reason=Reason.CURRENCY_MISMATCH,
+        )
+
+
+def account_closed() -> ServiceError:
+    """FAILED_PRECONDITION: a closed billing account takes no money. A suspended one does, that is how it is resumed."""
+    return ServiceError(
+        Code.FAILED_PRECONDITION, Reason.BILLING_ACCOUNT_CLOSED, "the billing account is closed and takes no top-ups"
+    )
+
+
+def no_checkouts() -> ServiceError:
+    """UNIMPLEMENTED: no provider of checkouts is configured."""
+    return ServiceError(Code.UNIMPLEMENTED, Reason.NOT_IMPLEMENTED, "this service takes no payments in USDC")
+
+
+def not_confirmable(topup: TopUp) -> ServiceError:
+    """FAILED_PRECONDITION: nothing of this top-up is left for its payer to do."""
     return ServiceError(
         Code.FAILED_PRECONDITION,
-        Reason.ACCOUNT_CLOSED,
-        f"the billing account is {state} and takes no top-ups",
-        metadata={"state": state.upper()},
+        Reason.PROVIDER_REFUSED,
+        f"the top-up is {topup.state} and waits for no confirmation",
+        metadata={"top_up_id": str(topup.topup_id), "state": topup.state.value},
     )
 
 
@@ -115,16 +144,12 @@ def not_answered(topup: TopUp, failure: Failure) -> ServiceError:
 
 def judge(topup: TopUp, snapshot: PaymentSnapshot) -> Verdict:
     """What becomes of a top-up. A final state stays; only a PENDING one can be credited, fail or be canceled."""
-    if topup.external_id not in (None, snapshot.external_id):
-        return Verdict(topup.state, topup.failure, Alarm.OTHER_PAYMENT)
+    arrived = snapshot.state is PaymentState.SUCCEEDED and snapshot.amount_received.amount_minor > 0
+    if not is_own(topup, snapshot):
+        return Verdict(topup.state, topup.failure, UnmatchedReason.SECOND_PAYMENT if arrived else None)
     if topup.state is not TopUpState.PENDING:
-        late = snapshot.state is PaymentState.SUCCEEDED and topup.state is not (TopUpState.SUCCEEDED)
-        known = topup.failure is not None and topup.failure.code in (
-            AMOUNT_MISMATCH,
-            WALLET_CLOSED,
-        )
-        alarm = Alarm.PAID_AFTER_END if late and not known else None
-        return Verdict(topup.state, topup.failure, alarm)
+        late = arrived and topup.state is not TopUpState.SUCCEEDED
+        return Verdict(topup.state, topup.failure, _unmatched_since(topup.failure) if late else None)
     match snapshot.state:
         case PaymentState.SUCCEEDED:
             return _paid(topup, snapshot)
@@ -139,6 +164,41 @@ def judge(topup: TopUp, snapshot: PaymentSnapshot) -> Verdict:
             return Verdict(TopUpState.PENDING, topup.failure)
 
 
+def is_own(topup: TopUp, snapshot: PaymentSnapshot) -> bool:
+    """Whether this is the payment that the top-up has started; one that only names it may be another."""
+    return topup.external_id in (None, snapshot.external_id)
+
+
+def waits_for_bank(topup: TopUp, snapshot: PaymentSnapshot) -> bool:
+    """Whether the payment goes on only when the customer shows themselves to their bank."""
+    if topup.state is not TopUpState.PENDING or topup.failure is not None:
+        return False
+    if snapshot.state is PaymentState.AWAITING_AUTHENTICATION:
+        return True
+    refused = snapshot.last_failure
+    return (
+        topup.origin is Origin.AUTO
+        and snapshot.state is PaymentState.AWAITING_PAYER
+        and refused is not None
+        and refused.kind is FailureKind.AUTHENTICATION_REQUIRED
+    )
+
+
+def is_news(before: TopUp, after: TopUp) -> bool:
+    """Whether followers are told of a change."""
+    return (before.state, before.failure, before.action_required) != (after.state, after.failure, after.action_required)
+
+
+def is_worth_keeping(claim: Claim) -> bool:
+    """Whether a claim that is new to us is kept: every dispute, and a refund that has moved or cost anything."""
+    return claim.is_away or bool(claim.fee) or claim.kind is ClaimKind.DISPUTE
+
+
+def is_claim_news(before: TakenBack, after: TakenBack) -> bool:
+    """The same for a claim."""
+    return (before.status, before.is_away) != (after.status, after.is_away)
+
+
 def wallet_closed() -> Verdict:
     """The verdict on a payment whose wallet does not take money any more."""
     return Verdict(
@@ -146,9 +206,9 @@ def wallet_closed() -> Verdict:
         TopUpFailure(
             reason=Reason.ACCOUNT_CLOSED,
             code=WALLET_CLOSED,
-            message="the wallet was closed before the payment arrived; it was not credited",
+            message="the wallet was closed before the payment arrived; the customer has it to their credit",
         ),
-        Alarm.WALLET_CLOSED,
+        UnmatchedReason.WALLET_CLOSED,
     )
 
 
@@ -178,9 +238,14 @@ def next_check(topup: TopUp, now: datetime, reconcile_after: timedelta) -> datet
     if topup.state is TopUpState.PENDING:
         age = now - topup.created_at
         return now + _within(age / 2, reconcile_after, _PENDING_CHECK_MAX)
-    if topup.state is not TopUpState.SUCCEEDED or topup.settled_at is None:
+    if topup.settled_at is None:
         return None
     age = now - topup.settled_at
+    if topup.state is not TopUpState.SUCCEEDED:
+        # A card payment that ended stays ended, but money may still be sent to the address of a checkout.
+        if topup.method is not TopUpMethod.COINBASE or topup.external_id is None or age >= LATE_MONEY_AWAITED_FOR:
+            return None
+        return now + _within(age / 2, _WATCH_CHECK_MIN, _WATCH_CHECK_MAX)
     if age >= WATCHED_FOR:
         return None
     if topup.fee is None and age < _FEE_AWAITED_FOR:
@@ -201,6 +266,7 @@ def failure_of(failure: Failure) -> TopUpFailure:
         reason=_reason_of(failure),
         code=failure.decline_code or failure.code,
         message=failure.message[:_MESSAGE_MAX],
+        kind=failure.kind,
     )
 
 
@@ -244,29 +310,42 @@ def _paid(topup: TopUp, snapshot: PaymentSnapshot) -> Verdict:
         TopUpFailure(
             reason=Reason.PROVIDER_REFUSED,
             code=AMOUNT_MISMATCH,
-            message=f"{snapshot.amount_received} was paid instead of {topup.amount}; it was not credited",
+            message=f"{snapshot.amount_received} was paid instead of {topup.amount}",
         ),
-        Alarm.WRONG_AMOUNT,
+        UnmatchedReason.OTHER_AMOUNT if snapshot.amount_received.amount_minor else None,
     )
 
 
 def _refund(refund: RefundSnapshot) -> Claim:
     return Claim(
-        ReversalKind.REFUND,
+        ClaimKind.REFUND,
         refund.refund_id,
         refund.amount,
+        refund.state.value,
         refund.state in (RefundState.PENDING, RefundState.SUCCEEDED),
     )
 
 
 def _dispute(dispute: DisputeSnapshot) -> Claim:
     return Claim(
-        ReversalKind.DISPUTE,
+        ClaimKind.DISPUTE,
         dispute.dispute_id,
         dispute.amount,
+        dispute.state.value,
         dispute.funds_away,
         dispute.fee,
     )
+
+
+def _unmatched_since(failure: TopUpFailure | None) -> UnmatchedReason:
+    """Why a payment is unmatched that arrived for a top-up which has ended."""
+    match failure.code if failure else None:
+        case "amount_mismatch":
+            return UnmatchedReason.OTHER_AMOUNT
+        case "wallet_closed":
+            return UnmatchedReason.WALLET_CLOSED
+        case _:
+            return UnmatchedReason.LATE
 
 
 def _reason_of(failure: Failure) -> Reason:

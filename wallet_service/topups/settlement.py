@@ -1,34 +1,52 @@
-"""The one credit path: ask the provider, lock the top-up, decide, post."""
+"""The one credit path: ask the provider, lock the top-up, decide, post, tell."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
 from typing import Final
-from uuid import UUID
 
 import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from ledger.batcher import Ledger
-from ledger.chart import ensure_chart
-from ledger.ids import new_id
-from ledger.model import ExceedsRemaining, Request, Transfer
-from ledger.money import Money
-from providers.protocol import PaymentSnapshot
+from providers.protocol import PaymentSnapshot, PaymentState
+from wallet_service.accounts import steps as accounts
 from wallet_service.clock import Clock
-from wallet_service.topups import postings, rules, store
-from wallet_service.topups.model import TakenBack, TopUp, TopUpFailure, TopUpState
-from wallet_service.topups.rules import Claim
+from wallet_service.events.model import NewEvent
+from wallet_service.events.steps import append
+from wallet_service.topups import notices, rules, store
+from wallet_service.topups.booking import Booking
+from wallet_service.topups.claims import Claims
+from wallet_service.topups.model import TopUp, TopUpFailure, TopUpFollower, TopUpState, UnmatchedReason
 
 _log: Final = structlog.get_logger("wallet.topups")
 
 
 class Settlement:
-    """Steps that store what a provider said. They join the caller's transaction and call no provider."""
+    """Steps that store what a provider said. They join the caller's transaction and call no provider.
 
-    def __init__(self, ledger: Ledger, clock: Clock, *, reconcile_after: timedelta) -> None:
-        self._ledger = ledger
+    Each is the last thing of its transaction that writes: it ends with the events of what it has changed.
+    """
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        clock: Clock,
+        *,
+        reconcile_after: timedelta,
+        followers: Sequence[TopUpFollower] = (),
+    ) -> None:
         self._clock = clock
         self._reconcile_after = reconcile_after
+        self._followers = tuple(followers)
+        self._booking = Booking(ledger, clock)
+        self._claims = Claims(self._booking, clock, self._followers)
+
+    async def open(self, conn: AsyncConnection, made: TopUp) -> TopUp:
+        """Store a new top-up, with its event."""
+        await store.insert_topup(conn, made)
+        await self._tell(conn, made, await self._news(conn, None, made))
+        return made
 
     async def settle(
         self,
@@ -42,31 +60,30 @@ class Settlement:
 
         `topup` is the row as it was before the provider was asked. A complete snapshot (one of `sync`, with refunds and
         disputes) that was overtaken by another one changes nothing and returns None: ask again. One that is not complete
-        can only move a top-up forward, so it may be as old as it likes.
+        can only move a top-up forward, so it may be as old as it likes. Money that is not the credit of this top-up is
+        booked for the customer all the same.
         """
-        current = await store.read_topup(conn, topup.org_id, topup.topup_id, lock=True)
-        assert current is not None, "top-ups are never deleted"
+        current = await self._locked(conn, topup)
         if is_complete and current.revision != topup.revision:
             return None
         verdict = rules.judge(current, snapshot)
-        if verdict.alarm is rules.Alarm.OTHER_PAYMENT:
-            self._raise_alarm(verdict.alarm, current, snapshot)
-            return current
-        revision = current.revision + 1 if is_complete else current.revision
-        changed = replace(current, external_id=snapshot.external_id, revision=revision)
-        if changed.state is TopUpState.PENDING:
-            if verdict.state is TopUpState.SUCCEEDED:
-                outcome = (await self._ledger.post_in(conn, [postings.credit(changed)]))[0]
-                changed = replace(changed, entry_id=postings.entry_of(outcome))
-                if changed.entry_id is None:
-                    verdict = rules.wallet_closed()
-            changed = self._advanced(changed, verdict.state, verdict.failure)
-        if changed.state is TopUpState.SUCCEEDED:
-            changed = await self._book_fee(conn, changed, snapshot.fee)
-            await self._follow_claims(conn, changed, snapshot)
-        if verdict.alarm is not None:
-            self._raise_alarm(verdict.alarm, current, snapshot)
-        return await self._store(conn, changed)
+        unmatched = verdict.unmatched
+        changed = replace(current, revision=current.revision + 1) if is_complete else current
+        if rules.is_own(current, snapshot):
+            hosted_url = snapshot.hosted_url or current.hosted_url
+            changed = replace(changed, external_id=snapshot.external_id, hosted_url=hosted_url)
+            if changed.state is TopUpState.PENDING:
+                changed, unmatched = await self._decided(conn, changed, verdict, snapshot)
+        if changed.state is TopUpState.SUCCEEDED and unmatched is None and rules.is_own(changed, snapshot):
+            changed = await self._booking.fee(conn, changed, snapshot.fee)
+        await self._store(conn, changed)
+        news = await self._news(conn, current, changed)
+        if unmatched is not None:
+            news += await self._unmatched(conn, changed, snapshot, unmatched)
+        if unmatched is not None or (changed.state is TopUpState.SUCCEEDED and rules.is_own(changed, snapshot)):
+            news += await self._claims.follow(conn, changed, snapshot)
+        await self._tell(conn, changed, news)
+        return changed
 
     async def fail(
         self,
@@ -77,25 +94,64 @@ class Settlement:
         external_id: str | None,
     ) -> TopUp:
         """Record why a PENDING top-up fails. With a payment at the provider it stays PENDING until that is canceled."""
-        current = await store.read_topup(conn, topup.org_id, topup.topup_id, lock=True)
-        assert current is not None, "top-ups are never deleted"
+        current = await self._locked(conn, topup)
         if current.state is not TopUpState.PENDING:
             return current
         external_id = current.external_id or external_id
-        changed = replace(current, external_id=external_id)
         ended = TopUpState.PENDING if external_id else TopUpState.FAILED
-        return await self._store(conn, self._advanced(changed, ended, failure))
+        changed = self._advanced(replace(current, external_id=external_id), ended, failure)
+        changed = await self._store(conn, changed)
+        await self._tell(conn, changed, await self._news(conn, current, changed))
+        return changed
 
     async def postpone(self, conn: AsyncConnection, topup: TopUp) -> TopUp:
         """Nothing was learnt; ask again later."""
-        current = await store.read_topup(conn, topup.org_id, topup.topup_id, lock=True)
-        assert current is not None, "top-ups are never deleted"
-        return await self._store(conn, current)
+        return await self._store(conn, await self._locked(conn, topup))
+
+    async def warn(self, conn: AsyncConnection, topup: TopUp, *, reference: str) -> None:
+        """The provider has been told that the payment is probably fraudulent; once for each reference."""
+        current = await self._locked(conn, topup)
+        await self._tell(conn, current, await self._claims.warn(conn, current, reference=reference))
+
+    async def _decided(
+        self, conn: AsyncConnection, topup: TopUp, verdict: rules.Verdict, snapshot: PaymentSnapshot
+    ) -> tuple[TopUp, UnmatchedReason | None]:
+        """A PENDING top-up as it is after the verdict, credited where that says so."""
+        if verdict.state is TopUpState.SUCCEEDED:
+            entry_id = await self._booking.credit(conn, topup)
+            topup = replace(topup, entry_id=entry_id)
+            if entry_id is None:
+                verdict = rules.wallet_closed()
+        advanced = self._advanced(topup, verdict.state, verdict.failure)
+        return replace(advanced, action_required=rules.waits_for_bank(advanced, snapshot)), verdict.unmatched
+
+    async def _unmatched(
+        self, conn: AsyncConnection, topup: TopUp, snapshot: PaymentSnapshot, reason: UnmatchedReason
+    ) -> list[NewEvent]:
+        """Book money that is not the credit of this top-up, and call a person; nothing when that was done before."""
+        assert snapshot.state is PaymentState.SUCCEEDED, "only money that arrived is unmatched"
+        owner = await store.find_by_payment(conn, provider=topup.provider, external_id=snapshot.external_id)
+        if owner not in (None, (topup.org_id, topup.topup_id)):
+            return []
+        payment, is_new = await self._booking.unmatched(conn, topup, snapshot, reason)
+        if not is_new:
+            return []
+        _alarm(rules.Alarm.UNMATCHED_PAYMENT, topup, snapshot, why=reason.value, is_in_wallet=payment.is_in_wallet)
+        organization = await accounts.organization(conn, topup.org_id)
+        return [notices.of_unmatched(organization.slug, topup, payment)]
 
     def _advanced(self, topup: TopUp, state: TopUpState, failure: TopUpFailure | None) -> TopUp:
         now = self._clock.now()
         settled_at = None if state is TopUpState.PENDING else now
-        return replace(topup, state=state, failure=failure, settled_at=settled_at, updated_at=now)
+        waits = topup.action_required and state is TopUpState.PENDING and failure is None
+        return replace(
+            topup, state=state, failure=failure, action_required=waits, settled_at=settled_at, updated_at=now
+        )
+
+    async def _locked(self, conn: AsyncConnection, topup: TopUp) -> TopUp:
+        current = await store.read_topup(conn, topup.org_id, topup.topup_id, lock=True)
+        assert current is not None, "top-ups are never deleted"
+        return current
 
     async def _store(self, conn: AsyncConnection, topup: TopUp) -> TopUp:
         next_check_at = rules.next_check(topup, self._clock.now(), self._reconcile_after)
@@ -103,90 +159,27 @@ class Settlement:
         await store.update_topup(conn, changed)
         return changed
 
-    async def _book_fee(self, conn: AsyncConnection, topup: TopUp, fee: Money | None) -> TopUp:
-        if fee is None or topup.fee is not None:
-            return topup
-        if fee.amount_minor:
-            await self._post_fee(conn, topup, fee, postings.payment_fee(topup, fee))
-        return replace(topup, fee=fee)
+    async def _news(self, conn: AsyncConnection, before: TopUp | None, after: TopUp) -> list[NewEvent]:
+        """The events of a change, with those of the followers."""
+        if before is not None and not rules.is_news(before, after):
+            return []
+        owner = await accounts.organization(conn, after.org_id)
+        news = notices.of_topup(owner.slug, before, after)
+        for follower in self._followers:
+            news += await follower.topup_changed(conn, before, after)
+        return news
 
-    async def _follow_claims(self, conn: AsyncConnection, topup: TopUp, snapshot: PaymentSnapshot) -> None:
-        claims = rules.claims_of(snapshot)
-        if not claims:
-            return
-        known = await store.read_taken_back(conn, topup.org_id, topup.topup_id)
-        for claim in claims:
-            if claim.amount.currency != topup.currency:
-                self._raise_alarm(rules.Alarm.FOREIGN_CURRENCY, topup, snapshot)
-                continue
-            taken = known.get(claim.reference)
-            if taken is not None:
-                followed = await self._follow(conn, topup, claim, taken)
-                await store.update_taken_back(conn, followed, self._clock.now())
-            elif claim.is_away or claim.fee:
-                fresh = self._untouched(topup, claim)
-                followed = await self._follow(conn, topup, claim, fresh)
-                await store.insert_taken_back(conn, followed)
+    async def _tell(self, conn: AsyncConnection, topup: TopUp, news: Sequence[NewEvent]) -> None:
+        await append(conn, topup.org_id, news, now=self._clock.now())
 
-    def _untouched(self, topup: TopUp, claim: Claim) -> TakenBack:
-        now = self._clock.now()
-        return TakenBack(
-            org_id=topup.org_id,
-            reversal_id=new_id(now),
-            topup_id=topup.topup_id,
-            provider=topup.provider,
-            kind=claim.kind,
-            provider_reference=claim.reference,
-            amount_minor=claim.amount.amount_minor,
-            is_away=False,
-            turn_count=0,
-            entry_id=None,
-            fee=Money(0, claim.fee.currency if claim.fee else topup.currency),
-            created_at=now,
-        )
 
-    async def _follow(self, conn: AsyncConnection, topup: TopUp, claim: Claim, taken: TakenBack) -> TakenBack:
-        """Bring the ledger to where the claim stands; one that stands where it stood posts nothing."""
-        if claim.is_away != taken.is_away:
-            turn = taken.turn_count + 1
-            requests = (
-                postings.take(topup, claim, turn=turn) if claim.is_away else postings.give_back(topup, taken, turn=turn)
-            )
-            entry_id = await self._post_either(conn, requests)
-            taken = replace(taken, is_away=claim.is_away, turn_count=turn, entry_id=entry_id)
-        if claim.fee is None or claim.fee == taken.fee:
-            return taken
-        booked_minor = taken.fee.amount_minor if taken.fee.currency == claim.fee.currency else 0
-        change = Money(claim.fee.amount_minor - booked_minor, claim.fee.currency)
-        # Nothing in one currency and nothing in another differ, and the ledger has no entry for either.
-        if change.amount_minor:
-            await self._post_fee(conn, topup, change, postings.claim_fee(topup, claim, change))
-        return replace(taken, fee=claim.fee)
-
-    async def _post_either(self, conn: AsyncConnection, requests: tuple[Request, Request]) -> UUID | None:
-        """Post the first; the second instead when the wallet of the first is closed. None: reversed by hand before."""
-        for request in requests:
-            outcome = (await self._ledger.post_in(conn, [request]))[0]
-            if isinstance(outcome, ExceedsRemaining):
-                _log.error("topup_given_back_before", key=request.key)
-                return None
-            if (entry_id := postings.entry_of(outcome)) is not None:
-                return entry_id
-        raise postings.PostingRefused(f"{requests[-1].key} needs no wallet")
-
-    async def _post_fee(self, conn: AsyncConnection, topup: TopUp, fee: Money, request: Transfer) -> None:
-        if fee.currency != topup.currency:
-            await ensure_chart(conn, topup.org_id, fee.currency, now=self._clock.now())
-        outcome = (await self._ledger.post_in(conn, [request]))[0]
-        if postings.entry_of(outcome) is None:
-            raise postings.PostingRefused(repr(outcome))
-
-    def _raise_alarm(self, alarm: rules.Alarm, topup: TopUp, snapshot: PaymentSnapshot) -> None:
-        _log.error(
-            alarm.value,
-            org_id=str(topup.org_id),
-            top_up_id=str(topup.topup_id),
-            external_id=snapshot.external_id,
-            expected=str(topup.amount),
-            received=str(snapshot.amount_received),
-        )
+def _alarm(alarm: rules.Alarm, topup: TopUp, snapshot: PaymentSnapshot, **more: object) -> None:
+    _log.error(
+        alarm.value,
+        org_id=str(topup.org_id),
+        top_up_id=str(topup.topup_id),
+        external_id=snapshot.external_id,
+        expected=str(topup.amount),
+        received=str(snapshot.amount_received),
+        **more,
+    )

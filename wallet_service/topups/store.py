@@ -1,24 +1,29 @@
 """SQL of top-ups and of what was taken back."""
 
 from collections.abc import Sequence
-from datetime import datetime
-from typing import Any
+from datetime import datetime, timedelta
+from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import Row, insert, select, update
+from sqlalchemy import BigInteger, Row, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from ledger.ids import unix_us
 from ledger.money import Money
+from providers.protocol import FailureKind
 from wallet_service.errors import Reason
 from wallet_service.topups.model import (
-    ReversalKind,
+    ClaimKind,
+    Origin,
     TakenBack,
     TopUp,
     TopUpFailure,
     TopUpMethod,
     TopUpState,
+    UnmatchedPayment,
+    UnmatchedReason,
 )
-from wallet_service.topups.tables import topup_reversals, topups
+from wallet_service.topups.tables import topup_reversals, topups, unmatched_payments
 
 
 async def insert_topup(conn: AsyncConnection, made: TopUp) -> None:
@@ -33,6 +38,7 @@ async def insert_topup(conn: AsyncConnection, made: TopUp) -> None:
             amount_minor=made.amount_minor,
             currency=made.currency,
             provider_key=made.provider_key,
+            origin=made.origin.value,
             customer_id=made.customer_id,
             payment_method_id=made.payment_method_id,
             provider_method_id=made.provider_method_id,
@@ -44,8 +50,8 @@ async def insert_topup(conn: AsyncConnection, made: TopUp) -> None:
 
 async def read_topup(conn: AsyncConnection, org_id: UUID, topup_id: UUID, *, lock: bool = False) -> TopUp | None:
     """One top-up; with `lock` nobody else changes it until this transaction ends."""
-    query = select(topups).where(topups.c.org_id == org_id, topups.c.topup_id == topup_id)
-    found = await conn.execute(query.with_for_update(key_share=True) if lock else query)
+    query = _TOPUPS.where(topups.c.org_id == org_id, topups.c.topup_id == topup_id)
+    found = await conn.execute(query.with_for_update(key_share=True, of=topups) if lock else query)
     row = found.one_or_none()
     return None if row is None else from_row_topup(row)
 
@@ -79,7 +85,7 @@ async def list_topups(
     limit: int,
 ) -> Sequence[TopUp]:
     """Newest first, from behind `before`."""
-    query = select(topups).where(topups.c.org_id == org_id)
+    query = _TOPUPS.where(topups.c.org_id == org_id)
     if state is not None:
         query = query.where(topups.c.state == state.value)
     if before is not None:
@@ -91,7 +97,7 @@ async def list_topups(
 async def list_due(conn: AsyncConnection, *, now: datetime, limit: int) -> Sequence[TopUp]:
     """Top-ups whose check is due, the longest due first. Looks across organizations."""
     found = await conn.execute(
-        select(topups).where(topups.c.next_check_at <= now).order_by(topups.c.next_check_at).limit(limit)
+        _TOPUPS.where(topups.c.next_check_at <= now).order_by(topups.c.next_check_at).limit(limit)
     )
     return [from_row_topup(row) for row in found]
 
@@ -110,8 +116,26 @@ async def postpone_check(conn: AsyncConnection, topup: TopUp, *, next_check_at: 
     return written.rowcount == 1
 
 
+async def pending_unattended_minor(conn: AsyncConnection, org_id: UUID, wallet_id: UUID, *, since: datetime) -> int:
+    """What PENDING charges of saved cards add up to that were neither declined nor wait for the customer."""
+    found = await conn.execute(
+        select(func.coalesce(func.sum(topups.c.amount_minor), 0)).where(
+            topups.c.org_id == org_id,
+            topups.c.wallet_id == wallet_id,
+            # Ids are ordered by time to the hour, so the key finds the few rows that can be meant.
+            topups.c.topup_id >= UUID(int=unix_us(since - timedelta(days=1)) // 1000 << 80),
+            topups.c.state == TopUpState.PENDING.value,
+            topups.c.provider_method_id.is_not(None),
+            topups.c.failure_reason.is_(None),
+            ~topups.c.action_required,
+            topups.c.created_at >= since,
+        )
+    )
+    return int(found.scalar_one())
+
+
 async def read_taken_back(conn: AsyncConnection, org_id: UUID, topup_id: UUID) -> dict[str, TakenBack]:
-    """Refunds and disputes of a locked top-up by the provider's reference."""
+    """Refunds, disputes and warnings of a locked top-up by the provider's reference."""
     found = await conn.execute(
         select(topup_reversals).where(topup_reversals.c.org_id == org_id, topup_reversals.c.topup_id == topup_id)
     )
@@ -128,6 +152,7 @@ async def insert_taken_back(conn: AsyncConnection, made: TakenBack) -> None:
             kind=made.kind.value,
             provider_reference=made.provider_reference,
             amount_minor=made.amount_minor,
+            status=made.status,
             is_away=made.is_away,
             turn_count=made.turn_count,
             entry_id=made.entry_id,
@@ -147,6 +172,7 @@ async def update_taken_back(conn: AsyncConnection, changed: TakenBack, at: datet
             topup_reversals.c.reversal_id == changed.reversal_id,
         )
         .values(
+            status=changed.status,
             is_away=changed.is_away,
             turn_count=changed.turn_count,
             entry_id=changed.entry_id,
@@ -157,6 +183,64 @@ async def update_taken_back(conn: AsyncConnection, changed: TakenBack, at: datet
     )
 
 
+async def read_unmatched(
+    conn: AsyncConnection, org_id: UUID, *, provider: str, external_id: str
+) -> UnmatchedPayment | None:
+    found = await conn.execute(
+        select(unmatched_payments).where(
+            unmatched_payments.c.org_id == org_id,
+            unmatched_payments.c.provider == provider,
+            unmatched_payments.c.external_id == external_id,
+        )
+    )
+    row = found.one_or_none()
+    return None if row is None else from_row_unmatched(row)
+
+
+async def insert_unmatched(conn: AsyncConnection, made: UnmatchedPayment) -> None:
+    await conn.execute(
+        insert(unmatched_payments).values(
+            org_id=made.org_id,
+            provider=made.provider,
+            external_id=made.external_id,
+            topup_id=made.topup_id,
+            reason=made.reason.value,
+            amount_minor=made.amount.amount_minor,
+            currency=made.amount.currency,
+            entry_id=made.entry_id,
+            is_in_wallet=made.is_in_wallet,
+            created_at=made.created_at,
+        )
+    )
+
+
+async def set_unmatched_fee(conn: AsyncConnection, payment: UnmatchedPayment, fee: Money) -> None:
+    await conn.execute(
+        update(unmatched_payments)
+        .where(
+            unmatched_payments.c.org_id == payment.org_id,
+            unmatched_payments.c.provider == payment.provider,
+            unmatched_payments.c.external_id == payment.external_id,
+        )
+        .values(fee_minor=fee.amount_minor, fee_currency=fee.currency)
+    )
+
+
+def from_row_unmatched(row: Row[Any]) -> UnmatchedPayment:
+    return UnmatchedPayment(
+        org_id=row.org_id,
+        provider=row.provider,
+        external_id=row.external_id,
+        topup_id=row.topup_id,
+        reason=UnmatchedReason(row.reason),
+        amount=Money(row.amount_minor, row.currency),
+        entry_id=row.entry_id,
+        is_in_wallet=row.is_in_wallet,
+        fee=None if row.fee_minor is None else Money(row.fee_minor, row.fee_currency),
+        created_at=row.created_at,
+    )
+
+
 def from_row_topup(row: Row[Any]) -> TopUp:
     failure = None
     if row.failure_reason is not None:
@@ -164,6 +248,7 @@ def from_row_topup(row: Row[Any]) -> TopUp:
             reason=Reason(row.failure_reason),
             code=row.failure_code,
             message=row.failure_message,
+            kind=FailureKind(row.failure_kind) if row.failure_kind else None,
         )
     return TopUp(
         org_id=row.org_id,
@@ -176,18 +261,22 @@ def from_row_topup(row: Row[Any]) -> TopUp:
         currency=row.currency,
         state=TopUpState(row.state),
         provider_key=row.provider_key,
+        origin=Origin(row.origin),
+        action_required=row.action_required,
         created_at=row.created_at,
         updated_at=row.updated_at,
         customer_id=row.customer_id,
         payment_method_id=row.payment_method_id,
         provider_method_id=row.provider_method_id,
         external_id=row.external_id,
+        hosted_url=row.hosted_url,
         failure=failure,
         entry_id=row.entry_id,
         fee=None if row.fee_minor is None else Money(row.fee_minor, row.fee_currency),
         revision=row.revision,
         settled_at=row.settled_at,
         next_check_at=row.next_check_at,
+        taken_back_minor=row.taken_back_minor,
     )
 
 
@@ -197,9 +286,10 @@ def from_row_taken_back(row: Row[Any]) -> TakenBack:
         reversal_id=row.reversal_id,
         topup_id=row.topup_id,
         provider=row.provider,
-        kind=ReversalKind(row.kind),
+        kind=ClaimKind(row.kind),
         provider_reference=row.provider_reference,
         amount_minor=row.amount_minor,
+        status=row.status,
         is_away=row.is_away,
         turn_count=row.turn_count,
         entry_id=row.entry_id,
@@ -216,6 +306,9 @@ def _changing(topup: TopUp) -> dict[str, Any]:
         "failure_reason": failure.reason.value if failure else None,
         "failure_code": failure.code if failure else None,
         "failure_message": failure.message if failure else None,
+        "failure_kind": failure.kind.value if failure and failure.kind else None,
+        "action_required": topup.action_required,
+        "hosted_url": topup.hosted_url,
         "entry_id": topup.entry_id,
         "fee_minor": topup.fee.amount_minor if topup.fee else None,
         "fee_currency": topup.fee.currency if topup.fee else None,
@@ -224,3 +317,16 @@ def _changing(topup: TopUp) -> dict[str, Any]:
         "settled_at": topup.settled_at,
         "next_check_at": topup.next_check_at,
     }
+
+
+_TAKEN_BACK: Final = (
+    select(func.coalesce(func.sum(topup_reversals.c.amount_minor), 0).cast(BigInteger))
+    .where(
+        topup_reversals.c.org_id == topups.c.org_id,
+        topup_reversals.c.topup_id == topups.c.topup_id,
+        topup_reversals.c.is_away,
+    )
+    .correlate(topups)
+    .scalar_subquery()
+)
+_TOPUPS: Final = select(topups, _TAKEN_BACK.label("taken_back_minor"))

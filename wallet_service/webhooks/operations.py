@@ -37,6 +37,11 @@ class WebhookInbox:
         self._providers = providers
         self._topup_sync = topup_sync
 
+    @property
+    def provider_names(self) -> tuple[str, ...]:
+        """Providers whose deliveries are taken."""
+        return tuple(self._providers)
+
     async def receive(self, provider: str, raw: bytes, headers: Mapping[str, str]) -> int:
         """Note the events of a delivery, each with its job, in one transaction; how many were new.
 
@@ -65,7 +70,9 @@ class WebhookInbox:
         if event is None or event.is_processed:
             return
         if event.kind in _ABOUT_PAYMENTS and event.payment_external_id is not None:
-            await self._topup_sync.sync_payment(provider, event.payment_external_id)
+            topup = await self._topup_sync.sync_payment(provider, event.payment_external_id)
+            if topup is not None and event.kind is EventKind.FRAUD_WARNING:
+                await self._topup_sync.warn_of_fraud(topup, reference=event.object_id)
         else:
             _log.info("provider_event_without_effect", event_type=event.event_type)
         await self._db.transact(

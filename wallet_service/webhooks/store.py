@@ -17,6 +17,7 @@ class InboxEvent:
 
     kind: EventKind
     event_type: str
+    object_id: str
     payment_external_id: str | None
     is_processed: bool
 
@@ -50,6 +51,7 @@ async def read_event(conn: AsyncConnection, *, provider: str, event_id: str) -> 
     return InboxEvent(
         kind=EventKind(row.kind),
         event_type=row.event_type,
+        object_id=row.object_id,
         payment_external_id=row.payment_external_id,
         is_processed=row.processed_at is not None,
     )
