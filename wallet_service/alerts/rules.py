@@ -87,7 +87,8 @@ def estimated(
     """The alert at a balance and burn (minor units an hour).
 
     Fires when the balance is burnt in fewer days than the threshold. Recovers when it lasts for a tenth longer than the
-    threshold, so that an estimate that wavers around it says so once. What burns nothing lasts for ever.
+    threshold, so that an estimate that wavers around it says so once. What burns nothing lasts for ever, unless it is
+    below zero.
     """
     threshold_days = alert.threshold_days
     if threshold_days is None:
@@ -107,9 +108,11 @@ def daily_burn_minor(burn_per_hour: Decimal) -> int:
 
 
 def whole_days_remaining(*, balance_minor: int, burn_per_hour: Decimal) -> int | None:
-    """Whole days that the balance lasts, rounded down and never below 0; None for ever."""
+    """Whole days that the balance lasts, rounded down; 0 when it is below zero, None for ever."""
+    if balance_minor < 0:
+        return 0
     a_day = _burnt_in(1, burn_per_hour)
-    return None if a_day <= 0 else max(0, int(_WIDE.divide_int(Decimal(balance_minor), a_day)))
+    return None if a_day <= 0 else int(_WIDE.divide_int(Decimal(balance_minor), a_day))
 
 
 def _burnt_in(days: int, burn_per_hour: Decimal) -> Decimal:
