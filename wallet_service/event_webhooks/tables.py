@@ -32,30 +32,31 @@ webhook_endpoints: Final = Table(
     Column("description", Text, nullable=False),
     Column("event_types", ARRAY(Text), nullable=False),
     Column("state", Text, nullable=False),
-    Column("pause_reason", Text),
+    Column("paused_reason", Text),
     Column("secret", Text, nullable=False),
     Column("previous_secret", Text),
     Column("previous_secret_expires_at", _TIME),
     Column("handled_seq", BigInteger, nullable=False),
     Column("failure_count", Integer, nullable=False),
     Column("next_attempt_at", _TIME),
+    Column("revision", Integer, nullable=False),
     Column("lease_id", Uuid),
-    Column("lease_expires_at", _TIME),
+    Column("lease_expires_at", _TIME, nullable=False),
     Column("created_at", _TIME, nullable=False),
     Column("updated_at", _TIME, nullable=False),
     PrimaryKeyConstraint("org_id", "endpoint_id"),
     ForeignKeyConstraint(["org_id"], [organizations.c.org_id]),
     CheckConstraint("state IN ('active', 'paused')", name="state"),
-    CheckConstraint("pause_reason IN ('requested', 'failures', 'gone')", name="pause_reason"),
-    CheckConstraint("(state = 'paused') = (pause_reason IS NOT NULL)", name="paused"),
+    CheckConstraint("paused_reason IN ('manual', 'failing', 'gone')", name="paused_reason"),
+    CheckConstraint("(state = 'paused') = (paused_reason IS NOT NULL)", name="paused"),
     CheckConstraint("(previous_secret IS NULL) = (previous_secret_expires_at IS NULL)", name="previous_secret"),
-    CheckConstraint("(lease_id IS NULL) = (lease_expires_at IS NULL)", name="lease"),
     Index("ix_webhook_endpoints_active", "org_id", postgresql_where=text("state = 'active'")),
     info={"scope": "tenant"},
 )
 """event_types: exact or with a trailing `.*`; none means all. handled_seq: every event up to it was delivered, filtered out
-or skipped. failure_count: of the event after it, so far; next_attempt_at NULL: at once. The lease is of the worker that is
-sending, in the time of the machines."""
+or skipped. failure_count: of the event after it, so far; next_attempt_at NULL: at once. revision
+counts the changes that people made. The lease is of the worker that
+sends or sent last, in the time of the machines; whoever waits longest is served first."""
 
 webhook_deliveries: Final = Table(
     "webhook_deliveries",

@@ -49,3 +49,18 @@ async def recent(
 ) -> list[Event]:
     """Newest first: at most `limit` events of some types, not older than `since`, below `before_seq` unless that is None."""
     return await store.recent(conn, org_id, types=types, since=since, before_seq=before_seq, limit=limit)
+
+
+async def events_after(conn: AsyncConnection, org_id: uuid.UUID, seq: int, *, limit: int) -> list[Event]:
+    """At most `limit` events numbered higher than `seq`, in order, whatever their type."""
+    return await store.after(conn, org_id, seq, limit=limit)
+
+
+async def event(conn: AsyncConnection, org_id: uuid.UUID, event_id: uuid.UUID) -> Event | None:
+    """One event of the organization."""
+    return await store.event(conn, org_id, event_id)
+
+
+async def head(conn: AsyncConnection, org_id: uuid.UUID) -> int:
+    """The number of the newest event, 0 before the first."""
+    return await store.head(conn, org_id)

@@ -62,29 +62,29 @@ def _webhook_endpoints() -> None:
         sa.Column("description", sa.Text, nullable=False),
         sa.Column("event_types", sa.ARRAY(sa.Text), nullable=False),
         sa.Column("state", sa.Text, nullable=False),
-        sa.Column("pause_reason", sa.Text),
+        sa.Column("paused_reason", sa.Text),
         sa.Column("secret", sa.Text, nullable=False),
         sa.Column("previous_secret", sa.Text),
         sa.Column("previous_secret_expires_at", _TIME),
         sa.Column("handled_seq", sa.BigInteger, nullable=False),
         sa.Column("failure_count", sa.Integer, nullable=False),
         sa.Column("next_attempt_at", _TIME),
+        sa.Column("revision", sa.Integer, nullable=False),
         sa.Column("lease_id", sa.Uuid),
-        sa.Column("lease_expires_at", _TIME),
+        sa.Column("lease_expires_at", _TIME, nullable=False),
         sa.Column("created_at", _TIME, nullable=False),
         sa.Column("updated_at", _TIME, nullable=False),
         sa.PrimaryKeyConstraint("org_id", "endpoint_id", name="pk_webhook_endpoints"),
         sa.ForeignKeyConstraint(["org_id"], ["organizations.org_id"], name="fk_webhook_endpoints_org_id"),
         sa.CheckConstraint("state IN ('active', 'paused')", name="ck_webhook_endpoints_state"),
         sa.CheckConstraint(
-            "pause_reason IN ('requested', 'failures', 'gone')", name="ck_webhook_endpoints_pause_reason"
+            "paused_reason IN ('manual', 'failing', 'gone')", name="ck_webhook_endpoints_paused_reason"
         ),
-        sa.CheckConstraint("(state = 'paused') = (pause_reason IS NOT NULL)", name="ck_webhook_endpoints_paused"),
+        sa.CheckConstraint("(state = 'paused') = (paused_reason IS NOT NULL)", name="ck_webhook_endpoints_paused"),
         sa.CheckConstraint(
             "(previous_secret IS NULL) = (previous_secret_expires_at IS NULL)",
             name="ck_webhook_endpoints_previous_secret",
         ),
-        sa.CheckConstraint("(lease_id IS NULL) = (lease_expires_at IS NULL)", name="ck_webhook_endpoints_lease"),
     )
     op.create_index(
         "ix_webhook_endpoints_active", "webhook_endpoints", ["org_id"], postgresql_where=sa.text("state = 'active'")
