@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Select, select
+from sqlalchemy import ColumnElement, Select, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from ledger.journal import page_size
@@ -58,9 +58,12 @@ async def list_holds(
     return await _views(conn, query.order_by(holds.c.hold_id).limit(page_size(limit)))
 
 
-async def due_holds(conn: AsyncConnection, *, now: datetime, limit: int = 100) -> list[HoldView]:
-    """Open holds of all organizations whose time has come, the longest overdue first: what a sweep gives to
-    `ExpireHold`.
+async def due_holds(
+    conn: AsyncConnection, *, now: datetime, limit: int = 100, whose: ColumnElement[bool] | None = None
+) -> list[HoldView]:
+    """Open holds whose time has come, the longest overdue first: what a sweep gives to `ExpireHold`.
+
+    Of all organizations, or those that the clause `whose` over `tables.holds` lets through.
     """
     query = (
         select(holds)
@@ -68,7 +71,13 @@ async def due_holds(conn: AsyncConnection, *, now: datetime, limit: int = 100) -
         .order_by(holds.c.expires_at, holds.c.org_id, holds.c.hold_id)
         .limit(page_size(limit))
     )
-    return await _views(conn, query)
+    return await _views(conn, query if whose is None else query.where(whose))
+
+
+async def next_expiry(conn: AsyncConnection, org_id: UUID) -> datetime | None:
+    """When the next open hold of the organization expires or has expired, or None."""
+    query = select(func.min(holds.c.expires_at)).where(holds.c.org_id == org_id, holds.c.state == HoldState.OPEN.value)
+    return (await conn.execute(query)).scalar_one()
 
 
 async def _views(conn: AsyncConnection, query: Select[Any]) -> list[HoldView]:

@@ -45,6 +45,7 @@ def create_app(draining: asyncio.Event) -> ASGIApp:
             authenticate=service.authenticator.authenticate,
             database_ok=service.db.is_reachable,
             draining=draining,
+            time_of_call=Scope(service.directory, service.times.moment_of).time,
             lifespan=_lifespan_of(service),
         ),
         options=RpcOptions(
@@ -58,7 +59,7 @@ def create_app(draining: asyncio.Event) -> ASGIApp:
 
 def rpc_services(service: Service) -> list[RpcService]:
     """The servicers with their generated applications."""
-    scope = Scope(service.directory)
+    scope = Scope(service.directory, service.times.moment_of)
     wallet = WalletServicer(
         scope,
         organizations=service.organizations,

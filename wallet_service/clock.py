@@ -50,6 +50,11 @@ def at(moment: datetime | None) -> Generator[None]:
         _moment.reset(before)
 
 
+def enter(moment: datetime | None) -> None:
+    """For the rest of this task it is `moment` for every `ServiceClock`; for work that learns late whose it is."""
+    _moment.set(moment)
+
+
 def moment() -> datetime | None:
     """The moment that the current work was put into; None in real time. For what hands work to another task."""
     return _moment.get()

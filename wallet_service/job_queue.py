@@ -6,18 +6,27 @@ what the names mean stands in `wallet_service.jobs`.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from enum import StrEnum
+from typing import Final
+from uuid import UUID
 
 from pgqueuer.adapters.drivers.asyncpg import AsyncpgDriver
 from pgqueuer.adapters.persistence.queries import Queries
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from wallet_service.db import driver
+from wallet_service.db import Database, driver
 
 Payload = Mapping[str, str]
+
+_DUE: Final = """
+    SELECT 1 FROM pgqueuer
+    WHERE status IN ('queued', 'picked') AND execute_after <= now()
+    AND convert_from(payload, 'UTF8')::jsonb ->> 'org_id' = ANY ($1::text[])
+    LIMIT 1
+"""
 
 
 class JobName(StrEnum):
@@ -26,6 +35,7 @@ class JobName(StrEnum):
     PROVIDER_EVENT = "provider-event"
     TOPUP_SYNC = "topup-sync"
     PAYMENT_METHOD_DETACH = "payment-method-detach"
+    RECHARGE = "recharge"
 
 
 async def enqueue(
@@ -48,6 +58,11 @@ async def enqueue(
         dedupe_key=None if dedupe_key is None else f"{name.value}:{dedupe_key}",
         on_conflict="skip",
     )
+
+
+async def are_jobs_done(db: Database, org_ids: Sequence[UUID]) -> bool:
+    """Whether no job of these organizations runs, or waits and could run now."""
+    return not await db.fetch(_DUE, [str(org_id) for org_id in org_ids])
 
 
 async def delete_finished(conn: AsyncConnection, *, before: datetime, limit: int) -> int:

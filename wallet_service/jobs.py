@@ -1,8 +1,8 @@
 """What the names of jobs mean, how often a job is tried, and what runs on a schedule. Wires; decides nothing."""
 
 import json
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Final
 from uuid import UUID
@@ -14,6 +14,7 @@ from wallet_service.db import Database
 from wallet_service.job_queue import JobName, Payload, delete_finished
 from wallet_service.journal.hold_operations import Holds
 from wallet_service.payment_methods.operations import PaymentMethods
+from wallet_service.testclocks.model import TimeOf
 from wallet_service.topups.asking import TopUpSync
 from wallet_service.topups.operations import TopUps
 from wallet_service.webhooks.operations import WebhookInbox
@@ -74,6 +75,21 @@ def job_table(*, inbox: WebhookInbox, topup_sync: TopUpSync, payment_methods: Pa
     )
 
 
+def in_own_time(jobs: Iterable[Job], time_of: TimeOf) -> tuple[Job, ...]:
+    """Jobs that run in the time of the organization that their payload names."""
+
+    def timed(job: Job) -> Job:
+        async def work(payload: Payload) -> object:
+            if "org_id" not in payload:
+                return await job.work(payload)
+            async with time_of(UUID(payload["org_id"])):
+                return await job.work(payload)
+
+        return replace(job, work=work)
+
+    return tuple(timed(job) for job in jobs)
+
+
 def schedule_table(
     *, topups: TopUps, inbox: WebhookInbox, holds: Holds, db: Database, clock: Clock
 ) -> tuple[Schedule, ...]:
@@ -89,7 +105,7 @@ def schedule_table(
 
     return (
         Schedule("topups-reconcile", "* * * * * */15", topups.reconcile),
-        Schedule("holds-expire", "* * * * * */15", holds.expire_due),
+        Schedule("holds-expire", "* * * * * */15", lambda: holds.run_due(None)),
         Schedule("webhooks-clean", "17 * * * *", inbox.clean),
         Schedule("jobs-clean", "27 * * * *", forget_finished_jobs),
     )

@@ -94,6 +94,10 @@ def parse_api_key(name: str, field: str) -> ChildName:
     return ChildName(found.group(1), found.group(2))
 
 
+def parse_test_clock(name: str, field: str) -> str:
+    return _match(rf"test-clocks/({_SLUG})", name, field, "test-clocks/{test_clock}").group(1)
+
+
 def organization(org: str) -> str:
     return f"organizations/{org}"
 
@@ -123,6 +127,10 @@ def api_key(org: str | None, identifier: str) -> str:
     """`org` is None for an operator's key."""
     owner = "operators" if org is None else f"organizations/{org}"
     return f"{owner}/api-keys/{identifier}"
+
+
+def test_clock(identifier: str) -> str:
+    return f"test-clocks/{identifier}"
 
 
 def _match(pattern: str, name: str, field: str, shape: str) -> re.Match[str]:

@@ -62,7 +62,7 @@ async def _serve(settings: Settings, command: list[str]) -> int:
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
     async with running(settings, read_catalog(SAMPLE_CATALOG)) as instance:
-        facts = json.dumps({**_facts(instance), **moments(Service.clock.now())})
+        facts = json.dumps({**_facts(instance), **moments(Service.system_clock.now())})
         try:
             async with asyncio.timeout(SECONDS_MAX):
                 if command:

@@ -314,12 +314,12 @@ async def test_due_holds_expire_and_extended_ones_do_not(scene):
     third = await scene.hold(30, "h3", lasts=timedelta(minutes=1))
     await capture(scene, third, 5, "c", keep=True)
     await scene.holds.extend(scene.org_id, second, expires_at=scene.clock.now() + timedelta(minutes=5), key="e")
-    assert await scene.holds.expire_due() == 0
+    assert await scene.holds.run_due(None) == 0
     scene.clock.advance(timedelta(minutes=1))
     error = await refused(capture(scene, first, 1, "late"))
     assert (error.reason, error.metadata) == (Reason.HOLD_NOT_OPEN, {"state": "expired"})
-    assert await scene.holds.expire_due() == 2
-    assert await scene.holds.expire_due() == 0
+    assert await scene.holds.run_due(None) == 2
+    assert await scene.holds.run_due(None) == 0
     assert await scene.amounts() == (75, 20)
     states = {}
     for state in HoldState:
@@ -332,7 +332,7 @@ async def test_due_holds_expire_and_extended_ones_do_not(scene):
         HoldState.RELEASED: [],
     }
     scene.clock.advance(timedelta(minutes=4))
-    assert await scene.holds.expire_due() == 1
+    assert await scene.holds.run_due(None) == 1
     assert await scene.amounts() == (95, 0)
 
 

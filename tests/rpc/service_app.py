@@ -43,7 +43,7 @@ async def running(database_url: str) -> AsyncIterator[Api]:
     manual = ManualClock(START)
 
     class TimedService(Service):
-        clock = manual
+        system_clock = manual
 
     settings = Settings(environment="test", database_url=SecretStr(database_url), database_pool_size=8)
     async with AsyncExitStack() as stack:

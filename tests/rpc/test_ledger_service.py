@@ -271,7 +271,7 @@ async def test_a_released_and_an_expired_hold(api: Api):
     api.clock.advance(timedelta(hours=1))
     capture = rpc.CaptureHoldRequest(name=second.name, request_id="c")
     assert await metadata_of(api.ledger.capture_hold(capture, headers=api.headers(Role.EDITOR))) == {"state": "expired"}
-    assert await api.service.holds.expire_due() == 1
+    assert await api.service.holds.run_due(None) == 1
     listed = await api.ledger.list_holds(
         rpc.ListHoldsRequest(wallet_name=WALLET, state=STATE.EXPIRED), headers=api.headers(Role.VIEWER)
     )

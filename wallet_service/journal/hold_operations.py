@@ -12,8 +12,9 @@ from ledger import queries
 from ledger.accounts import AccountKind, chart_account_id
 from ledger.batcher import Ledger
 from ledger.errors import LedgerError
-from ledger.hold_queries import HoldView
+from ledger.hold_queries import HoldView, next_expiry
 from ledger.model import CaptureHold, Duplicate, ExpireHold, ExtendHold, HoldState, OpenHold, Posted, ReleaseHold
+from ledger.tables import holds
 from wallet_service import names
 from wallet_service.accounts import steps as accounts
 from wallet_service.accounts.model import Wallet
@@ -24,6 +25,7 @@ from wallet_service.journal import store
 from wallet_service.journal.refusals import post
 from wallet_service.journal.rules import check_currency, ledger_key
 from wallet_service.pages import PAGE_SIZE_MAX, Page, decode_id, page_of, page_size, query_digest
+from wallet_service.testclocks.steps import in_real_time
 
 HOLD_LASTS: Final = timedelta(days=7)
 HOLD_LASTS_MAX: Final = timedelta(days=366)
@@ -107,13 +109,19 @@ class Holds:
         await self._post(request, wallet, key=key, hold_id=hold_id)
         return await self._hold(org_id, hold_id)
 
-    async def expire_due(self) -> int:
+    async def next_due(self, org_id: UUID) -> datetime | None:
+        """When the next hold of the organization expires, or None."""
+        return await self._db.read(lambda conn: next_expiry(conn, org_id))
+
+    async def run_due(self, org_id: UUID | None) -> int:
         """Give back what is left of holds whose time is over, a bounded number at a time; how many.
 
+        Of one organization, or with None of all that live in real time.
         A hold that cannot expire now is logged and tried again by the next run; it keeps no other hold from expiring.
         """
         now = self._clock.now()
-        due = await self._db.read(lambda conn: queries.due_holds(conn, now=now, limit=_EXPIRED_MAX))
+        whose = in_real_time(holds.c.org_id) if org_id is None else holds.c.org_id == org_id
+        due = await self._db.read(lambda conn: queries.due_holds(conn, now=now, limit=_EXPIRED_MAX, whose=whose))
         count = 0
         for hold in due:
             assert hold.expires_at is not None, "due holds have an expiry"

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any, Final
@@ -27,6 +27,7 @@ from wallet_service.rpc import policy as policies
 from wallet_service.rpc.authentication import Authenticate, Authentication
 from wallet_service.rpc.authorization import Authorization
 from wallet_service.rpc.call import current_call
+from wallet_service.rpc.call_time import CallTime, TimeOfCall
 from wallet_service.rpc.codecs import SAFE_CODECS
 from wallet_service.rpc.deadlines import DeadlinePolicy
 from wallet_service.rpc.errors import ErrorMapping
@@ -94,6 +95,7 @@ class Environment:
     database_ok: Callable[[], Any]
     draining: asyncio.Event
     lifespan: Lifespan
+    time_of_call: TimeOfCall = nullcontext
     registry: CollectorRegistry = field(default_factory=CollectorRegistry)
     writes: ShieldedWrites = field(default_factory=ShieldedWrites)
 
@@ -195,6 +197,7 @@ def _our_applications(
         Authentication(environment.authenticate, policy),
         Validation(),
         Authorization(policy),
+        CallTime(environment.time_of_call),
         WriteShield(environment.writes),
     ]
     return [

@@ -1,13 +1,17 @@
 """Whose data the current call is about, as ids: what authorization found, resolved for the operations."""
 
 import uuid
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
 from typing import NamedTuple
 
 from wallet_service import names
 from wallet_service.accounts.directory import Directory, ProjectOwner
+from wallet_service.clock import at, enter
 from wallet_service.errors import not_found
 from wallet_service.principal import Principal, Role
 from wallet_service.rpc.call import current_call
+from wallet_service.testclocks.times import MomentOf, real_time
 
 
 class Owner(NamedTuple):
@@ -20,8 +24,16 @@ class Owner(NamedTuple):
 class Scope:
     """Resolves what the current, authorized call names."""
 
-    def __init__(self, directory: Directory) -> None:
+    def __init__(self, directory: Directory, moment_of: MomentOf = real_time) -> None:
         self._directory = directory
+        self._moment_of = moment_of
+
+    @asynccontextmanager
+    async def time(self) -> AsyncGenerator[None]:
+        """Within the block it is the time of the organization that the current call is about, if it tells one."""
+        org_id = await self._known_organization()
+        with at(None if org_id is None else await self._moment_of(org_id)):
+            yield
 
     async def owner(self, kind: str, name: str) -> Owner:
         """The organization of the current call.
@@ -32,10 +44,7 @@ class Scope:
         slug = call.organization
         if slug is None:
             raise not_found(kind, name)
-        principal = call.principal
-        if principal is not None and principal.org_id is not None and principal.org_slug == slug:
-            return Owner(principal.org_id, slug)
-        org_id = await self._directory.resolve_organization(slug)
+        org_id = await self._known_organization()
         if org_id is None:
             raise not_found(kind, name)
         return Owner(org_id, slug)
@@ -50,7 +59,19 @@ class Scope:
         expected = call.organization
         if found is None or (expected is not None and found.org_slug != expected):
             raise not_found("project", name)
+        if expected is None:
+            # An operator's call that names nothing but the project: it is known only now whose time it is.
+            enter(await self._moment_of(found.org_id))
         return found
+
+    async def _known_organization(self) -> uuid.UUID | None:
+        call = current_call()
+        slug, principal = call.organization, call.principal
+        if slug is None:
+            return None
+        if principal is not None and principal.org_id is not None and principal.org_slug == slug:
+            return principal.org_id
+        return await self._directory.resolve_organization(slug)
 
 
 def caller() -> Principal:

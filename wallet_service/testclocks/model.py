@@ -22,13 +22,13 @@ class ClockState(StrEnum):
 class TestClock:
     """A clock that stands still at `present_at` until it is advanced.
 
-    target_at: where an advance that has begun will end. lease_id, leased_until: who works on it, and until when (in real
-    time) nobody else does. created_at is real time.
+    clock_id: chosen by whoever made it. target_at: where an advance that has begun will end. lease_id, leased_until: who
+    works on it, and until when (in real time) nobody else does. created_at is real time.
     """
 
     __test__ = False
 
-    clock_id: UUID
+    clock_id: str
     display_name: str
     state: ClockState
     present_at: datetime
@@ -36,6 +36,15 @@ class TestClock:
     lease_id: UUID | None
     leased_until: datetime | None
     created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Advanced:
+    """What one call of an advance came to. The clock is ADVANCING still when the call has worked as long as one may."""
+
+    clock: TestClock
+    organization_count: int
+    work_count: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,7 +22,7 @@ _TIME: Final = DateTime(timezone=True)
 test_clocks: Final = Table(
     "test_clocks",
     metadata,
-    Column("clock_id", Uuid, nullable=False),
+    Column("clock_id", Text, nullable=False),
     Column("display_name", Text, nullable=False),
     Column("state", Text, nullable=False),
     Column("present_at", _TIME, nullable=False),
@@ -44,7 +44,7 @@ test_clock_organizations: Final = Table(
     "test_clock_organizations",
     metadata,
     Column("org_id", Uuid, nullable=False),
-    Column("clock_id", Uuid, nullable=False),
+    Column("clock_id", Text, nullable=False),
     PrimaryKeyConstraint("org_id"),
     ForeignKeyConstraint(["org_id"], [organizations.c.org_id]),
     ForeignKeyConstraint(["clock_id"], [test_clocks.c.clock_id]),

@@ -1,12 +1,16 @@
 """The time that an organization lives in, entered by whoever begins work for it."""
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from datetime import datetime
 from typing import Final
 from uuid import UUID
 
 from wallet_service.clock import at
 from wallet_service.db import Database
+
+MomentOf = Callable[[UUID], Awaitable[datetime | None]]
+"""The present of an organization's test clock; None for one that lives in real time."""
 
 _ENTRIES_MAX: Final = 100_000
 _CLOCK_OF: Final = "SELECT clock_id FROM test_clock_organizations WHERE org_id = $1"
@@ -19,7 +23,16 @@ class OrganizationTimes:
 
     def __init__(self, db: Database) -> None:
         self._db = db
-        self._clocks: dict[UUID, UUID | None] = {}
+        self._clocks: dict[UUID, str | None] = {}
+
+    async def moment_of(self, org_id: UUID) -> datetime | None:
+        """The present of the organization's clock, or None. Raises ServiceError(UNAVAILABLE) without a database."""
+        clocks = self._clocks
+        clock_id = clocks[org_id] if org_id in clocks else await self._ask(org_id)
+        if clock_id is None:
+            return None
+        [row] = await self._db.fetch(_PRESENT, clock_id)
+        return row["present_at"]
 
     @asynccontextmanager
     async def time_of(self, org_id: UUID) -> AsyncGenerator[None]:
@@ -27,20 +40,18 @@ class OrganizationTimes:
 
         Raises ServiceError(UNAVAILABLE) when the database cannot be reached.
         """
-        clocks = self._clocks
-        clock_id = clocks[org_id] if org_id in clocks else await self._ask(org_id)
-        if clock_id is None:
-            with at(None):
-                yield
-            return
-        [row] = await self._db.fetch(_PRESENT, clock_id)
-        with at(row["present_at"]):
+        with at(await self.moment_of(org_id)):
             yield
 
-    async def _ask(self, org_id: UUID) -> UUID | None:
+    async def _ask(self, org_id: UUID) -> str | None:
         rows = await self._db.fetch(_CLOCK_OF, org_id)
-        clock_id = rows[0]["clock_id"] if rows else None
+        clock_id: str | None = rows[0]["clock_id"] if rows else None
         if len(self._clocks) >= _ENTRIES_MAX:
             del self._clocks[next(iter(self._clocks))]
         self._clocks[org_id] = clock_id
         return clock_id
+
+
+async def real_time(_org_id: UUID) -> datetime | None:
+    """Where no organization lives on a clock."""
+    return None

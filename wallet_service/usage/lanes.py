@@ -1,6 +1,7 @@
 """Lanes of usage: concurrent calls share transactions.
 
-There is no timer: a batch is what waits when the one before it has committed, whole calls up to a number of events.
+There is no timer: a batch is what waits when the one before it has committed, whole calls up to a number of events, all of
+one moment: calls of organizations that live in another time are recorded in batches of their own.
 `lane_of` puts all calls of one organization in one lane. A call that the database refuses does not take others with it: the
 batch is cut in two until that call is alone and fails alone. When the database is out of reach every caller of the batch
 learns so, and sends the same events again: their keys make that safe.
@@ -9,12 +10,14 @@ learns so, and sends the same events again: their keys make that safe.
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
+from contextvars import Context
 from dataclasses import dataclass
 from datetime import timedelta
 from types import TracebackType
 from typing import Final, Self
 from uuid import UUID
 
+from wallet_service.clock import at
 from wallet_service.errors import Code, Reason, ServiceError
 from wallet_service.usage.model import Call, EventResult
 
@@ -86,7 +89,8 @@ class _Lane:
         self._event_count = 0
         self._draining = False
         self._wake = asyncio.Event()
-        self._task = asyncio.create_task(self._run(), name="usage-lane")
+        # In a context of its own: the lane works for many callers, and inherits nothing of the first.
+        self._task = asyncio.create_task(self._run(), name="usage-lane", context=Context())
 
     def enqueue(self, call: Call) -> "asyncio.Future[list[EventResult]]":
         if self._queue and self._event_count + len(call.events) > self._queue_events_max:
@@ -117,8 +121,9 @@ class _Lane:
         batch: list[_Waiting] = []
         event_count = 0
         while self._queue:
-            size = len(self._queue[0].call.events)
-            if batch and event_count + size > self._batch_events_max:
+            call = self._queue[0].call
+            size = len(call.events)
+            if batch and (event_count + size > self._batch_events_max or call.moment != batch[0].call.moment):
                 break
             event_count += size
             batch.append(self._queue.popleft())
@@ -128,7 +133,8 @@ class _Lane:
     async def _settle(self, batch: list[_Waiting]) -> None:
         """Give every caller of the batch its results or an error."""
         try:
-            results = await self._commit([waiting.call for waiting in batch])
+            with at(batch[0].call.moment):
+                results = await self._commit([waiting.call for waiting in batch])
         except Exception as error:
             if len(batch) == 1 or isinstance(error, ServiceError):
                 for waiting in batch:

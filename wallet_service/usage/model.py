@@ -52,12 +52,16 @@ class ReadEvent(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """The events of one call, all of one organization. With `all_or_nothing` one refused event refuses them all."""
+    """The events of one call, all of one organization. With `all_or_nothing` one refused event refuses them all.
+
+    moment: the time that the organization lives in, if it is not real time.
+    """
 
     org_id: UUID
     events: tuple[ReadEvent | Fault, ...]
     all_or_nothing: bool = False
     ignore_age: bool = False
+    moment: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from ledger.batcher import Ledger, one_lane
 from ledger.ids import new_id
 from ledger.model import Accrue, Posted
 from wallet_service.catalog.operations import read_tariffs
-from wallet_service.clock import Clock
+from wallet_service.clock import Clock, moment
 from wallet_service.db import Database, driver
 from wallet_service.errors import Code, FieldViolation, Reason, ServiceError, invalid_field
 from wallet_service.rating.rules import total
@@ -128,7 +128,7 @@ class UsageRecorder:
         if not 1 <= len(events) <= EVENTS_MAX:
             raise invalid_field("events", f"must be 1 to {EVENTS_MAX} events")
         read = tuple(read_event(event) for event in events)
-        results = await self._lanes.submit(Call(org_id, read, all_or_nothing, ignore_age))
+        results = await self._lanes.submit(Call(org_id, read, all_or_nothing, ignore_age, moment()))
         if all_or_nothing and any(isinstance(result, RefusedEvent) for result in results):
             raise _batch_refused(results)
         return results

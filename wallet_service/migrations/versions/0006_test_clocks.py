@@ -14,7 +14,7 @@ _TIME = sa.DateTime(timezone=True)
 def upgrade() -> None:
     op.create_table(
         "test_clocks",
-        sa.Column("clock_id", sa.Uuid, nullable=False),
+        sa.Column("clock_id", sa.Text, nullable=False),
         sa.Column("display_name", sa.Text, nullable=False),
         sa.Column("state", sa.Text, nullable=False),
         sa.Column("present_at", _TIME, nullable=False),
@@ -32,7 +32,7 @@ def upgrade() -> None:
     op.create_table(
         "test_clock_organizations",
         sa.Column("org_id", sa.Uuid, nullable=False),
-        sa.Column("clock_id", sa.Uuid, nullable=False),
+        sa.Column("clock_id", sa.Text, nullable=False),
         sa.PrimaryKeyConstraint("org_id", name="pk_test_clock_organizations"),
         sa.ForeignKeyConstraint(["org_id"], ["organizations.org_id"], name="fk_test_clock_organizations_org_id"),
         sa.ForeignKeyConstraint(["clock_id"], ["test_clocks.clock_id"], name="fk_test_clock_organizations_clock_id"),
