@@ -94,11 +94,16 @@ async def open_account(
     return wallet_id
 
 
+async def lock_book(conn: AsyncConnection, org_id: UUID) -> None:
+    """Take the organization's book: until the transaction ends nobody else posts, and what is read from now on is true."""
+    await conn.execute(select(books.c.org_id).where(books.c.org_id == org_id).with_for_update(key_share=True))
+
+
 async def close_account(
     conn: AsyncConnection, org_id: UUID, wallet_id: UUID, *, now: datetime
 ) -> Closed | NotEmpty | NoSuchWallet:
     """Close an empty wallet. Takes the organization's book, so no posting runs beside it."""
-    await conn.execute(select(books.c.org_id).where(books.c.org_id == org_id).with_for_update(key_share=True))
+    await lock_book(conn, org_id)
     mine = (wallets.c.org_id == org_id) & (wallets.c.account_id == wallet_id)
     row = (
         await conn.execute(select(wallets.c.available_minor, wallets.c.held_minor, wallets.c.closed_at).where(mine))

@@ -110,4 +110,4 @@ async def journal_scene(db: Database, clock: ManualClock) -> AsyncIterator[Journ
     made = await Organizations(db, clock).create(slug="my-org")
     wallet = await db.read(lambda conn: steps.open_wallet(conn, made.org_id))
     async with Ledger(db.engine, clock) as ledger:
-        yield JournalScene(db, clock, ledger, Journal(db, ledger), Holds(db, ledger, clock), Audit(db), wallet)
+        yield JournalScene(db, clock, ledger, Journal(db, ledger, clock), Holds(db, ledger, clock), Audit(db), wallet)

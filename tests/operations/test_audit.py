@@ -99,7 +99,9 @@ async def lab(db: Database, clock: ManualClock) -> AsyncIterator[PaymentsLab]:
     async with payments_lab(db, clock) as made:
         await made.credited(5000)
         await made.start(3000)
-        await Journal(db, made.ledger).deposit(made.org_id, amount_minor=5000, currency="", description="", key="k")
+        await Journal(db, made.ledger, made.clock).deposit(
+            made.org_id, amount_minor=5000, currency="", description="", key="k"
+        )
         yield made
 
 
@@ -148,14 +150,16 @@ async def test_a_payments_life_states_its_purposes(lab: PaymentsLab):
     await lab.settle_everything()
     await lab.resolve(dispute_id, "won")
     await lab.settle_everything()
-    found = await Journal(lab.db, lab.ledger).statement(lab.org_id, start=FAR_PAST, end=FAR_FUTURE, size=0, token="")
+    found = await Journal(lab.db, lab.ledger, lab.clock).statement(
+        lab.org_id, start=FAR_PAST, end=FAR_FUTURE, size=0, token=""
+    )
     assert {total.purpose: (total.amount_minor, total.line_count) for total in found.totals} == {
         Purpose.TOP_UP: (8000, 3),
         Purpose.DEPOSIT: (5000, 1),
         Purpose.REFUND: (-1000, 1),
         Purpose.DISPUTE: (0, 2),
     }
-    fees = await Journal(lab.db, lab.ledger).list_entries(
+    fees = await Journal(lab.db, lab.ledger, lab.clock).list_entries(
         lab.org_id, purposes=[Purpose.FEE], start=None, end=None, size=0, token=""
     )
     assert {leg.account_code for entry in fees.rows for leg in entry.legs} == {"PROVIDER_FEES", "TOPUP_CLEARING"}

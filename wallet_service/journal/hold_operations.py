@@ -22,8 +22,11 @@ from wallet_service.clock import Clock
 from wallet_service.db import Database
 from wallet_service.errors import invalid_field
 from wallet_service.journal import store
-from wallet_service.journal.refusals import post
+from wallet_service.journal.refusals import awaited, post
 from wallet_service.journal.rules import check_currency, ledger_key
+from wallet_service.limits import steps as limits
+from wallet_service.limits.guarding import SpendGuard
+from wallet_service.limits.model import Standing
 from wallet_service.pages import PAGE_SIZE_MAX, Page, decode_id, page_of, page_size, query_digest
 from wallet_service.testclocks.steps import in_real_time
 
@@ -41,6 +44,7 @@ class Holds:
         self._db = db
         self._ledger = ledger
         self._clock = clock
+        self._guard = SpendGuard(db, ledger, clock)
 
     async def create(
         self,
@@ -52,8 +56,12 @@ class Holds:
         description: str,
         key: str,
     ) -> HoldView:
-        """Set money aside, for seven days unless told otherwise. Raises INSUFFICIENT_FUNDS and more."""
-        wallet = await self._wallet(org_id)
+        """Set money aside, for seven days unless told otherwise.
+
+        Raises INSUFFICIENT_FUNDS, SPENDING_LIMIT_EXCEEDED, BILLING_ACCOUNT_SUSPENDED and more.
+        """
+        standing = await self._standing(org_id)
+        wallet = standing.wallet
         check_currency(currency, wallet_currency=wallet.currency, field="currency")
         own_key = ledger_key("hold", key)
         if expires_at is not None:
@@ -68,9 +76,9 @@ class Holds:
             # The default expiry follows the clock; what the key stands for does not.
             fingerprint=None if expires_at is not None else _fingerprint(amount_minor, description),
         )
-        done = await self._post(request, wallet, key=key, required_minor=amount_minor)
-        assert done.hold_id is not None, "a hold was opened"
-        return await self._hold(org_id, done.hold_id)
+        made = await self._spend(request, standing, key=key, required_minor=amount_minor)
+        assert made.hold_id is not None, "a hold was opened"
+        return await self._hold(org_id, made.hold_id)
 
     async def extend(self, org_id: UUID, hold_id: UUID, *, expires_at: datetime, key: str) -> HoldView:
         """Move the expiry of an open hold. Raises HOLD_NOT_OPEN, RESOURCE_NOT_FOUND and more."""
@@ -86,9 +94,10 @@ class Holds:
     ) -> tuple[HoldView, UUID]:
         """Take a part of a hold, or (0) all that is left, as revenue; the hold after it, and the entry.
 
-        Raises HOLD_NOT_OPEN, EXCEEDS_REMAINING, RESOURCE_NOT_FOUND and more.
+        Raises HOLD_NOT_OPEN, EXCEEDS_REMAINING, SPENDING_LIMIT_EXCEEDED, RESOURCE_NOT_FOUND and more.
         """
-        wallet = await self._wallet(org_id)
+        standing = await self._standing(org_id)
+        wallet = standing.wallet
         request = CaptureHold(
             org_id=org_id,
             key=ledger_key("capture", key),
@@ -98,9 +107,9 @@ class Holds:
             amount_minor=amount_minor or None,
             release_rest=not keep_remaining,
         )
-        done = await self._post(request, wallet, key=key, hold_id=hold_id)
-        assert done.entry_id is not None, "a capture moves money"
-        return await self._hold(org_id, hold_id), done.entry_id
+        made = await self._spend(request, standing, key=key, hold_id=hold_id)
+        assert made.entry_id is not None, "a capture moves money"
+        return await self._hold(org_id, hold_id), made.entry_id
 
     async def release(self, org_id: UUID, hold_id: UUID, *, key: str) -> HoldView:
         """Give back what is left of an open hold. Raises HOLD_NOT_OPEN, RESOURCE_NOT_FOUND and more."""
@@ -160,24 +169,30 @@ class Holds:
         if not await self._db.read(lambda conn: store.is_key_used(conn, org_id, own_key)):
             raise invalid_field("expire_time", "must lie ahead, at most a year")
 
-    async def _post(
+    async def _spend(
         self,
-        request: OpenHold | ExtendHold | CaptureHold | ReleaseHold,
-        wallet: Wallet,
+        request: OpenHold | CaptureHold,
+        standing: Standing,
         *,
         key: str,
         hold_id: UUID | None = None,
         required_minor: int = 0,
     ) -> Posted | Duplicate:
-        slug = wallet.org_slug
-        return await post(
-            self._ledger,
-            request,
+        wallet = standing.wallet
+        return await awaited(
+            self._guard.post(standing, request),
             request_id=key,
-            name=names.wallet(slug) if hold_id is None else names.child("holds", slug, str(hold_id)),
+            name=_name(wallet, hold_id),
             currency=wallet.currency,
             required_minor=required_minor,
         )
+
+    async def _post(self, request: ExtendHold | ReleaseHold, wallet: Wallet, *, key: str, hold_id: UUID) -> None:
+        name = _name(wallet, hold_id)
+        await post(self._ledger, request, request_id=key, name=name, currency=wallet.currency)
+
+    async def _standing(self, org_id: UUID) -> Standing:
+        return await self._db.read(lambda conn: limits.standing(conn, org_id))
 
     async def _wallet(self, org_id: UUID) -> Wallet:
         return await self._db.read(lambda conn: accounts.open_wallet(conn, org_id))
@@ -186,6 +201,10 @@ class Holds:
         found = await self._db.read(lambda conn: queries.get_hold(conn, org_id, hold_id))
         assert found is not None, "holds are never deleted"
         return found
+
+
+def _name(wallet: Wallet, hold_id: UUID | None) -> str:
+    return names.wallet(wallet.org_slug) if hold_id is None else names.child("holds", wallet.org_slug, str(hold_id))
 
 
 def _fingerprint(amount_minor: int, description: str) -> bytes:

@@ -15,13 +15,14 @@ from ledger.model import Duplicate, Entry, Leg, Posted, Reversal, Transfer
 from wallet_service import names
 from wallet_service.accounts import steps as accounts
 from wallet_service.accounts.model import Wallet
+from wallet_service.clock import Clock
 from wallet_service.db import Database
 from wallet_service.errors import Code, Reason, ServiceError, invalid_field, not_found
 from wallet_service.events.model import EventType, NewEvent
 from wallet_service.events.steps import append
 from wallet_service.journal import store
 from wallet_service.journal.model import EntryView, StatementLineView, StatementView
-from wallet_service.journal.refusals import accepted, post
+from wallet_service.journal.refusals import accepted, awaited, post
 from wallet_service.journal.rules import (
     PURPOSE,
     EntryLeg,
@@ -33,23 +34,28 @@ from wallet_service.journal.rules import (
     purpose_of,
     reversible_minor,
 )
+from wallet_service.limits import steps as limits
+from wallet_service.limits.guarding import SpendGuard
 from wallet_service.pages import Page, decode_token, encode_token, page_of, page_size, query_digest
 
 
 class Journal:
     """Entries and statements of an organization's open wallet."""
 
-    def __init__(self, db: Database, ledger: Ledger) -> None:
+    def __init__(self, db: Database, ledger: Ledger, clock: Clock) -> None:
         self._db = db
         self._ledger = ledger
+        self._guard = SpendGuard(db, ledger, clock)
 
     async def record(self, org_id: UUID, *, legs: Sequence[OperatorLeg], description: str, key: str) -> UUID:
         """Post an entry of several legs, all or none; its id.
 
-        Raises ENTRY_UNBALANCED, ACCOUNT_UNKNOWN, CURRENCY_MISMATCH, INSUFFICIENT_FUNDS, ACCOUNT_CLOSED and
-        IDEMPOTENCY_KEY_REUSED.
+        What it takes from the wallet to revenue is a prepaid debit, which the spending limit and the state of the billing
+        account may refuse. Raises ENTRY_UNBALANCED, ACCOUNT_UNKNOWN, CURRENCY_MISMATCH, INSUFFICIENT_FUNDS, ACCOUNT_CLOSED,
+        SPENDING_LIMIT_EXCEEDED, BILLING_ACCOUNT_SUSPENDED, BILLING_ACCOUNT_CLOSED and IDEMPOTENCY_KEY_REUSED.
         """
-        wallet = await self._wallet(org_id)
+        standing = await self._db.read(lambda conn: limits.standing(conn, org_id))
+        wallet = standing.wallet
         for index, leg in enumerate(legs):
             check_currency(leg.currency, wallet_currency=wallet.currency, field=f"postings[{index}].currency")
         if imbalance(legs):
@@ -66,7 +72,13 @@ class Journal:
             legs=tuple(_ledger_leg(leg, index, wallet) for index, leg in enumerate(legs)),
         )
         taken = sum(leg.amount_minor for leg in request.legs if leg.account_id == wallet.account_id)
-        done = await self._post(request, wallet, key=key, required_minor=taken)
+        done = await awaited(
+            self._guard.post(standing, request),
+            request_id=key,
+            name=names.wallet(wallet.org_slug),
+            currency=wallet.currency,
+            required_minor=taken,
+        )
         assert done.entry_id is not None, "an entry moves money"
         return done.entry_id
 
@@ -190,19 +202,13 @@ class Journal:
         return await self._db.read(work)
 
     async def _post(
-        self,
-        request: Entry | Transfer | Reversal,
-        wallet: Wallet,
-        *,
-        key: str,
-        name: str = "",
-        required_minor: int = 0,
+        self, request: Reversal, wallet: Wallet, *, key: str, name: str, required_minor: int
     ) -> Posted | Duplicate:
         return await post(
             self._ledger,
             request,
             request_id=key,
-            name=name or names.wallet(wallet.org_slug),
+            name=name,
             currency=wallet.currency,
             required_minor=required_minor,
         )

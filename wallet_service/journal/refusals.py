@@ -1,5 +1,6 @@
 """Outcomes of the ledger as refusals with published reasons."""
 
+from collections.abc import Awaitable
 from datetime import timedelta
 
 from ledger.batcher import Ledger
@@ -41,8 +42,17 @@ async def post(
 
     `request_id` is the caller's key, `name` the resource it named, `required_minor` what it asked for. Raises ServiceError.
     """
+    return await awaited(
+        ledger.post(request), request_id=request_id, name=name, currency=currency, required_minor=required_minor
+    )
+
+
+async def awaited(
+    posting: Awaitable[Outcome], *, request_id: str, name: str, currency: str, required_minor: int = 0
+) -> Posted | Duplicate:
+    """Wait for a request that is being posted; as `post`."""
     try:
-        outcome = await ledger.post(request)
+        outcome = await posting
     except InvalidRequest as error:
         raise invalid_field(error.field, error.message) from error
     except QueueFull as error:
