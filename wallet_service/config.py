@@ -95,6 +95,12 @@ class Settings(BaseSettings):
 
     # Top-ups
     topup_amount_max_minor: int = Field(default=100_000_000, ge=1)
+    recharge_daily_charges: int = Field(default=5, ge=1, le=1000)
+    """Charges in 24 hours that the daily cap of an automatic recharge allows where the customer names none."""
+    recharge_monthly_charges: int = Field(default=30, ge=1, le=10_000)
+    """The same for 31 days."""
+    recharge_cooldown_seconds: int = Field(default=300, ge=0, le=86_400)
+    """Least time from one automatic recharge to the next where the customer names none."""
     reconcile_after_seconds: int = Field(default=300, ge=1)
     """Age at which a PENDING top-up is asked for at the provider."""
 

@@ -9,11 +9,13 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from wallet_service.alerts.operations import Alerts
 from wallet_service.clock import Clock
 from wallet_service.db import Database
 from wallet_service.job_queue import JobName, Payload, delete_finished
 from wallet_service.journal.hold_operations import Holds
 from wallet_service.payment_methods.operations import PaymentMethods
+from wallet_service.recharge.charging import RechargeWork
 from wallet_service.testclocks.model import TimeOf
 from wallet_service.topups.asking import TopUpSync
 from wallet_service.topups.operations import TopUps
@@ -55,7 +57,9 @@ class Schedule:
     seconds_max: int = 120
 
 
-def job_table(*, inbox: WebhookInbox, topup_sync: TopUpSync, payment_methods: PaymentMethods) -> tuple[Job, ...]:
+def job_table(
+    *, inbox: WebhookInbox, topup_sync: TopUpSync, payment_methods: PaymentMethods, recharge_work: RechargeWork
+) -> tuple[Job, ...]:
     """Every name of `JobName` with its operation."""
     return (
         Job(
@@ -71,6 +75,10 @@ def job_table(*, inbox: WebhookInbox, topup_sync: TopUpSync, payment_methods: Pa
         Job(
             JobName.PAYMENT_METHOD_DETACH,
             lambda payload: payment_methods.finish_detach(UUID(payload["org_id"]), payload["payment_method_id"]),
+        ),
+        Job(
+            JobName.RECHARGE,
+            lambda payload: recharge_work.work(UUID(payload["org_id"]), UUID(payload["attempt_id"])),
         ),
     )
 
@@ -91,7 +99,14 @@ def in_own_time(jobs: Iterable[Job], time_of: TimeOf) -> tuple[Job, ...]:
 
 
 def schedule_table(
-    *, topups: TopUps, inbox: WebhookInbox, holds: Holds, db: Database, clock: Clock
+    *,
+    topups: TopUps,
+    inbox: WebhookInbox,
+    holds: Holds,
+    recharge_work: RechargeWork,
+    alerts: Alerts,
+    db: Database,
+    clock: Clock,
 ) -> tuple[Schedule, ...]:
     """What runs by itself."""
 
@@ -104,8 +119,10 @@ def schedule_table(
         await db.transact(work)
 
     return (
-        Schedule("topups-reconcile", "* * * * * */15", topups.reconcile),
+        Schedule("topups-reconcile", "* * * * * */15", lambda: topups.run_due(None)),
         Schedule("holds-expire", "* * * * * */15", lambda: holds.run_due(None)),
+        Schedule("recharges-due", "* * * * * */5", lambda: recharge_work.run_due(None)),
+        Schedule("alerts-sweep", "* * * * *", lambda: alerts.run_due(None)),
         Schedule("webhooks-clean", "17 * * * *", inbox.clean),
         Schedule("jobs-clean", "27 * * * *", forget_finished_jobs),
     )

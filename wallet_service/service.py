@@ -22,6 +22,7 @@ from wallet_service.accounts.operations import Organizations
 from wallet_service.accounts.project_operations import Projects
 from wallet_service.accounts.wallet_operations import Wallets
 from wallet_service.activity.operations import ActivityLog
+from wallet_service.alerts.operations import Alerts
 from wallet_service.apikeys.authentication import Authenticator
 from wallet_service.apikeys.operations import ApiKeys
 from wallet_service.background import beside
@@ -40,11 +41,16 @@ from wallet_service.journal.audit_operations import Audit
 from wallet_service.journal.hold_operations import Holds
 from wallet_service.journal.operations import Journal
 from wallet_service.payment_methods.operations import PaymentMethods
+from wallet_service.recharge.charging import RechargeWork
+from wallet_service.recharge.claiming import RechargeWatcher
+from wallet_service.recharge.following import RechargeFollower
+from wallet_service.recharge.operations import AutoRecharges, RechargeDefaults, refuse_detach
 from wallet_service.testclocks.operations import TestClocks
 from wallet_service.testclocks.times import OrganizationTimes
 from wallet_service.topups.asking import TopUpSync
 from wallet_service.topups.operations import TopUps
 from wallet_service.topups.settlement import Settlement
+from wallet_service.topups.steps import refuse_pending
 from wallet_service.usage.operations import UsageRecorder
 from wallet_service.usage.query_operations import UsageQueries
 from wallet_service.watching.operations import BalanceWatch
@@ -78,7 +84,7 @@ class Service:
         self.times = OrganizationTimes(self.db)
         self.directory = Directory(self.db)
         self.organizations = Organizations(self.db, clock)
-        self.wallets = Wallets(self.db, clock)
+        self.wallets = Wallets(self.db, clock, close_guards=(refuse_pending,))
         self.projects = Projects(self.db, clock)
         self.balances = Balances(self.db)
         self.api_keys = ApiKeys(self.db, self.system_clock, live=settings.environment == "live")
@@ -122,8 +128,9 @@ class Service:
         providers: dict[str, PaymentProvider] = {self.stripe.name: self.stripe}
         if self.coinbase is not None:
             providers[self.coinbase.name] = self.coinbase
-        settlement = Settlement(self.ledger, clock, reconcile_after=reconcile_after)
-        self.topup_sync = TopUpSync(self.db, settlement, clock, providers)
+        followers = (RechargeFollower(clock),)
+        settlement = Settlement(self.ledger, clock, reconcile_after=reconcile_after, followers=followers)
+        self.topup_sync = TopUpSync(self.db, settlement, clock, providers, time_of=self.times.time_of)
         self.topups = TopUps(
             self.db,
             clock,
@@ -134,17 +141,38 @@ class Service:
             amount_max_minor=settings.topup_amount_max_minor,
             reconcile_after=reconcile_after,
         )
-        self.payment_methods = PaymentMethods(self.db, clock, self.stripe)
+        self.payment_methods = PaymentMethods(self.db, clock, self.stripe, detach_guards=(refuse_detach,))
         self.inbox = WebhookInbox(self.db, clock, providers, self.topup_sync)
+        self._compose_recharge(settlement)
+
+    def _compose_recharge(self, settlement: Settlement) -> None:
+        settings, clock = self.settings, self.clock
+        self.auto_recharges = AutoRecharges(
+            self.db,
+            clock,
+            self.stripe,
+            RechargeDefaults(
+                amount_max_minor=settings.topup_amount_max_minor,
+                daily_charge_count=settings.recharge_daily_charges,
+                monthly_charge_count=settings.recharge_monthly_charges,
+                cooldown=timedelta(seconds=settings.recharge_cooldown_seconds),
+            ),
+        )
+        self.recharge_watcher = RechargeWatcher(clock, self.topups)
+        self.recharge_work = RechargeWork(
+            self.db, clock, self.recharge_watcher, self.topups, settlement, self.topup_sync
+        )
 
     def _compose_watching(self) -> None:
         """Whoever follows the balances of wallets."""
-        self.watch = BalanceWatch(self.db, self.clock, watchers=(), time_of=self.times.time_of)
+        self.alerts = Alerts(self.db, self.clock)
+        watchers = (self.alerts, self.recharge_watcher)
+        self.watch = BalanceWatch(self.db, self.clock, watchers, time_of=self.times.time_of)
 
     def _compose_test_clocks(self) -> None:
         """What falls due, in the order in which it is done when it is due at one time."""
         settings = self.settings
-        self.due_works: tuple[DueWork, ...] = (self.holds, self.watch)
+        self.due_works: tuple[DueWork, ...] = (self.holds, self.topups, self.watch, self.alerts, self.recharge_work)
         self.test_clocks = TestClocks(
             self.db,
             self.system_clock,
@@ -174,10 +202,23 @@ class Service:
         worker = JobWorker(
             self.settings.required_database_url,
             in_own_time(
-                job_table(inbox=self.inbox, topup_sync=self.topup_sync, payment_methods=self.payment_methods),
+                job_table(
+                    inbox=self.inbox,
+                    topup_sync=self.topup_sync,
+                    payment_methods=self.payment_methods,
+                    recharge_work=self.recharge_work,
+                ),
                 self.times.time_of,
             ),
-            schedule_table(topups=self.topups, inbox=self.inbox, holds=self.holds, db=self.db, clock=self.clock),
+            schedule_table(
+                topups=self.topups,
+                inbox=self.inbox,
+                holds=self.holds,
+                recharge_work=self.recharge_work,
+                alerts=self.alerts,
+                db=self.db,
+                clock=self.clock,
+            ),
         )
         drain = timedelta(seconds=self.settings.drain_seconds)
         async with (

@@ -8,7 +8,7 @@ import asyncio
 import random
 import socket
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -32,6 +32,10 @@ from wallet_service.clock import ManualClock
 from wallet_service.db import Database
 from wallet_service.http.webhooks import webhook_routes
 from wallet_service.payment_methods.operations import PaymentMethods
+from wallet_service.recharge.charging import RechargeWork
+from wallet_service.recharge.claiming import RechargeWatcher
+from wallet_service.recharge.following import RechargeFollower
+from wallet_service.recharge.operations import AutoRecharges, RechargeDefaults, refuse_detach
 from wallet_service.rpc.plain_http import plain_http_app
 from wallet_service.topups.asking import TopUpSync
 from wallet_service.topups.model import TopUp
@@ -78,9 +82,11 @@ class PaymentsLab:
         self.clock = clock
         self.simulator = simulator
         self.provider = provider
-        self.settlement = Settlement(ledger, clock, reconcile_after=RECONCILE_AFTER)
-        self.sync = TopUpSync(db, self.settlement, clock, {"stripe": provider})
-        self.methods = PaymentMethods(db, clock, provider)
+        self.settlement = Settlement(
+            ledger, clock, reconcile_after=RECONCILE_AFTER, followers=(RechargeFollower(clock),)
+        )
+        self.sync = TopUpSync(db, self.settlement, clock, {"stripe": provider}, time_of=lambda _org_id: nullcontext())
+        self.methods = PaymentMethods(db, clock, provider, detach_guards=(refuse_detach,))
         self.topups = TopUps(
             db,
             clock,
@@ -92,6 +98,19 @@ class PaymentsLab:
             reconcile_after=RECONCILE_AFTER,
         )
         self.inbox = WebhookInbox(db, clock, {"stripe": provider}, self.sync)
+        self.recharges = AutoRecharges(
+            db,
+            clock,
+            provider,
+            RechargeDefaults(
+                amount_max_minor=1_000_000,
+                daily_charge_count=5,
+                monthly_charge_count=30,
+                cooldown=timedelta(minutes=5),
+            ),
+        )
+        self.recharge_watcher = RechargeWatcher(clock, self.topups)
+        self.recharge_work = RechargeWork(db, clock, self.recharge_watcher, self.topups, self.settlement, self.sync)
         self.http = httpx.AsyncClient(base_url=simulator.url, trust_env=False)
         self.webhook_url = str(simulator.world.settings.webhook_url)
         self.org_id = UUID(int=0)
@@ -195,7 +214,7 @@ class PaymentsLab:
 
     async def reconcile(self) -> int:
         """Run the reconciler and the jobs that it hands out."""
-        count = await self.topups.reconcile()
+        count = await self.topups.run_due(None)
         for payload in await self.queued("topup-sync"):
             await self.sync.sync(UUID(payload["org_id"]), UUID(payload["topup_id"]))
         await self.execute("DELETE FROM pgqueuer WHERE entrypoint = 'topup-sync'")

@@ -51,7 +51,23 @@ async def working(url: str, jobs: Sequence[Job], schedules: Sequence[Schedule] =
 
 def schedules_of(lab: PaymentsLab) -> tuple[Schedule, ...]:
     holds = Holds(lab.db, lab.ledger, lab.clock)
-    return schedule_table(topups=lab.topups, inbox=lab.inbox, holds=holds, db=lab.db, clock=lab.clock)
+    return schedule_table(
+        topups=lab.topups,
+        inbox=lab.inbox,
+        holds=holds,
+        recharge_work=lab.recharge_work,
+        db=lab.db,
+        clock=lab.clock,
+    )
+
+
+def jobs_of(lab: PaymentsLab) -> tuple[Job, ...]:
+    return job_table(
+        inbox=lab.inbox,
+        topup_sync=lab.sync,
+        payment_methods=lab.methods,
+        recharge_work=lab.recharge_work,
+    )
 
 
 async def until(probe: Callable[[], Awaitable[bool]], seconds: float = 20) -> None:
@@ -243,7 +259,7 @@ async def test_a_schedule_runs_on_one_of_two_workers(db, database_url):
 
 
 async def test_the_whole_table_settles_a_payment_by_itself(lab, database_url):
-    jobs = job_table(inbox=lab.inbox, topup_sync=lab.sync, payment_methods=lab.methods)
+    jobs = jobs_of(lab)
     assert {job.name for job in jobs} == set(JobName)
     schedules = schedules_of(lab)
     first = await lab.paid(1000)
@@ -334,7 +350,7 @@ async def test_a_worker_expires_due_holds_and_no_others(lab, database_url):
 @pytest.mark.parametrize("seed", range(3))
 async def test_events_in_any_order_with_a_worker_end_in_the_same_ledger(lab, database_url, seed):
     rng = random.Random(seed)
-    jobs = job_table(inbox=lab.inbox, topup_sync=lab.sync, payment_methods=lab.methods)
+    jobs = jobs_of(lab)
     async with working(database_url, jobs):
         await lab.deliver(rng.choice(["duplicate", "shuffle"]))
         topups = [await lab.paid(amount) for amount in (1000, 2000, 3000)]
