@@ -23,6 +23,9 @@ BURN_HOURS_MIN: Final = 24
 RUNNING_HOURS: Final = 3
 """A resource runs when it was used in each of the last three complete hours."""
 
+HORIZON_DAYS_MAX: Final = 365
+"""A wallet that lasts longer than this has no depletion time."""
+
 STATISTICS: Final = Context(prec=28)
 """Rounded arithmetic, for guesses only: no posting is ever made from it."""
 

@@ -10,8 +10,11 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from ledger.ids import from_bytes, ordered_id, unix_us
 
+CAPTURED: Final = "Captured holds"
+"""Stands for a category where money was captured."""
+
 _HOURLY: Final = text("""
-    SELECT s.hour, COALESCE(m.category, '') AS category, sum(s.cost_minor) AS cost_minor
+    SELECT s.hour, COALESCE(m.category, :captured) AS category, sum(s.cost_minor) AS cost_minor
     FROM (
         SELECT hour, meter, sum(cost_minor) AS cost_minor
         FROM usage_hourly
@@ -42,7 +45,7 @@ _RUNNING: Final = text("""
 
 
 class HourlySpend(NamedTuple):
-    """Exact cost of an hour in a category; "" for captured holds, which have no meter."""
+    """Exact cost of an hour in a category of meters, or of captured holds, which have no meter."""
 
     hour: datetime
     category: str
@@ -65,6 +68,7 @@ async def hourly_spend(
             "currency": currency,
             "since": since,
             "until": until,
+            "captured": CAPTURED,
             "first_hold": from_bytes(ordered_id(unix_us(since) // 1000, 0, bytes(4))),
         },
     )
