@@ -70,6 +70,8 @@ def rpc_services(service: Service) -> list[RpcService]:
         usage_queries=service.usage_queries,
         catalog=service.catalog,
         activity=service.activity,
+        forecasts=service.forecasts,
+        alerts=service.alerts,
         egress_free_gib=service.settings.egress_free_gib,
     )
     account = AccountServicer(scope, service.organizations, service.wallets, service.projects, service.api_keys)

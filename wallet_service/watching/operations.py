@@ -1,8 +1,7 @@
 """The loop that finds balances that moved, and shows them to the watchers."""
 
 import asyncio
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractAsyncContextManager
+from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID
@@ -17,11 +16,9 @@ from wallet_service.db import Database
 from wallet_service.errors import ServiceError
 from wallet_service.events.model import NewEvent
 from wallet_service.events.steps import append
+from wallet_service.testclocks.model import TimeOf
 from wallet_service.watching import store
 from wallet_service.watching.model import Observation, Standing, Watcher
-
-TimeOf = Callable[[UUID], AbstractAsyncContextManager[object]]
-"""Enters the time of an organization, for whoever begins work for it."""
 
 ENTRIES_MAX: Final = 5_000
 """Entries that one transaction shows at most; what is left is shown by the next one."""

@@ -6,18 +6,24 @@ from wallet_service.accounts.balances import Balances
 from wallet_service.accounts.operations import Organizations
 from wallet_service.accounts.wallet_operations import Wallets
 from wallet_service.activity.operations import ActivityLog
+from wallet_service.alerts.operations import Alerts
 from wallet_service.catalog.operations import CatalogOperations
+from wallet_service.forecast.operations import Forecasts
 from wallet_service.payment_methods.operations import PaymentMethods
 from wallet_service.rpc.scope import Scope
 from wallet_service.rpc.servicers.wallet_accounts import WalletAccounts
 from wallet_service.rpc.servicers.wallet_activity import WalletActivity
+from wallet_service.rpc.servicers.wallet_alerts import WalletAlertMethods
+from wallet_service.rpc.servicers.wallet_forecast import WalletForecast
 from wallet_service.rpc.servicers.wallet_payments import WalletPayments
 from wallet_service.rpc.servicers.wallet_usage import WalletUsage
 from wallet_service.topups.operations import TopUps
 from wallet_service.usage.query_operations import UsageQueries
 
 
-class WalletServicer(WalletAccounts, WalletActivity, WalletPayments, WalletUsage, WalletService):
+class WalletServicer(
+    WalletAccounts, WalletActivity, WalletAlertMethods, WalletForecast, WalletPayments, WalletUsage, WalletService
+):
     """The published contract."""
 
     def __init__(
@@ -32,9 +38,13 @@ class WalletServicer(WalletAccounts, WalletActivity, WalletPayments, WalletUsage
         usage_queries: UsageQueries,
         catalog: CatalogOperations,
         activity: ActivityLog,
+        alerts: Alerts,
+        forecasts: Forecasts,
         egress_free_gib: int,
     ) -> None:
         WalletAccounts.__init__(self, scope, organizations, wallets, balances)
         WalletActivity.__init__(self, scope, activity)
+        WalletAlertMethods.__init__(self, scope, alerts)
+        WalletForecast.__init__(self, scope, forecasts)
         WalletPayments.__init__(self, scope, topups, payment_methods)
         WalletUsage.__init__(self, scope, usage_queries, catalog, egress_free_gib=egress_free_gib)
