@@ -35,6 +35,7 @@ from wallet_service.files.object_store import FileStore
 from wallet_service.files.operations import Downloads
 from wallet_service.files.secret import link_secret
 from wallet_service.job_queue import are_jobs_done
+from wallet_service.forecast.operations import Forecasts
 from wallet_service.job_worker import JobWorker
 from wallet_service.jobs import in_own_time, job_table, schedule_table
 from wallet_service.journal.audit_operations import Audit
@@ -103,6 +104,7 @@ class Service:
             lane_of=lane_of,
         )
         self.usage_queries = UsageQueries(self.db)
+        self.forecasts = Forecasts(self.db, clock)
         self._compose_files()
         self._compose_payments()
         self._compose_watching()

@@ -189,6 +189,8 @@ class StripeProvider(PaymentProvider, SavedMethods, PaymentListing):
         """See `SavedMethods.attach`. A finished setup has already attached its method."""
         async with self._call(write=True):
             method = await self._client.v1.payment_methods.retrieve_async(method_id)
+            if method.type != "card":
+                raise _invalid("payment_method_not_a_card", f"a {method.type} cannot be saved: only cards can")
             if method.customer != customer_id:
                 method = await self._client.v1.payment_methods.attach_async(
                     method_id, {"customer": customer_id}, _keyed(idempotency_key)

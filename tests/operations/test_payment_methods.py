@@ -96,6 +96,17 @@ class TestAttach:
             await attach(lab, card)
         assert (refused.value.code, refused.value.reason) == (Code.INVALID_ARGUMENT, Reason.PAYMENT_METHOD_INVALID)
 
+    async def test_a_method_that_is_no_card_is_refused_and_not_attached(self, lab):
+        methods = lab.simulator.world.tables["payment_method"]
+        card = await attach(lab, CARDS[0])
+        bank = {**methods[card.provider_method_id], "id": "pm_bank", "type": "us_bank_account", "customer": None}
+        del bank["card"]
+        methods["pm_bank"] = bank
+        with pytest.raises(ServiceError) as refused:
+            await attach(lab, "pm_bank")
+        assert (refused.value.code, refused.value.reason) == (Code.INVALID_ARGUMENT, Reason.PAYMENT_METHOD_INVALID)
+        assert methods["pm_bank"]["customer"] is None
+
     async def test_a_card_of_another_organization_is_refused(self, lab):
         method = await attach(lab)
         await lab.open("other-org")

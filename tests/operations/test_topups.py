@@ -508,7 +508,7 @@ class TestReconciler:
     async def test_two_reconcilers_hand_out_a_check_once(self, lab):
         await lab.start(5000)
         lab.clock.advance(timedelta(minutes=1))
-        counts = await asyncio.gather(lab.topups.reconcile(), lab.topups.reconcile())
+        counts = await asyncio.gather(lab.topups.run_due(None), lab.topups.run_due(lab.org_id))
         assert sorted(counts) == [0, 1]
         assert len(await lab.queued("topup-sync")) == 1
 

@@ -1,7 +1,9 @@
 """Use cases of wallets, and the step that opens one."""
 
 import uuid
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
+from typing import TypeAlias
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -17,13 +19,17 @@ from wallet_service.events.model import EventType, NewEvent
 from wallet_service.events.steps import append
 from wallet_service.pages import Page, decode_id, page_of, page_size, query_digest
 
+CloseGuard: TypeAlias = Callable[[AsyncConnection, Wallet], Awaitable[None]]
+"""Raises a ServiceError when a wallet that is about to be closed is still needed. The wallet is locked."""
+
 
 class Wallets:
     """Create, get, list and delete wallets of an organization."""
 
-    def __init__(self, db: Database, clock: Clock) -> None:
+    def __init__(self, db: Database, clock: Clock, *, close_guards: Sequence[CloseGuard] = ()) -> None:
         self._db = db
         self._clock = clock
+        self._close_guards = tuple(close_guards)
 
     async def create(self, org_id: uuid.UUID, *, currency: str, display_name: str) -> Wallet:
         """Open a wallet again; an empty currency means the organization's.
@@ -71,11 +77,13 @@ class Wallets:
         return await self._db.read(work)
 
     async def delete(self, org_id: uuid.UUID) -> None:
-        """Close the open wallet. Raises RESOURCE_NOT_FOUND when none is open, WALLET_NOT_EMPTY."""
+        """Close the open wallet. Raises RESOURCE_NOT_FOUND when none is open, WALLET_NOT_EMPTY, and what a guard raises."""
 
         async def work(conn: AsyncConnection) -> None:
             now = self._clock.now()
             wallet = await steps.open_wallet(conn, org_id, lock=True)
+            for guard in self._close_guards:
+                await guard(conn, wallet)
             await close_account(conn, org_id, wallet.account_id, now=now)
             # Closing took the lock of the organization's book, so this balance is the last one; a refusal undoes it all.
             refuse_unless_empty(await store.balance(conn, wallet))

@@ -21,9 +21,10 @@ from providers.protocol import (
     TopUpRequest,
     Unavailable,
 )
-from wallet_service.clock import Clock
+from wallet_service.clock import ALL_TIME, Clock, moment
 from wallet_service.db import Database
 from wallet_service.errors import not_found
+from wallet_service.testclocks.model import TimeOf
 from wallet_service.topups import rules, store
 from wallet_service.topups.model import Origin, TopUp, TopUpState
 from wallet_service.topups.settlement import Settlement
@@ -44,11 +45,15 @@ class TopUpSync:
         settlement: Settlement,
         clock: Clock,
         providers: Mapping[str, PaymentProvider],
+        *,
+        time_of: TimeOf,
     ) -> None:
+        """`time_of` is entered where a call learns only here whose top-up it is about."""
         self._db = db
         self._settlement = settlement
         self._clock = clock
         self._providers = providers
+        self._time_of = time_of
 
     async def sync(self, org_id: UUID, topup_id: UUID) -> TopUp:
         """The top-up as the provider and the ledger have it now, or had it after this call began.
@@ -86,12 +91,14 @@ class TopUpSync:
             owner = await self._owner_by_metadata(provider, external_id)
         if owner is None:
             return None
-        topup = await self.sync(*owner)
-        return topup if topup.external_id == external_id else await self._sync_other(topup, external_id)
+        async with self._time_of(owner[0]):
+            topup = await self.sync(*owner)
+            return topup if topup.external_id == external_id else await self._sync_other(topup, external_id)
 
     async def warn_of_fraud(self, topup: TopUp, *, reference: str) -> None:
         """Keep a warning of the provider about the payment of a top-up; once for each reference."""
-        await self._db.transact(lambda conn: self._settlement.warn(conn, topup, reference=reference))
+        async with self._time_of(topup.org_id):
+            await self._db.transact(lambda conn: self._settlement.warn(conn, topup, reference=reference))
 
     async def start(self, topup: TopUp) -> PaymentSnapshot:
         """Start the payment at the provider, or learn of the one that this top-up's key has started before."""
@@ -188,10 +195,12 @@ class TopUpSync:
         """Look for a payment whose answer was lost."""
         if not isinstance(provider, PaymentListing):
             return None
+        # By the provider's clock nobody knows when it was that an organization on a test clock has paid.
+        created_from, created_until = ALL_TIME if moment() else (topup.created_at, self._clock.now())
         found = await provider.find_topup(
             top_up_id=str(topup.topup_id),
-            created_from=topup.created_at - _CLOCK_SKEW,
-            created_until=self._clock.now() + _CLOCK_SKEW,
+            created_from=created_from - _CLOCK_SKEW,
+            created_until=created_until + _CLOCK_SKEW,
             customer_id=topup.customer_id,
         )
         return None if found is None else await provider.sync(found.external_id)

@@ -1,7 +1,7 @@
 """Use cases of top-ups: start one, finish one on session, charge one off session, list, get, and the reconciler."""
 
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID
 
@@ -197,10 +197,14 @@ class TopUps:
 
         return await self._db.read(work)
 
-    async def reconcile(self) -> int:
+    async def next_due(self, org_id: UUID) -> datetime | None:
+        """When the next top-up is asked for again. See `DueWork`."""
+        return await self._db.read(lambda conn: store.next_check(conn, org_id))
+
+    async def run_due(self, org_id: UUID | None) -> int:
         """Enqueue a job for each top-up whose check is due; how many. Any number of processes may do so at once."""
         now = self._clock.now()
-        due = await self._db.read(lambda conn: store.list_due(conn, now=now, limit=DUE_MAX))
+        due = await self._db.read(lambda conn: store.list_due(conn, org_id, now=now, limit=DUE_MAX))
         enqueued_count = 0
         for topup in due:
 

@@ -122,6 +122,16 @@ def account_closed() -> ServiceError:
     )
 
 
+def still_pending(count: int) -> ServiceError:
+    """FAILED_PRECONDITION: the wallet cannot be closed while top-ups of it are PENDING."""
+    return ServiceError(
+        Code.FAILED_PRECONDITION,
+        Reason.WALLET_NOT_EMPTY,
+        f"{count} top-ups of the wallet are still pending",
+        metadata={"pending_top_ups": str(count)},
+    )
+
+
 def no_checkouts() -> ServiceError:
     """UNIMPLEMENTED: no provider of checkouts is configured."""
     return ServiceError(Code.UNIMPLEMENTED, Reason.NOT_IMPLEMENTED, "this service takes no payments in USDC")

@@ -12,6 +12,7 @@ from ledger.ids import unix_us
 from ledger.money import Money
 from providers.protocol import FailureKind
 from wallet_service.errors import Reason
+from wallet_service.testclocks.steps import in_real_time
 from wallet_service.topups.model import (
     ClaimKind,
     Origin,
@@ -94,12 +95,30 @@ async def list_topups(
     return [from_row_topup(row) for row in found]
 
 
-async def list_due(conn: AsyncConnection, *, now: datetime, limit: int) -> Sequence[TopUp]:
-    """Top-ups whose check is due, the longest due first. Looks across organizations."""
+async def count_pending(conn: AsyncConnection, org_id: UUID, wallet_id: UUID) -> int:
     found = await conn.execute(
-        _TOPUPS.where(topups.c.next_check_at <= now).order_by(topups.c.next_check_at).limit(limit)
+        select(func.count()).where(
+            topups.c.org_id == org_id,
+            topups.c.wallet_id == wallet_id,
+            topups.c.state == TopUpState.PENDING.value,
+        )
+    )
+    return found.scalar_one()
+
+
+async def list_due(conn: AsyncConnection, org_id: UUID | None, *, now: datetime, limit: int) -> Sequence[TopUp]:
+    """Top-ups whose check is due, the longest due first; None: of all organizations that live in real time."""
+    whose = in_real_time(topups.c.org_id) if org_id is None else topups.c.org_id == org_id
+    found = await conn.execute(
+        _TOPUPS.where(whose, topups.c.next_check_at <= now).order_by(topups.c.next_check_at).limit(limit)
     )
     return [from_row_topup(row) for row in found]
+
+
+async def next_check(conn: AsyncConnection, org_id: UUID) -> datetime | None:
+    """The earliest check of an organization's top-ups."""
+    found = await conn.execute(select(func.min(topups.c.next_check_at)).where(topups.c.org_id == org_id))
+    return found.scalar_one()
 
 
 async def postpone_check(conn: AsyncConnection, topup: TopUp, *, next_check_at: datetime | None) -> bool:
