@@ -34,8 +34,8 @@ from wallet_service.due import DueWork
 from wallet_service.files.object_store import FileStore
 from wallet_service.files.operations import Downloads
 from wallet_service.files.secret import link_secret
-from wallet_service.job_queue import are_jobs_done
 from wallet_service.forecast.operations import Forecasts
+from wallet_service.job_queue import are_jobs_done
 from wallet_service.job_worker import JobWorker
 from wallet_service.jobs import in_own_time, job_table, schedule_table
 from wallet_service.journal.audit_operations import Audit
