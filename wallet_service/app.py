@@ -9,6 +9,7 @@ from starlette.types import ASGIApp
 from wallet_api.billing.v1.account_service_connect import AccountService, AccountServiceASGIApplication
 from wallet_api.billing.v1.catalog_service_connect import CatalogService, CatalogServiceASGIApplication
 from wallet_api.billing.v1.ledger_service_connect import LedgerService, LedgerServiceASGIApplication
+from wallet_api.billing.v1.test_clock_service_connect import TestClockService, TestClockServiceASGIApplication
 from wallet_api.billing.v1.usage_service_connect import UsageService, UsageServiceASGIApplication
 from wallet_api.wallet.v1.wallet_service_connect import WalletService, WalletServiceASGIApplication
 
@@ -21,6 +22,7 @@ from wallet_service.rpc.scope import Scope
 from wallet_service.rpc.servicers.account import AccountServicer
 from wallet_service.rpc.servicers.catalog import CatalogServicer
 from wallet_service.rpc.servicers.ledger import LedgerServicer
+from wallet_service.rpc.servicers.test_clocks import TestClockServicer
 from wallet_service.rpc.servicers.usage import UsageServicer
 from wallet_service.rpc.servicers.wallet import WalletServicer
 from wallet_service.service import Service
@@ -78,12 +80,14 @@ def rpc_services(service: Service) -> list[RpcService]:
     ledger = LedgerServicer(scope, service.journal, service.holds, service.audit, service.wallets)
     catalog = CatalogServicer(service.catalog, service.clock)
     usage = UsageServicer(scope, service.usage, service.usage_queries)
+    test_clocks = TestClockServicer(service.test_clocks)
     return [
         RpcService(WalletServiceASGIApplication, wallet, WalletService.desc()),
         RpcService(AccountServiceASGIApplication, account, AccountService.desc()),
         RpcService(LedgerServiceASGIApplication, ledger, LedgerService.desc()),
         RpcService(CatalogServiceASGIApplication, catalog, CatalogService.desc()),
         RpcService(UsageServiceASGIApplication, usage, UsageService.desc()),
+        RpcService(TestClockServiceASGIApplication, test_clocks, TestClockService.desc()),
     ]
 
 

@@ -10,6 +10,9 @@ from typing import Final, Protocol
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _moment: Final[ContextVar[datetime | None]] = ContextVar("moment", default=None)
 
+ALL_TIME: Final = datetime(2000, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC)
+"""From before anything that a service may ask for to after it."""
+
 
 class Clock(Protocol):
     """Aware UTC now, to the microsecond."""

@@ -24,6 +24,7 @@ from wallet_service.events.model import EventType, NewEvent
 from wallet_service.events.steps import append
 from wallet_service.pages import Page, decode_token, page_of, page_size, query_digest
 from wallet_service.requests.operations import PLATFORM, claim
+from wallet_service.testclocks import membership
 
 DEVELOPMENT_ORGANIZATION: Final = "my-org"
 DEVELOPMENT_PROJECT: Final = "my-app"
@@ -43,16 +44,21 @@ class Organizations:
         display_name: str = "",
         currency: str = "",
         usage_age_max: timedelta | None = None,
+        test_clock: str | None = None,
         request_id: str = "",
     ) -> Organization:
         """Make an organization with its billing account, chart of accounts and wallet, all or nothing.
 
-        Unset: the slug as its name, USD, the service's limit. A repeated `request_id` answers with the organization as it is
-        now. Raises RESOURCE_EXISTS when the slug is taken, INVALID_FIELD, IDEMPOTENCY_KEY_REUSED.
+        Unset: the slug as its name, USD, the service's limit, real time. A repeated `request_id` answers with the
+        organization as it is now. Raises RESOURCE_EXISTS when the slug is taken, INVALID_FIELD, IDEMPOTENCY_KEY_REUSED, and
+        for a test clock RESOURCE_NOT_FOUND, TEST_CLOCK_BUSY, TOO_MANY_RESOURCES.
         """
         check_usage_age(usage_age_max, "usage_age_max")
         code = currency_of(currency, default=CURRENCY_DEFAULT, field="currency")
         now = self._clock.now()
+        if test_clock is not None:
+            clock_id = test_clock
+            now = await self._db.read(lambda conn: membership.present(conn, clock_id))
         made = Organization(
             org_id=new_id(now),
             slug=slug,
@@ -73,6 +79,7 @@ class Organizations:
                     "display_name": display_name,
                     "currency": currency,
                     "usage_age_max": None if usage_age_max is None else usage_age_max // timedelta(seconds=1),
+                    **({} if test_clock is None else {"test_clock": test_clock}),
                 },
                 resource=str(made.org_id),
                 now=now,
@@ -81,7 +88,7 @@ class Organizations:
                 return await steps.organization(conn, uuid.UUID(first))
             if not await store.claim_slug(conn, slug=slug, org_id=made.org_id):
                 raise already_exists("organization", names.organization(slug))
-            await _insert(conn, made)
+            await _insert(conn, made, test_clock)
             return made
 
         return await self._db.transact(work)
@@ -167,9 +174,11 @@ async def ensure_development(organizations: Organizations, projects: Projects) -
     return made
 
 
-async def _insert(conn: AsyncConnection, made: Organization) -> None:
+async def _insert(conn: AsyncConnection, made: Organization, test_clock: str | None) -> None:
     """The organization, its billing account and its wallet, and the events that say so."""
     await store.insert_organization(conn, made)
+    if test_clock is not None:
+        await membership.join(conn, test_clock, org_id=made.org_id, made_at=made.created_at)
     account = BillingAccount(
         org_id=made.org_id,
         org_slug=made.slug,

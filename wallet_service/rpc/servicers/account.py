@@ -75,6 +75,7 @@ class AccountServicer(AccountService):
             display_name=request.display_name,
             currency=request.currency,
             usage_age_max=from_proto_duration(request.usage_age_max, "usage_age_max"),
+            test_clock=names.parse_test_clock(clock, "test_clock_name") if (clock := request.test_clock_name) else None,
             request_id=request.request_id,
         )
         return rpc.CreateOrganizationResponse(organization=to_proto_organization(made))

@@ -546,9 +546,9 @@ func (x *AdvanceTestClockRequest) GetTarget() *timestamppb.Timestamp {
 // Response of AdvanceTestClock.
 type AdvanceTestClockResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The clock at its target.
+	// The clock: READY at its target, or ADVANCING when there is more to do.
 	TestClock *TestClock `protobuf:"bytes,1,opt,name=test_clock,json=testClock,proto3" json:"test_clock,omitempty"`
-	// How many pieces of work fell due and were done.
+	// How many pieces of work fell due and were done by this call.
 	WorkCount     int32 `protobuf:"varint,2,opt,name=work_count,json=workCount,proto3" json:"work_count,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

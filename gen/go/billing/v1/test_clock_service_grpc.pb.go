@@ -39,8 +39,8 @@ type TestClockServiceClient interface {
 	GetTestClock(ctx context.Context, in *GetTestClockRequest, opts ...grpc.CallOption) (*GetTestClockResponse, error)
 	// Lists clocks, oldest first.
 	ListTestClocks(ctx context.Context, in *ListTestClocksRequest, opts ...grpc.CallOption) (*ListTestClocksResponse, error)
-	// Moves a clock forward and does, in order of time, everything that falls due in its organizations. Repeated after a
-	// failure, it goes on where it stopped.
+	// Moves a clock forward and does, in order of time, everything that falls due in its organizations. It works for 20
+	// seconds at most: while the state is still ADVANCING, send the same request again, and it goes on where it stopped.
 	AdvanceTestClock(ctx context.Context, in *AdvanceTestClockRequest, opts ...grpc.CallOption) (*AdvanceTestClockResponse, error)
 	// Deletes a clock that no organization lives on.
 	DeleteTestClock(ctx context.Context, in *DeleteTestClockRequest, opts ...grpc.CallOption) (*DeleteTestClockResponse, error)
@@ -117,8 +117,8 @@ type TestClockServiceServer interface {
 	GetTestClock(context.Context, *GetTestClockRequest) (*GetTestClockResponse, error)
 	// Lists clocks, oldest first.
 	ListTestClocks(context.Context, *ListTestClocksRequest) (*ListTestClocksResponse, error)
-	// Moves a clock forward and does, in order of time, everything that falls due in its organizations. Repeated after a
-	// failure, it goes on where it stopped.
+	// Moves a clock forward and does, in order of time, everything that falls due in its organizations. It works for 20
+	// seconds at most: while the state is still ADVANCING, send the same request again, and it goes on where it stopped.
 	AdvanceTestClock(context.Context, *AdvanceTestClockRequest) (*AdvanceTestClockResponse, error)
 	// Deletes a clock that no organization lives on.
 	DeleteTestClock(context.Context, *DeleteTestClockRequest) (*DeleteTestClockResponse, error)

@@ -288,14 +288,14 @@ export declare const AdvanceTestClockRequestSchema: GenMessage<AdvanceTestClockR
  */
 export declare type AdvanceTestClockResponse = Message<"billing.v1.AdvanceTestClockResponse"> & {
   /**
-   * The clock at its target.
+   * The clock: READY at its target, or ADVANCING when there is more to do.
    *
    * @generated from field: billing.v1.TestClock test_clock = 1;
    */
   testClock?: TestClock | undefined;
 
   /**
-   * How many pieces of work fell due and were done.
+   * How many pieces of work fell due and were done by this call.
    *
    * @generated from field: int32 work_count = 2;
    */
@@ -380,8 +380,8 @@ export declare const TestClockService: GenService<{
     output: typeof ListTestClocksResponseSchema;
   },
   /**
-   * Moves a clock forward and does, in order of time, everything that falls due in its organizations. Repeated after a
-   * failure, it goes on where it stopped.
+   * Moves a clock forward and does, in order of time, everything that falls due in its organizations. It works for 20
+   * seconds at most: while the state is still ADVANCING, send the same request again, and it goes on where it stopped.
    *
    * @generated from rpc billing.v1.TestClockService.AdvanceTestClock
    */

@@ -58,8 +58,8 @@ type TestClockServiceClient interface {
 	GetTestClock(context.Context, *connect.Request[v1.GetTestClockRequest]) (*connect.Response[v1.GetTestClockResponse], error)
 	// Lists clocks, oldest first.
 	ListTestClocks(context.Context, *connect.Request[v1.ListTestClocksRequest]) (*connect.Response[v1.ListTestClocksResponse], error)
-	// Moves a clock forward and does, in order of time, everything that falls due in its organizations. Repeated after a
-	// failure, it goes on where it stopped.
+	// Moves a clock forward and does, in order of time, everything that falls due in its organizations. It works for 20
+	// seconds at most: while the state is still ADVANCING, send the same request again, and it goes on where it stopped.
 	AdvanceTestClock(context.Context, *connect.Request[v1.AdvanceTestClockRequest]) (*connect.Response[v1.AdvanceTestClockResponse], error)
 	// Deletes a clock that no organization lives on.
 	DeleteTestClock(context.Context, *connect.Request[v1.DeleteTestClockRequest]) (*connect.Response[v1.DeleteTestClockResponse], error)
@@ -155,8 +155,8 @@ type TestClockServiceHandler interface {
 	GetTestClock(context.Context, *connect.Request[v1.GetTestClockRequest]) (*connect.Response[v1.GetTestClockResponse], error)
 	// Lists clocks, oldest first.
 	ListTestClocks(context.Context, *connect.Request[v1.ListTestClocksRequest]) (*connect.Response[v1.ListTestClocksResponse], error)
-	// Moves a clock forward and does, in order of time, everything that falls due in its organizations. Repeated after a
-	// failure, it goes on where it stopped.
+	// Moves a clock forward and does, in order of time, everything that falls due in its organizations. It works for 20
+	// seconds at most: while the state is still ADVANCING, send the same request again, and it goes on where it stopped.
 	AdvanceTestClock(context.Context, *connect.Request[v1.AdvanceTestClockRequest]) (*connect.Response[v1.AdvanceTestClockResponse], error)
 	// Deletes a clock that no organization lives on.
 	DeleteTestClock(context.Context, *connect.Request[v1.DeleteTestClockRequest]) (*connect.Response[v1.DeleteTestClockResponse], error)

@@ -90,8 +90,8 @@ class TestClockServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def AdvanceTestClock(self, request, context):
-        """Moves a clock forward and does, in order of time, everything that falls due in its organizations. Repeated after a
-        failure, it goes on where it stopped.
+        """Moves a clock forward and does, in order of time, everything that falls due in its organizations. It works for 20
+        seconds at most: while the state is still ADVANCING, send the same request again, and it goes on where it stopped.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

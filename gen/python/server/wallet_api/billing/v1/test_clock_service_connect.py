@@ -55,8 +55,8 @@ class TestClockService(Protocol):
 
     async def advance_test_clock(self, request: AdvanceTestClockRequest, ctx: RequestContext[AdvanceTestClockRequest, AdvanceTestClockResponse], /) -> AdvanceTestClockResponse:
         """
-        Moves a clock forward and does, in order of time, everything that falls due in its organizations. Repeated after a
-        failure, it goes on where it stopped.
+        Moves a clock forward and does, in order of time, everything that falls due in its organizations. It works for 20
+        seconds at most: while the state is still ADVANCING, send the same request again, and it goes on where it stopped.
         """
         raise ConnectError(Code.UNIMPLEMENTED, 'Not implemented')
 
@@ -238,8 +238,8 @@ class TestClockServiceClient(ConnectClient):
         timeout_ms: int | None = None,
     ) -> AdvanceTestClockResponse:
         """
-        Moves a clock forward and does, in order of time, everything that falls due in its organizations. Repeated after a
-        failure, it goes on where it stopped.
+        Moves a clock forward and does, in order of time, everything that falls due in its organizations. It works for 20
+        seconds at most: while the state is still ADVANCING, send the same request again, and it goes on where it stopped.
         """
         return await self.execute_unary(
             request=request,
@@ -303,8 +303,8 @@ class TestClockServiceSync(Protocol):
 
     def advance_test_clock(self, request: AdvanceTestClockRequest, ctx: RequestContext[AdvanceTestClockRequest, AdvanceTestClockResponse], /) -> AdvanceTestClockResponse:
         """
-        Moves a clock forward and does, in order of time, everything that falls due in its organizations. Repeated after a
-        failure, it goes on where it stopped.
+        Moves a clock forward and does, in order of time, everything that falls due in its organizations. It works for 20
+        seconds at most: while the state is still ADVANCING, send the same request again, and it goes on where it stopped.
         """
         raise ConnectError(Code.UNIMPLEMENTED, 'Not implemented')
 
@@ -484,8 +484,8 @@ class TestClockServiceClientSync(ConnectClientSync):
         timeout_ms: int | None = None,
     ) -> AdvanceTestClockResponse:
         """
-        Moves a clock forward and does, in order of time, everything that falls due in its organizations. Repeated after a
-        failure, it goes on where it stopped.
+        Moves a clock forward and does, in order of time, everything that falls due in its organizations. It works for 20
+        seconds at most: while the state is still ADVANCING, send the same request again, and it goes on where it stopped.
         """
         return self.execute_unary(
             request=request,

@@ -411,13 +411,13 @@ class AdvanceTestClockResponse(Message[_AdvanceTestClockResponseFields]):
 
     Attributes:
         test_clock:
-            The clock at its target.
+            The clock: READY at its target, or ADVANCING when there is more to do.
 
             ```proto
             optional billing.v1.TestClock test_clock = 1;
             ```
         work_count:
-            How many pieces of work fell due and were done.
+            How many pieces of work fell due and were done by this call.
 
             ```proto
             int32 work_count = 2;
