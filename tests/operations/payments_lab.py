@@ -22,6 +22,12 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from ledger.accounts import AccountKind, chart_account_id
 from ledger.batcher import Ledger
 from ledger.model import Posted, Transfer
+from providers.coinbase import CoinbaseProvider, CoinbaseSettings
+from providers.protocol import PaymentProvider
+from providers.simulators.coinbase import server as coinbase_server
+from providers.simulators.coinbase.keys import KEY_ID, KEY_SECRET
+from providers.simulators.coinbase.server import CoinbaseSimulator
+from providers.simulators.coinbase.world import Settings as CoinbaseSimulation
 from providers.simulators.stripe.server import StripeSimulator, running
 from providers.simulators.stripe.world import Settings
 from providers.stripe import StripeProvider, StripeSettings
@@ -39,12 +45,13 @@ from wallet_service.recharge.operations import AutoRecharges, RechargeDefaults, 
 from wallet_service.rpc.plain_http import plain_http_app
 from wallet_service.topups.asking import TopUpSync
 from wallet_service.topups.model import TopUp
-from wallet_service.topups.operations import CardTopUpRequest, TopUps
+from wallet_service.topups.operations import CardTopUpRequest, CheckoutTopUpRequest, TopUps
 from wallet_service.topups.settlement import Settlement
 from wallet_service.topups.starting import StartedTopUp
 from wallet_service.webhooks.operations import WebhookInbox
 
 SECRET = "whsec_operations"
+COINBASE_SECRET = "hook0-operations"
 RECONCILE_AFTER = timedelta(seconds=20)
 GOOD = "pm_card_visa"
 DECLINED_AFTER_SAVING = "pm_card_chargeCustomerFail"
@@ -75,17 +82,37 @@ class PaymentsLab:
     """Everything that payments need, for one organization with an empty USD wallet."""
 
     def __init__(
-        self, db: Database, ledger: Ledger, clock: ManualClock, simulator: StripeSimulator, provider: StripeProvider
+        self,
+        db: Database,
+        ledger: Ledger,
+        clock: ManualClock,
+        simulator: StripeSimulator,
+        provider: StripeProvider,
+        coinbase: CoinbaseSimulator,
     ) -> None:
         self.db = db
         self.ledger = ledger
         self.clock = clock
         self.simulator = simulator
         self.provider = provider
+        self.coinbase = coinbase
+        self.crypto = CoinbaseProvider(
+            CoinbaseSettings(
+                api_key_id=KEY_ID,
+                api_key_secret=KEY_SECRET,
+                webhook_secrets=(COINBASE_SECRET,),
+                api_base=coinbase.api_base,
+                attempt_timeout=timedelta(seconds=5),
+                network_retries_max=0,
+                retry_delay=timedelta(0),
+            ),
+            clock.now,
+        )
+        providers: dict[str, PaymentProvider] = {"stripe": provider, "coinbase": self.crypto}
         self.settlement = Settlement(
             ledger, clock, reconcile_after=RECONCILE_AFTER, followers=(RechargeFollower(clock),)
         )
-        self.sync = TopUpSync(db, self.settlement, clock, {"stripe": provider}, time_of=lambda _org_id: nullcontext())
+        self.sync = TopUpSync(db, self.settlement, clock, providers, time_of=lambda _org_id: nullcontext())
         self.methods = PaymentMethods(db, clock, provider, detach_guards=(refuse_detach,))
         self.topups = TopUps(
             db,
@@ -93,11 +120,11 @@ class PaymentsLab:
             self.settlement,
             self.sync,
             card=provider,
-            checkout=None,
+            checkout=self.crypto,
             amount_max_minor=1_000_000,
             reconcile_after=RECONCILE_AFTER,
         )
-        self.inbox = WebhookInbox(db, clock, {"stripe": provider}, self.sync)
+        self.inbox = WebhookInbox(db, clock, providers, self.sync)
         self.recharges = AutoRecharges(
             db,
             clock,
@@ -112,6 +139,7 @@ class PaymentsLab:
         self.recharge_watcher = RechargeWatcher(clock, self.topups)
         self.recharge_work = RechargeWork(db, clock, self.recharge_watcher, self.topups, self.settlement, self.sync)
         self.http = httpx.AsyncClient(base_url=simulator.url, trust_env=False)
+        self.coinbase_http = httpx.AsyncClient(base_url=coinbase.url, trust_env=False)
         self.webhook_url = str(simulator.world.settings.webhook_url)
         self.org_id = UUID(int=0)
         self.wallet: Wallet
@@ -135,6 +163,11 @@ class PaymentsLab:
         started = await self.start(amount_minor)
         await self.pay(started.topup, card)
         return started.topup
+
+    async def checkout(self, amount_minor: int = 2500, **fields: Any) -> StartedTopUp:
+        return await self.topups.create_by_checkout(
+            CheckoutTopUpRequest(org_id=self.org_id, amount_minor=amount_minor, **fields)
+        )
 
     async def credited(self, amount_minor: int = 5000, card: str = GOOD) -> TopUp:
         topup = await self.paid(amount_minor, card)
@@ -160,6 +193,12 @@ class PaymentsLab:
     async def control(self, target: str, /, **body: Any) -> httpx.Response:
         return await self.http.post(f"/_sim/{target}", json=body)
 
+    async def chain(self, target: str, /, **body: Any) -> dict[str, Any]:
+        """Something happens at Coinbase."""
+        answer = await self.coinbase_http.post(f"/_sim/{target}", json=body)
+        assert answer.status_code == 200, answer.text
+        return answer.json()
+
     async def stripe(self, path: str, form: dict[str, Any]) -> dict[str, Any]:
         """A call of the account's owner that is not through us."""
         answer = await self.http.post(path, data=form, headers={"authorization": "Bearer sk_test_operations"})
@@ -169,6 +208,7 @@ class PaymentsLab:
     async def flush(self) -> None:
         """All deliveries and follow-ups, due now or later, happen now."""
         assert (await self.control("flush")).status_code == 200
+        await self.chain("flush")
 
     async def deliver(self, mode: str) -> None:
         assert (await self.control("delivery", mode=mode)).status_code == 200
@@ -281,7 +321,9 @@ class PaymentsLab:
 
     async def aclose(self) -> None:
         await self.provider.aclose()
+        await self.crypto.aclose()
         await self.http.aclose()
+        await self.coinbase_http.aclose()
         await self.ledger.close()
 
 
@@ -293,7 +335,15 @@ async def payments_lab(db: Database, clock: ManualClock) -> AsyncIterator[Paymen
     settings = Settings(
         webhook_url=f"http://127.0.0.1:{webhook_port}/webhooks/stripe", webhook_secret=SECRET, followup_delay=3600
     )
-    async with running(settings, clock=clock.now) as simulator:
+    crypto = CoinbaseSimulation(
+        webhook_url=f"http://127.0.0.1:{webhook_port}/webhooks/coinbase",
+        webhook_secret=COINBASE_SECRET,
+        followup_delay=3600,
+    )
+    async with (
+        running(settings, clock=clock.now) as simulator,
+        coinbase_server.running(crypto, clock=clock.now) as coinbase,
+    ):
         provider = StripeProvider(
             StripeSettings(
                 api_key="sk_test_operations",
@@ -304,7 +354,7 @@ async def payments_lab(db: Database, clock: ManualClock) -> AsyncIterator[Paymen
             ),
             clock.now,
         )
-        lab = PaymentsLab(db, Ledger(db.engine, clock), clock, simulator, provider)
+        lab = PaymentsLab(db, Ledger(db.engine, clock), clock, simulator, provider, coinbase)
         try:
             async with serving(plain_http_app(webhook_routes(lab.inbox), body_bytes_max=4 * 1024 * 1024), webhook_port):
                 await lab.open()

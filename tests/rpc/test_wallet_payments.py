@@ -121,6 +121,7 @@ async def test_a_card_in_the_browser(api: Api):
         "amountMinor": "5000",
         "currency": "USD",
         "state": "PENDING",
+        "origin": "manual",
         "externalId": secret.partition("_secret")[0],
         "createTimeUnix": top_up["createTimeUnix"],
         "updateTimeUnix": top_up["updateTimeUnix"],
@@ -265,3 +266,38 @@ async def test_the_webhook_route_is_served_by_the_same_application(api: Api):
     answer = await api.http.post("/webhooks/stripe", content=b"{}", headers={"content-type": "application/json"})
     assert answer.status_code == 400
     assert answer.json()["code"] == "invalid_argument"
+
+
+async def test_a_checkout_in_usdc(api: Api):
+    made = await api.call("CreateCoinbaseTopUpCheckout", walletName=WALLET, amountMinor=2500, idempotencyKey="k1")
+    top_up = made["topUp"]
+    assert (top_up["method"], top_up["state"]) == ("coinbase", "PENDING")
+    assert made["hostedUrl"] == top_up["hostedUrl"]
+    again = await api.call("CreateCoinbaseTopUpCheckout", walletName=WALLET, amountMinor=2500, idempotencyKey="k1")
+    assert again == made
+    await api.lab.chain(f"checkouts/{top_up['externalId']}/pay")
+    await api.lab.settle_everything()
+    paid = (await api.call("GetTopUp", "VIEWER", name=top_up["name"]))["topUp"]
+    assert (paid["state"], paid["feeMinor"], paid["feeCurrency"]) == ("SUCCEEDED", "25", "USD")
+    assert "hostedUrl" not in paid
+    code, _, _ = await api.refusal("CreateCoinbaseTopUpCheckout", walletName=WALLET, amountMinor=499)
+    assert code == "invalid_argument"
+
+
+async def test_confirming_on_session(api: Api):
+    await api.attach(AUTHENTICATE, name=f"{ORG}/payment-methods/card")
+    made = await api.call(
+        "CreateStripeTopUpIntent",
+        walletName=WALLET,
+        amountMinor=5000,
+        paymentMethodName=f"{ORG}/payment-methods/card",
+    )
+    name = made["topUp"]["name"]
+    assert (await api.call("ConfirmTopUp", name=name))["clientSecret"] == made["clientSecret"]
+    await api.lab.control(f"payment_intents/{made['topUp']['externalId']}/authenticate", outcome="succeed")
+    await api.lab.settle_everything()
+    confirmed = await api.call("ConfirmTopUp", name=name)
+    assert confirmed["topUp"]["state"] == "SUCCEEDED"
+    assert "clientSecret" not in confirmed
+    code, reason, _ = await api.refusal("ConfirmTopUp", name=f"{ORG}/topUps/unknown")
+    assert (code, reason) == ("not_found", "RESOURCE_NOT_FOUND")

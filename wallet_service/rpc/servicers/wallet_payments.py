@@ -1,4 +1,4 @@
-"""wallet.v1.WalletService: top-ups and saved cards."""
+"""wallet.v1.WalletService: top-ups by card and in USDC, and saved cards."""
 
 from uuid import UUID
 
@@ -13,14 +13,14 @@ from wallet_service.rpc.call import current_call
 from wallet_service.rpc.convert import to_unix
 from wallet_service.rpc.scope import Owner, Scope
 from wallet_service.topups.model import TopUp, TopUpState
-from wallet_service.topups.operations import CardTopUpRequest, TopUps
+from wallet_service.topups.operations import CardTopUpRequest, CheckoutTopUpRequest, TopUps
 
 _METHODS = "payment-methods"
 _TOP_UPS = "topUps"
 
 
 class WalletPayments:
-    """The eight methods about cards and the money that comes from them."""
+    """The methods about cards and the money that comes from them."""
 
     def __init__(self, scope: Scope, topups: TopUps, payment_methods: PaymentMethods) -> None:
         self._scope = scope
@@ -44,6 +44,29 @@ class WalletPayments:
             )
         )
         return rpc.CreateStripeTopUpIntentResponse(
+            top_up=to_proto_top_up(started.topup, owner), client_secret=started.client_secret
+        )
+
+    async def create_coinbase_top_up_checkout(
+        self, request: rpc.CreateCoinbaseTopUpCheckoutRequest, ctx: object, /
+    ) -> rpc.CreateCoinbaseTopUpCheckoutResponse:
+        owner = await self._scope.owner("wallet", request.wallet_name)
+        started = await self._topups.create_by_checkout(
+            CheckoutTopUpRequest(
+                org_id=owner.org_id,
+                amount_minor=request.amount_minor,
+                currency=request.currency.upper() or None,
+                request_key=request.idempotency_key,
+            )
+        )
+        return rpc.CreateCoinbaseTopUpCheckoutResponse(
+            top_up=to_proto_top_up(started.topup, owner), hosted_url=started.topup.hosted_url or ""
+        )
+
+    async def confirm_top_up(self, request: rpc.ConfirmTopUpRequest, ctx: object, /) -> rpc.ConfirmTopUpResponse:
+        owner = await self._scope.owner("top-up", request.name)
+        started = await self._topups.confirm(owner.org_id, _topup_id(request.name))
+        return rpc.ConfirmTopUpResponse(
             top_up=to_proto_top_up(started.topup, owner), client_secret=started.client_secret
         )
 
@@ -106,16 +129,13 @@ class WalletPayments:
 
     async def get_top_up(self, request: rpc.GetTopUpRequest, ctx: object, /) -> rpc.GetTopUpResponse:
         owner = await self._scope.owner("top-up", request.name)
-        text = names.parse_child(_TOP_UPS, request.name, "name").id
-        try:
-            topup_id = UUID(text)
-        except ValueError as error:
-            raise not_found("top-up", request.name) from error
-        return rpc.GetTopUpResponse(top_up=to_proto_top_up(await self._topups.get(owner.org_id, topup_id), owner))
+        topup = await self._topups.get(owner.org_id, _topup_id(request.name))
+        return rpc.GetTopUpResponse(top_up=to_proto_top_up(topup, owner))
 
 
 def to_proto_top_up(topup: TopUp, owner: Owner) -> top_up_pb.TopUp:
     flat = current_call().flat_names
+    is_pending = topup.state is TopUpState.PENDING
     return top_up_pb.TopUp(
         name=names.child(_TOP_UPS, owner.slug, str(topup.topup_id), flat=flat),
         wallet_name=names.wallet(owner.slug, flat=flat),
@@ -127,7 +147,22 @@ def to_proto_top_up(topup: TopUp, owner: Owner) -> top_up_pb.TopUp:
         journal_entry_id="" if topup.entry_id is None else str(topup.entry_id),
         create_time_unix=to_unix(topup.created_at),
         update_time_unix=to_unix(topup.updated_at),
+        origin=topup.origin.value,
+        failure_message=topup.failure.message if topup.failure else "",
+        fee_minor=topup.fee.amount_minor if topup.fee else 0,
+        fee_currency=topup.fee.currency if topup.fee else "",
+        refunded_minor=topup.taken_back_minor,
+        hosted_url=(topup.hosted_url or "") if is_pending else "",
     )
+
+
+def _topup_id(name: str) -> UUID:
+    """Raises RESOURCE_NOT_FOUND for an id that no top-up can have."""
+    text = names.parse_child(_TOP_UPS, name, "name").id
+    try:
+        return UUID(text)
+    except ValueError as error:
+        raise not_found("top-up", name) from error
 
 
 def to_proto_payment_method(method: PaymentMethod, owner: Owner) -> payment_method_pb.PaymentMethod:
