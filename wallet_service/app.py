@@ -12,6 +12,7 @@ from wallet_api.billing.v1.ledger_service_connect import LedgerService, LedgerSe
 from wallet_api.billing.v1.test_clock_service_connect import TestClockService, TestClockServiceASGIApplication
 from wallet_api.billing.v1.usage_service_connect import UsageService, UsageServiceASGIApplication
 from wallet_api.wallet.v1.wallet_service_connect import WalletService, WalletServiceASGIApplication
+from wallet_api.wallet.v1.webhook_service_connect import WebhookService, WebhookServiceASGIApplication
 
 from wallet_service.config import Settings
 from wallet_service.http.downloads import download_routes
@@ -25,6 +26,7 @@ from wallet_service.rpc.servicers.ledger import LedgerServicer
 from wallet_service.rpc.servicers.test_clocks import TestClockServicer
 from wallet_service.rpc.servicers.usage import UsageServicer
 from wallet_service.rpc.servicers.wallet import WalletServicer
+from wallet_service.rpc.servicers.webhook import WebhookServicer
 from wallet_service.service import Service
 from wallet_service.serving.options import ServerFailed
 from wallet_service.tracing import tracer_provider
@@ -48,7 +50,7 @@ def create_app(draining: asyncio.Event) -> ASGIApp:
             database_ok=service.db.is_reachable,
             draining=draining,
             time_of_call=Scope(service.directory, service.times.moment_of).time,
-            lifespan=_lifespan_of(service),
+            lifespan=_lifespan_of(service, draining),
         ),
         options=RpcOptions(
             cors_origins=settings.cors_origins,
@@ -81,8 +83,10 @@ def rpc_services(service: Service) -> list[RpcService]:
     catalog = CatalogServicer(service.catalog, service.clock)
     usage = UsageServicer(scope, service.usage, service.usage_queries)
     test_clocks = TestClockServicer(service.test_clocks)
+    webhook = WebhookServicer(scope, service.webhook_endpoints, service.event_log)
     return [
         RpcService(WalletServiceASGIApplication, wallet, WalletService.desc()),
+        RpcService(WebhookServiceASGIApplication, webhook, WebhookService.desc()),
         RpcService(AccountServiceASGIApplication, account, AccountService.desc()),
         RpcService(LedgerServiceASGIApplication, ledger, LedgerService.desc()),
         RpcService(CatalogServiceASGIApplication, catalog, CatalogService.desc()),
@@ -91,10 +95,10 @@ def rpc_services(service: Service) -> list[RpcService]:
     ]
 
 
-def _lifespan_of(service: Service) -> Callable[[], AbstractAsyncContextManager[None]]:
+def _lifespan_of(service: Service, draining: asyncio.Event) -> Callable[[], AbstractAsyncContextManager[None]]:
     @asynccontextmanager
     async def lifespan() -> AsyncGenerator[None]:
-        async with service:
+        async with service, service.event_feed.running(draining):
             yield
 
     return lifespan

@@ -93,6 +93,10 @@ class Settings(BaseSettings):
     coinbase_simulator_port: int = Field(default=8082, ge=0, le=65535)
     """Loopback port of its simulator in development; 0 takes a free one."""
 
+    # Webhooks of customers
+    webhook_loopback_allowed: bool = False
+    """Lets endpoints be on this machine, by http too, for development and tests; never so in `live`."""
+
     # Top-ups
     topup_amount_max_minor: int = Field(default=100_000_000, ge=1)
     recharge_daily_charges: int = Field(default=5, ge=1, le=1000)

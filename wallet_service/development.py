@@ -155,6 +155,7 @@ def _simulated(settings: Settings, stripe_url: str, coinbase_api_base: str) -> S
     return settings.model_copy(
         update={
             "environment": "dev",
+            "webhook_loopback_allowed": True,
             "stripe_api_key": SecretStr(_STRIPE_KEY),
             "stripe_api_base": stripe_url,
             "stripe_webhook_secret": SecretStr(WEBHOOK_SECRET),

@@ -31,6 +31,11 @@ from wallet_service.clock import Clock, ServiceClock, SystemClock, moment
 from wallet_service.config import Settings
 from wallet_service.db import Database, engine_for
 from wallet_service.due import DueWork
+from wallet_service.event_webhooks.dispatch import WebhookDispatcher
+from wallet_service.event_webhooks.operations import WebhookEndpoints
+from wallet_service.event_webhooks.sending import Sender
+from wallet_service.events.feed import EventFeed
+from wallet_service.events.operations import EventLog
 from wallet_service.files.object_store import FileStore
 from wallet_service.files.operations import Downloads
 from wallet_service.files.secret import link_secret
@@ -105,11 +110,22 @@ class Service:
         )
         self.usage_queries = UsageQueries(self.db)
         self.forecasts = Forecasts(self.db, clock)
+        self._compose_events()
         self._compose_files()
         self._compose_payments()
         self._compose_watching()
         self._compose_test_clocks()
         self._stack = AsyncExitStack()
+
+    def _compose_events(self) -> None:
+        settings, system_clock = self.settings, self.system_clock
+        sender = Sender(loopback_allowed=settings.environment != "live" and settings.webhook_loopback_allowed)
+        self.event_feed = EventFeed(self.db)
+        self.event_log = EventLog(self.db, self.event_feed)
+        self.webhook_endpoints = WebhookEndpoints(self.db, self.clock, sender, machine_clock=system_clock)
+        self.webhook_dispatcher = WebhookDispatcher(
+            self.db, self.clock, sender, time_of=self.times.time_of, machine_clock=system_clock
+        )
 
     def _compose_files(self) -> None:
         settings = self.settings
@@ -174,7 +190,14 @@ class Service:
     def _compose_test_clocks(self) -> None:
         """What falls due, in the order in which it is done when it is due at one time."""
         settings = self.settings
-        self.due_works: tuple[DueWork, ...] = (self.holds, self.topups, self.watch, self.alerts, self.recharge_work)
+        self.due_works: tuple[DueWork, ...] = (
+            self.holds,
+            self.topups,
+            self.watch,
+            self.alerts,
+            self.recharge_work,
+            self.webhook_dispatcher,
+        )
         self.test_clocks = TestClocks(
             self.db,
             self.system_clock,
@@ -226,6 +249,7 @@ class Service:
         async with (
             beside(worker.run(), stop=lambda: worker.stop(within=drain)),
             beside(self.watch.run(), stop=self.watch.stop),
+            beside(self.webhook_dispatcher.run(), stop=self.webhook_dispatcher.stop),
         ):
             yield
 

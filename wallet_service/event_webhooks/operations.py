@@ -21,12 +21,12 @@ from wallet_service.event_webhooks.model import Delivery, DeliveryState, Endpoin
 from wallet_service.event_webhooks.rules import (
     ENDPOINTS_MAX,
     OLD_SECRET_SIGNS_FOR,
-    check_event_types,
     signing_secrets,
 )
 from wallet_service.event_webhooks.sending import Sender
 from wallet_service.events import steps as events
 from wallet_service.events.model import Data, Event, EventType, NewEvent
+from wallet_service.events.rules import check_event_types
 from wallet_service.events.steps import append
 from wallet_service.pages import Page, decode_id, decode_token, page_of, page_size, query_digest
 from wallet_service.requests.operations import claim

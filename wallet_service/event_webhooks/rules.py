@@ -2,7 +2,6 @@
 
 import ipaddress
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
@@ -10,6 +9,7 @@ from typing import Final
 from wallet_service.errors import Reason, ServiceError, invalid_field
 from wallet_service.event_webhooks.model import Answer, Endpoint
 from wallet_service.events.model import EventType
+from wallet_service.events.rules import matches_type
 
 ENDPOINTS_MAX: Final = 16
 DELIVERIES_KEPT: Final = 100
@@ -84,21 +84,6 @@ def is_public(address: IpAddress) -> bool:
         if wraps or address.is_site_local:
             return False
     return address.is_global and not (address.is_multicast or address.is_reserved or address.is_unspecified)
-
-
-def check_event_types(wanted: Sequence[str], field: str) -> None:
-    """Each is a type that exists, or a prefix of one with a trailing `.*`. Raises INVALID_FIELD."""
-    known = [each.value for each in EventType]
-    for index, pattern in enumerate(wanted):
-        if not any(matches_type(name, [pattern]) for name in known):
-            raise invalid_field(f"{field}[{index}]", "is no type of event and no prefix of one")
-
-
-def matches_type(event_type: str, wanted: Sequence[str]) -> bool:
-    """Whether a filter lets a type through; an empty one does."""
-    return not wanted or any(
-        event_type.startswith(pattern[:-1]) if pattern.endswith(".*") else event_type == pattern for pattern in wanted
-    )
 
 
 def concerns(endpoint: Endpoint, endpoint_name: str, *, event_type: str, subject: str) -> bool:

@@ -24,6 +24,7 @@ from wallet_service.event_webhooks.rules import (
     url_refused,
 )
 from wallet_service.events.model import Event
+from wallet_service.events.rules import published
 
 TIMEOUT: Final = timedelta(seconds=15)
 _CONNECTION_TIMEOUT: Final = timedelta(seconds=5)
@@ -143,7 +144,7 @@ def body_of(event: Event, org_slug: str) -> str:
         "sequence": event.seq,
         "organization": names.organization(org_slug),
         "subject": event.subject,
-        "data": dict(event.data),
+        "data": published(event.data),
     }
     return json.dumps(content, ensure_ascii=False, separators=(",", ":"), sort_keys=False)
 

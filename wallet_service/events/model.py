@@ -90,3 +90,11 @@ class Event:
     subject: str
     data: Data
     created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Watched:
+    """One step of following events: an event, or None for a sign of life; everything up to `seq` has been shown."""
+
+    event: Event | None
+    seq: int

@@ -1,6 +1,6 @@
 """The policy table, applied to a decoded and valid request."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any, TypeVar
 
 from connectrpc.request import RequestContext
@@ -9,6 +9,7 @@ from wallet_service.errors import not_found, role_too_low
 from wallet_service.principal import Principal, Role
 from wallet_service.rpc.call import current_call
 from wallet_service.rpc.policy import Permission, Policy, Rule, method_name
+from wallet_service.rpc.streams import responses
 
 REQ = TypeVar("REQ")
 RES = TypeVar("RES")
@@ -27,12 +28,27 @@ class Authorization:
         ctx: RequestContext[REQ, RES],
         /,
     ) -> RES:
+        self._authorize(request, ctx)
+        return await call_next(request, ctx)
+
+    async def intercept_server_stream(
+        self,
+        call_next: Callable[[REQ, RequestContext[REQ, RES]], AsyncIterator[RES]],
+        request: REQ,
+        ctx: RequestContext[REQ, RES],
+        /,
+    ) -> AsyncIterator[RES]:
+        self._authorize(request, ctx)
+        async with responses(call_next, request, ctx) as stream:
+            async for response in stream:
+                yield response
+
+    def _authorize(self, request: REQ, ctx: RequestContext[REQ, RES]) -> None:
         rule = self._policy[method_name(ctx.method)]
         if rule.permission is not Permission.PUBLIC:
             call = current_call()
             assert call.principal is not None, "authentication comes first"
             call.organization = decide(rule, call.principal, request)
-        return await call_next(request, ctx)
 
 
 def decide(rule: Rule, principal: Principal, request: Any) -> str | None:

@@ -36,6 +36,7 @@ from wallet_service.rpc.health import HealthServicer, HealthState
 from wallet_service.rpc.metrics import CallMetrics
 from wallet_service.rpc.plain_http import plain_http_app
 from wallet_service.rpc.shielding import ShieldedWrites, WriteShield
+from wallet_service.rpc.streams import StreamAuthentication
 from wallet_service.rpc.validation import Validation, precompile
 
 ALIASES: Final = {"aes.wallet.v1.WalletService": "wallet.v1.WalletService"}
@@ -110,8 +111,8 @@ def build_asgi(
 ) -> ASGIApp:
     """The application: `services` behind all interceptors, health, reflection, `/metrics`, `/healthz` and `http_routes`.
 
-    Raises ValueError when a method has no policy entry or is not unary, and CompilationError when a rule of a .proto file
-    does not compile: such a server does not start.
+    Raises ValueError when a method has no policy entry or takes a stream of requests, and CompilationError when a rule of
+    a .proto file does not compile: such a server does not start.
     """
     descriptors = [service.descriptor for service in services]
     policies.check(policy, descriptors)
@@ -185,7 +186,7 @@ def _our_applications(
     options: RpcOptions,
     policy: policies.Policy,
 ) -> list[ConnectASGIApplication[Any]]:
-    mapping = ErrorMapping()
+    mapping, authentication = ErrorMapping(), Authentication(environment.authenticate, policy)
     # connectrpc's own union of interceptors has an unbound type variable.
     interceptors: list[Any] = [mapping]
     tracer_provider = options.tracer_provider or _global_tracer_provider()
@@ -194,9 +195,10 @@ def _our_applications(
         telemetry = OpenTelemetryInterceptor(tracer_provider=tracer_provider)
         interceptors += [telemetry, mapping]
     interceptors += [
-        Authentication(environment.authenticate, policy),
+        authentication,
         Validation(),
         Authorization(policy),
+        StreamAuthentication(authentication),
         CallTime(environment.time_of_call),
         WriteShield(environment.writes),
     ]
@@ -244,12 +246,14 @@ async def _lifespan(environment: Environment, state: HealthState, write_drain: t
 
 
 def _methods(descriptors: Sequence[DescService]) -> Methods:
-    unary = {f"{d.type_name}/{m.name}" for d in descriptors for m in d.methods}
+    unary = {f"{d.type_name}/{m.name}" for d in descriptors for m in d.methods if m.method_kind == "unary"}
+    streams = {f"{d.type_name}/{m.name}" for d in descriptors for m in d.methods if m.method_kind != "unary"}
     health = Health.desc().type_name
     return Methods(
         unary=frozenset(unary | {f"{health}/Check", f"{health}/List"}),
         streaming=frozenset(
-            {
+            streams
+            | {
                 f"{health}/Watch",
                 "grpc.reflection.v1.ServerReflection/ServerReflectionInfo",
                 "grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo",

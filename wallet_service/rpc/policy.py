@@ -55,13 +55,16 @@ class Rule:
 Policy = Mapping[str, Rule]
 
 
+_COVERED_KINDS: Final = frozenset({"unary", "server_streaming"})
+
+
 def method_name(method: MethodInfo[Any, Any]) -> str:
     """`package.Service/Method`, the key of the table."""
     return f"{method.service_name}/{method.name}"
 
 
 def check(policy: Policy, services: Iterable[DescService]) -> None:
-    """Default deny at composition: every method is unary and has an entry whose fields exist.
+    """Default deny at composition: every method takes one request and has an entry whose fields exist.
 
     Raises ValueError that names what is wrong.
     """
@@ -69,8 +72,8 @@ def check(policy: Policy, services: Iterable[DescService]) -> None:
     for service in services:
         for method in service.methods:
             name = f"{service.type_name}/{method.name}"
-            if method.method_kind != "unary":
-                faults.append(f"{name} is a stream, which the interceptors do not cover")
+            if method.method_kind not in _COVERED_KINDS:
+                faults.append(f"{name} is a stream of requests, which the interceptors do not cover")
             rule = policy.get(name)
             if rule is None:
                 faults.append(f"{name} has no policy entry")

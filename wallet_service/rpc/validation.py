@@ -1,6 +1,6 @@
 """protovalidate rules of the .proto files, as INVALID_ARGUMENT with one violation for each bad field."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any, TypeVar, cast
 
 from connectrpc.request import RequestContext
@@ -8,6 +8,7 @@ from protobuf import DescService, Message
 from protovalidate import Violation, ViolationPb, collect_violations
 
 from wallet_service.errors import Code, FieldViolation, Reason, ServiceError
+from wallet_service.rpc.streams import responses
 
 REQ = TypeVar("REQ")
 RES = TypeVar("RES")
@@ -26,6 +27,19 @@ class Validation:
         if found := collect_violations(cast("Message[Any]", request)):
             raise refusal(found)
         return await call_next(request, ctx)
+
+    async def intercept_server_stream(
+        self,
+        call_next: Callable[[REQ, RequestContext[REQ, RES]], AsyncIterator[RES]],
+        request: REQ,
+        ctx: RequestContext[REQ, RES],
+        /,
+    ) -> AsyncIterator[RES]:
+        if found := collect_violations(cast("Message[Any]", request)):
+            raise refusal(found)
+        async with responses(call_next, request, ctx) as stream:
+            async for response in stream:
+                yield response
 
 
 def refusal(found: list[Violation]) -> ServiceError:
