@@ -6,7 +6,7 @@ from pathlib import Path
 
 import uvloop
 
-from bench import balance, ledger, usage
+from bench import balance, forecast, ledger, usage
 from wallet_service.catalog.files import read_catalog
 from wallet_service.cli.dev import SAMPLE_CATALOG
 from wallet_service.config import Settings
@@ -17,6 +17,7 @@ from wallet_service.logs import configure_logging
 def main() -> None:
     """Measure on instances of their own, in a folder that is removed afterwards."""
     configure_logging(format="json", level="error")
+    forecast.run()
     with tempfile.TemporaryDirectory(prefix="wallet-bench-") as folder:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             runner.run(ledger.run(Path(folder) / "ledger"))
