@@ -249,16 +249,17 @@ async def _timed(work: Awaitable[object]) -> float:
 _LOAD_EVENTS: Final = """
     INSERT INTO usage_events (
         org_id, event_id, batch_id, project_id, meter, resource, datacenter, quantity, event_time, recorded_at, currency,
-        unit_price_minor, cost_minor, key_hash, content_hash, idempotency_key)
+        unit_price_minor, cost_minor, discount_minor, key_hash, content_hash, idempotency_key)
     SELECT $1, gen_random_uuid(), $1, $1, 'bench.meter-' || n % 3, 'vm-' || n / 3 % 20, 'eu-1', 0.25, at, at, 'USD',
-        $4::numeric, 0.25 * $4::numeric, decode(md5(n::text), 'hex'), decode(md5(n::text), 'hex'), n::text
+        $4::numeric, 0.25 * $4::numeric, 0, decode(md5(n::text), 'hex'), decode(md5(n::text), 'hex'), n::text
     FROM generate_series(1, $3::int) n,
         LATERAL (SELECT $2::timestamptz - make_interval(secs => n * $5::float8 / $3::int)) t(at)
 """
 _LOAD_HOURS: Final = """
-    INSERT INTO usage_hourly
+    INSERT INTO usage_hourly (
+        org_id, hour, project_id, meter, resource, datacenter, currency, quantity, cost_minor, discount_minor, event_count)
     SELECT org_id, date_trunc('hour', event_time, 'UTC'), project_id, meter, resource, datacenter, currency,
-        sum(quantity), sum(cost_minor), count(*)
+        sum(quantity), sum(cost_minor), sum(discount_minor), count(*)
     FROM usage_events WHERE org_id = $1 GROUP BY 1, 2, 3, 4, 5, 6, 7
 """
 _RAW_SUM: Final = """

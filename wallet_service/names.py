@@ -123,6 +123,18 @@ def child(kind: str, org: str, identifier: str, *, flat: bool = False) -> str:
     return f"{kind}/{identifier}" if flat else f"organizations/{org}/{kind}/{identifier}"
 
 
+def parse_campaign(name: str, field: str) -> str:
+    return _match(rf"campaigns/({_SLUG})", name, field, "campaigns/{campaign}").group(1)
+
+
+def campaign(identifier: str) -> str:
+    return f"campaigns/{identifier}"
+
+
+def promotion_code(campaign_id: str, identifier: str) -> str:
+    return f"campaigns/{campaign_id}/codes/{identifier}"
+
+
 def api_key(org: str | None, identifier: str) -> str:
     """`org` is None for an operator's key."""
     owner = "operators" if org is None else f"organizations/{org}"

@@ -75,10 +75,13 @@ def test_which_tables_are_append_only():
     assert {table.name for table in APPEND_ONLY} == {
         "auto_recharge_consents",
         "events",
+        "invoices",
         "ledger_accounts",
         "ledger_entries",
         "ledger_keys",
         "ledger_postings",
+        "promotion_campaigns",
+        "promotions",
         "rates",
         "request_keys",
         "usage_batches",

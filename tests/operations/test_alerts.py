@@ -226,9 +226,9 @@ async def burn(scene: JournalScene, per_hour: str, *, hours: int) -> None:
             text(
                 """
                 INSERT INTO usage_hourly (org_id, hour, project_id, meter, resource, datacenter, currency, quantity,
-                                          cost_minor, event_count)
+                                          cost_minor, discount_minor, event_count)
                 SELECT :org, date_trunc('hour', CAST(:now AS timestamptz)) - n * interval '1 hour', :org, 'm', '', '',
-                       'USD', 1, CAST(:cost AS numeric), 1
+                       'USD', 1, CAST(:cost AS numeric), 0, 1
                 FROM generate_series(1, :hours) n
                 """
             ),

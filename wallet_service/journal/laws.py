@@ -18,17 +18,20 @@ LAWS: Final[dict[str, str]] = {
                'events: ' || coalesce(e.events, 0) || ' of ' || coalesce(e.quantity, 0) || ' cost ' || coalesce(e.cost, 0)
                || ', rolled up: ' || coalesce(h.events, 0) || ' of ' || coalesce(h.quantity, 0)
                || ' cost ' || coalesce(h.cost, 0)
+               || CASE WHEN e.discount = h.discount THEN '' ELSE
+                  ', discount ' || coalesce(e.discount, 0) || ' and ' || coalesce(h.discount, 0) END
         FROM (
             SELECT org_id, date_trunc('hour', event_time, 'UTC') AS hour, project_id, meter, resource, datacenter,
-                   currency, sum(quantity) AS quantity, sum(cost_minor) AS cost, count(*) AS events
+                   currency, sum(quantity) AS quantity, sum(cost_minor) AS cost, sum(discount_minor) AS discount,
+                   count(*) AS events
             FROM usage_events x WHERE {x} GROUP BY 1, 2, 3, 4, 5, 6, 7
         ) e
         FULL JOIN (
             SELECT org_id, hour, project_id, meter, resource, datacenter, currency,
-                   quantity, cost_minor AS cost, event_count AS events
+                   quantity, cost_minor AS cost, discount_minor AS discount, event_count AS events
             FROM usage_hourly x WHERE {x}
         ) h USING (org_id, hour, project_id, meter, resource, datacenter, currency)
-        WHERE (e.quantity = h.quantity AND e.cost = h.cost AND e.events = h.events) IS NOT TRUE
+        WHERE (e.quantity = h.quantity AND e.cost = h.cost AND e.discount = h.discount AND e.events = h.events) IS NOT TRUE
         ORDER BY 1, hour, 2 LIMIT 1
     """,
     "usage_is_accrued": """

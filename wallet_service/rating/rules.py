@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from operator import attrgetter
-from typing import Final
+from typing import Final, NamedTuple
 
 from ledger.money import EXACT
 
@@ -32,6 +32,22 @@ class RatePoint:
 
     effective_at: datetime
     unit_price_minor: Decimal
+
+
+class DiscountWindow(NamedTuple):
+    """A discount in percent, 1 to 100, of what happens in [starts_at, ends_at)."""
+
+    starts_at: datetime
+    ends_at: datetime
+    percent: int
+
+
+class Charge(NamedTuple):
+    """What something costs, in exact minor units: `cost_minor` is debited, and the list price is cost and discount."""
+
+    unit_price_minor: Decimal
+    cost_minor: Decimal
+    discount_minor: Decimal
 
 
 def parse_decimal(text: str, *, whole_digits: int, scale: int) -> Decimal | None:
@@ -75,6 +91,15 @@ def cost_minor(quantity: Decimal, unit_price_minor: Decimal) -> Decimal:
     return EXACT.multiply(quantity, unit_price_minor)
 
 
+def charge(quantity: Decimal, unit_price_minor: Decimal, *, discount_percent: int = 0) -> Charge:
+    """What a quantity is charged, exactly; all of it negative for a correction. discount_percent is 0 to 100."""
+    listed = cost_minor(quantity, unit_price_minor)
+    if not discount_percent:
+        return Charge(unit_price_minor, listed, Decimal(0))
+    discount = EXACT.multiply(listed, Decimal(discount_percent).scaleb(-2, EXACT))
+    return Charge(unit_price_minor, EXACT.subtract(listed, discount), discount)
+
+
 def total(costs: Iterable[Decimal]) -> Decimal:
     """The exact sum."""
     result = Decimal(0)
@@ -89,3 +114,11 @@ def rate_in_force(rates: Sequence[RatePoint], at: datetime) -> Decimal | None:
         return rates[-1].unit_price_minor
     position = bisect_right(rates, at, key=attrgetter("effective_at"))
     return rates[position - 1].unit_price_minor if position else None
+
+
+def discount_in_force(windows: Sequence[DiscountWindow], at: datetime) -> int:
+    """The discount in percent at `at`, 0 without one. Windows do not overlap."""
+    for window in windows:
+        if window.starts_at <= at < window.ends_at:
+            return window.percent
+    return 0

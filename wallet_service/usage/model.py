@@ -9,6 +9,7 @@ from typing import Final, NamedTuple
 from uuid import UUID
 
 from wallet_service.errors import Reason
+from wallet_service.rating.rules import DiscountWindow
 
 _NO_METADATA: Final[Mapping[str, str]] = MappingProxyType({})
 
@@ -66,13 +67,15 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """What is known of an organization: its open wallet and its projects by slug (those asked for, at least)."""
+    """What is known of an organization: its open wallet, its projects by slug (those asked for, at least), and the discounts
+    that its usage ever had."""
 
     currency: str
     wallet_account: UUID | None
     usage_age_max: timedelta
     projects: Mapping[str, UUID]
     only_project: UUID | None
+    discounts: tuple[DiscountWindow, ...] = ()
 
 
 class KnownEvent(NamedTuple):
@@ -85,7 +88,7 @@ class KnownEvent(NamedTuple):
 
 
 class RatedEvent(NamedTuple):
-    """An event to be written. Costs are exact minor units of `currency`."""
+    """An event to be written. Costs are exact minor units of `currency`, after the discount."""
 
     org_id: UUID
     event_id: UUID
@@ -95,6 +98,7 @@ class RatedEvent(NamedTuple):
     currency: str
     unit_price_minor: Decimal
     cost_minor: Decimal
+    discount_minor: Decimal
 
 
 @dataclass(frozen=True, slots=True)

@@ -47,7 +47,7 @@ class UsageQuery:
 
 @dataclass(frozen=True, slots=True)
 class UsageRow:
-    """One group in one bucket. A dimension that was not asked for is "". Costs are minor units.
+    """One group in one bucket. A dimension that was not asked for is "". Costs are minor units, after the discount.
 
     quantity is None, and unit "", when the group holds more than one unit.
     """
@@ -62,6 +62,7 @@ class UsageRow:
     quantity: Decimal | None
     unit: str
     cost_minor_exact: Decimal
+    discount_minor_exact: Decimal
 
     @property
     def cost_minor(self) -> int:

@@ -94,7 +94,7 @@ def _source(query: UsageQuery, hourly: bool, span: Span, parameters: dict[str, A
     names = ", ".join(columns)
     return (
         f"SELECT date_trunc('{query.bucket.value}', {time}, 'UTC') AS bucket, {names},"
-        f" sum(quantity) AS quantity, sum(cost_minor) AS cost_minor"
+        f" sum(quantity) AS quantity, sum(cost_minor) AS cost_minor, sum(discount_minor) AS discount_minor"
         f" FROM {table} WHERE {' AND '.join(conditions)} GROUP BY bucket, {names}"
     )
 
@@ -116,7 +116,7 @@ def _grouped(query: UsageQuery, sources: list[str], condition: str) -> str:
         f"SELECT s.bucket, {names}s.currency,"
         " CASE WHEN min(m.unit) = max(m.unit) THEN min(m.unit) ELSE '' END AS unit,"
         " CASE WHEN min(m.unit) = max(m.unit) THEN sum(s.quantity) END AS quantity,"
-        " sum(s.cost_minor) AS cost_minor"
+        " sum(s.cost_minor) AS cost_minor, sum(s.discount_minor) AS discount_minor"
         f" FROM ({' UNION ALL '.join(sources)}) s JOIN meters m ON m.meter = s.meter {projects}"
         f" GROUP BY {keys} {condition} ORDER BY {keys} LIMIT :limit"
     )
@@ -134,6 +134,7 @@ def _row_from_row(row: Any) -> UsageRow:
         quantity=row["quantity"],
         unit=row["unit"],
         cost_minor_exact=row["cost_minor"],
+        discount_minor_exact=row["discount_minor"],
     )
 
 

@@ -14,7 +14,7 @@ from uuid import UUID
 
 from wallet_service.catalog.rules import MeterTariff
 from wallet_service.errors import Reason
-from wallet_service.rating.rules import COST_MINOR_MAX, cost_minor, parse_quantity, rate_in_force
+from wallet_service.rating.rules import COST_MINOR_MAX, charge, discount_in_force, parse_quantity, rate_in_force
 from wallet_service.usage.model import (
     Call,
     DuplicateEvent,
@@ -159,8 +159,8 @@ class _Judge:
                 Reason.RATE_MISSING,
                 f"{wanted.meter} has no rate in {scope.currency} in force at {event_time.isoformat()}",
             )
-        cost = cost_minor(event.quantity, price)
-        if cost.copy_abs() > COST_MINOR_MAX:
+        charged = charge(event.quantity, price, discount_percent=discount_in_force(scope.discounts, event_time))
+        if charged.cost_minor.copy_abs() > COST_MINOR_MAX:
             return Fault(Reason.QUANTITY_OUT_OF_RANGE, f"the cost exceeds {COST_MINOR_MAX} minor units")
         return RatedEvent(
             org_id=self._call.org_id,
@@ -170,7 +170,8 @@ class _Judge:
             event_time=event_time,
             currency=scope.currency,
             unit_price_minor=price,
-            cost_minor=cost,
+            cost_minor=charged.cost_minor,
+            discount_minor=charged.discount_minor,
         )
 
     def _fault_of_time(self, event_time: datetime, scope: Scope) -> Fault | None:

@@ -11,6 +11,7 @@ from uuid import UUID
 
 import asyncpg
 
+from wallet_service.rating.rules import DiscountWindow
 from wallet_service.usage.model import Batch, KnownEvent, RatedEvent, Scope
 
 if TYPE_CHECKING:
@@ -22,9 +23,14 @@ _PLANNED_EACH_TIME: Final = "SET LOCAL plan_cache_mode = force_custom_plan"
 _PLANNED_ONCE: Final = "SET LOCAL plan_cache_mode = auto"
 
 _SCOPES: Final = """
-    SELECT o.org_id, o.usage_age_max_seconds, COALESCE(w.currency, o.currency) AS currency, w.account_id
+    SELECT o.org_id, o.usage_age_max_seconds, COALESCE(w.currency, o.currency) AS currency, w.account_id,
+        d.starts_at, d.ends_at, d.percents
     FROM organizations o
     LEFT JOIN wallets w ON w.org_id = o.org_id AND w.closed_at IS NULL
+    CROSS JOIN LATERAL (
+        SELECT array_agg(p.starts_at) AS starts_at, array_agg(p.ends_at) AS ends_at, array_agg(p.percent) AS percents
+        FROM promotions p WHERE p.org_id = o.org_id AND p.applies_to_usage
+    ) d
     WHERE o.org_id = ANY($1::uuid[])
 """
 
@@ -55,33 +61,36 @@ WRITE_EVENTS: Final = """
     WITH inserted AS (
         INSERT INTO usage_events (
             org_id, event_id, batch_id, project_id, meter, resource, datacenter, quantity, event_time, recorded_at,
-            currency, unit_price_minor, cost_minor, key_hash, content_hash, idempotency_key, metadata)
+            currency, unit_price_minor, cost_minor, discount_minor, key_hash, content_hash, idempotency_key, metadata)
         SELECT
             u.org_id, u.event_id, u.batch_id, u.project_id, u.meter, u.resource, u.datacenter, u.quantity, u.event_time,
-            $17, u.currency, u.unit_price_minor, u.cost_minor, u.key_hash, u.content_hash, u.idempotency_key,
-            u.metadata::jsonb
+            $18, u.currency, u.unit_price_minor, u.cost_minor, u.discount_minor, u.key_hash, u.content_hash,
+            u.idempotency_key, u.metadata::jsonb
         FROM unnest(
             $1::uuid[], $2::uuid[], $3::uuid[], $4::uuid[], $5::text[], $6::text[], $7::text[],
             string_to_array($8, ',')::numeric[], $9::timestamptz[], $10::text[], string_to_array($11, ',')::numeric[],
-            string_to_array($12, ',')::numeric[], $13::bytea[], $14::bytea[], $15::text[],
-            $16::text[]
+            string_to_array($12, ',')::numeric[], string_to_array($13, ',')::numeric[], $14::bytea[], $15::bytea[],
+            $16::text[], $17::text[]
         ) AS u(
             org_id, event_id, batch_id, project_id, meter, resource, datacenter, quantity, event_time, currency,
-            unit_price_minor, cost_minor, key_hash, content_hash, idempotency_key, metadata)
+            unit_price_minor, cost_minor, discount_minor, key_hash, content_hash, idempotency_key, metadata)
         ON CONFLICT (org_id, key_hash) DO NOTHING
-        RETURNING org_id, project_id, meter, resource, datacenter, currency, event_time, quantity, cost_minor
+        RETURNING org_id, project_id, meter, resource, datacenter, currency, event_time, quantity, cost_minor,
+            discount_minor
     ), rolled AS (
         INSERT INTO usage_hourly AS h (
-            org_id, hour, project_id, meter, resource, datacenter, currency, quantity, cost_minor, event_count)
+            org_id, hour, project_id, meter, resource, datacenter, currency, quantity, cost_minor, discount_minor,
+            event_count)
         SELECT
             org_id, date_trunc('hour', event_time, 'UTC') AS hour, project_id, meter, resource, datacenter, currency,
-            sum(quantity), sum(cost_minor), count(*)
+            sum(quantity), sum(cost_minor), sum(discount_minor), count(*)
         FROM inserted
         GROUP BY org_id, hour, project_id, meter, resource, datacenter, currency
         ORDER BY org_id, hour, project_id, meter, resource, datacenter, currency
         ON CONFLICT (org_id, hour, project_id, meter, resource, datacenter, currency) DO UPDATE SET
             quantity = h.quantity + EXCLUDED.quantity,
             cost_minor = h.cost_minor + EXCLUDED.cost_minor,
+            discount_minor = h.discount_minor + EXCLUDED.discount_minor,
             event_count = h.event_count + EXCLUDED.event_count
     )
     SELECT count(*) FROM inserted
@@ -128,6 +137,7 @@ async def read_scopes(
             usage_age_max=_age(row["usage_age_max_seconds"], usage_age_max),
             projects=projects[row["org_id"]],
             only_project=only.get(row["org_id"]),
+            discounts=_discounts(row["starts_at"], row["ends_at"], row["percents"]),
         )
         for row in await raw.fetch(_SCOPES, list(asked))
     }
@@ -170,6 +180,7 @@ async def write_events(
         [event.currency for event in events],
         ",".join([str(event.unit_price_minor) for event in events]),
         ",".join([str(event.cost_minor) for event in events]),
+        ",".join([str(event.discount_minor) for event in events]),
         [read.key_hash for read in reads],
         [read.content_hash for read in reads],
         [new.key for new in wanted],
@@ -192,6 +203,15 @@ async def write_batches(raw: Driver, batches: Sequence[Batch], *, recorded_at: d
         [batch.journal_entry_id for batch in batches],
         recorded_at,
     )
+
+
+def _discounts(
+    starts_at: Sequence[datetime] | None, ends_at: Sequence[datetime] | None, percents: Sequence[int] | None
+) -> tuple[DiscountWindow, ...]:
+    """Of three columns; none where the organization never had a discount."""
+    if starts_at is None or ends_at is None or percents is None:
+        return ()
+    return tuple(map(DiscountWindow, starts_at, ends_at, percents))
 
 
 def _age(seconds: int | None, default: timedelta) -> timedelta:

@@ -44,6 +44,7 @@ usage_events: Final = Table(
     Column("currency", Text, nullable=False),
     Column("unit_price_minor", Numeric(PRICE_WHOLE_DIGITS + PRICE_SCALE, PRICE_SCALE), nullable=False),
     Column("cost_minor", Numeric, nullable=False),
+    Column("discount_minor", Numeric, nullable=False),
     Column("key_hash", LargeBinary, nullable=False),
     Column("content_hash", LargeBinary, nullable=False),
     Column("idempotency_key", Text, nullable=False),
@@ -53,10 +54,12 @@ usage_events: Final = Table(
     Index(None, "org_id", "event_time"),
     CheckConstraint("octet_length(key_hash) = 16", name="key_hash"),
     CheckConstraint("octet_length(content_hash) = 16", name="content_hash"),
-    CheckConstraint("cost_minor = quantity * unit_price_minor", name="cost_minor"),
+    CheckConstraint("cost_minor + discount_minor = quantity * unit_price_minor", name="cost_minor"),
+    CheckConstraint("discount_minor = 0 OR (discount_minor > 0) = (quantity > 0)", name="discount_minor"),
     info={"scope": "tenant", "append_only": True},
 )
-"""Facts. event_id is a UUIDv7 of when it was recorded; cost_minor is exact; resource and datacenter are '' for none."""
+"""Facts. event_id is a UUIDv7 of when it was recorded; cost_minor is exact and after discount_minor; resource and datacenter
+are '' for none."""
 
 usage_hourly: Final = Table(
     "usage_hourly",
@@ -70,6 +73,7 @@ usage_hourly: Final = Table(
     Column("currency", Text, nullable=False),
     Column("quantity", Numeric, nullable=False),
     Column("cost_minor", Numeric, nullable=False),
+    Column("discount_minor", Numeric, nullable=False),
     Column("event_count", BigInteger, nullable=False),
     PrimaryKeyConstraint("org_id", "hour", "project_id", "meter", "resource", "datacenter", "currency"),
     CheckConstraint("event_count > 0", name="event_count"),

@@ -91,6 +91,7 @@ def to_proto_row(row: UsageRow) -> usage_pb.UsageRow:
         currency=row.currency,
         category=row.category,
         cost_minor_decimal=plain_text(row.cost_minor_exact),
+        discount_minor_decimal=plain_text(row.discount_minor_exact),
     )
 
 
