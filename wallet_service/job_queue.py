@@ -36,6 +36,7 @@ class JobName(StrEnum):
     TOPUP_SYNC = "topup-sync"
     PAYMENT_METHOD_DETACH = "payment-method-detach"
     RECHARGE = "recharge"
+    NOTIFICATION = "notification"
 
 
 async def enqueue(
