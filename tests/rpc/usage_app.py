@@ -27,18 +27,24 @@ from wallet_service.apikeys.authentication import Authenticator
 from wallet_service.apikeys.operations import ApiKeys
 from wallet_service.clock import ManualClock
 from wallet_service.db import Database
+from wallet_service.forecast.operations import Forecasts
 from wallet_service.principal import Role
 from wallet_service.rpc.composition import Environment, RpcOptions, RpcService, build_asgi
 from wallet_service.rpc.scope import Scope
 from wallet_service.rpc.servicers.catalog import CatalogServicer
 from wallet_service.rpc.servicers.usage import UsageServicer
+from wallet_service.rpc.servicers.wallet_forecast import WalletForecast
 from wallet_service.rpc.servicers.wallet_usage import WalletUsage
 
 EGRESS_FREE_GIB = 10_240
 
 
-class WalletServicer(WalletUsage, WalletService):
-    """The usage methods; the others answer UNIMPLEMENTED."""
+class WalletServicer(WalletUsage, WalletForecast, WalletService):
+    """The usage methods and the forecast; the others answer UNIMPLEMENTED."""
+
+    def __init__(self, scope: Scope, scene: Scene) -> None:
+        WalletUsage.__init__(self, scope, scene.queries, scene.catalog, egress_free_gib=EGRESS_FREE_GIB)
+        WalletForecast.__init__(self, scope, Forecasts(scene.db, scene.clock))
 
 
 @dataclass(frozen=True)
@@ -99,7 +105,7 @@ def _app(scene: Scene, authenticator: Authenticator, db: Database, clock: Manual
         (UsageServiceASGIApplication, UsageServicer(scope, scene.recorder, scene.queries), UsageService.desc()),
         (
             WalletServiceASGIApplication,
-            WalletServicer(scope, scene.queries, scene.catalog, egress_free_gib=EGRESS_FREE_GIB),
+            WalletServicer(scope, scene),
             WalletService.desc(),
         ),
     ]
