@@ -18,6 +18,7 @@ from wallet_service.clock import ManualClock
 from wallet_service.config import Settings
 from wallet_service.principal import Role
 from wallet_service.rpc.composition import Environment, RpcOptions, build_asgi
+from wallet_service.rpc.scope import Scope
 from wallet_service.service import Service
 
 START = datetime(2026, 3, 1, 12, 0, 30, tzinfo=UTC)
@@ -33,6 +34,7 @@ class Api:
     clock: ManualClock
     keys: dict[Role, str]
     stranger: str
+    http: Client
 
     def headers(self, key: Role | str) -> dict[str, str]:
         return {"authorization": f"Bearer {self.keys[key] if isinstance(key, Role) else key}"}
@@ -66,6 +68,7 @@ async def running(database_url: str) -> AsyncIterator[Api]:
             manual,
             keys,
             stranger,
+            client,
         )
 
 
@@ -82,6 +85,7 @@ def _app(service: Service) -> object:
             database_ok=service.db.is_reachable,
             draining=asyncio.Event(),
             lifespan=lifespan,
+            time_of_call=Scope(service.directory, service.times.moment_of).time,
         ),
         options=RpcOptions(),
     )
