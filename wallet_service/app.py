@@ -78,7 +78,9 @@ def rpc_services(service: Service) -> list[RpcService]:
         alerts=service.alerts,
         egress_free_gib=service.settings.egress_free_gib,
     )
-    account = AccountServicer(scope, service.organizations, service.wallets, service.projects, service.api_keys)
+    account = AccountServicer(
+        scope, service.organizations, service.wallets, service.projects, service.api_keys, service.notifications
+    )
     ledger = LedgerServicer(scope, service.journal, service.holds, service.audit, service.wallets)
     catalog = CatalogServicer(service.catalog, service.clock)
     usage = UsageServicer(scope, service.usage, service.usage_queries)

@@ -108,6 +108,10 @@ class Settings(BaseSettings):
     reconcile_after_seconds: int = Field(default=300, ge=1)
     """Age at which a PENDING top-up is asked for at the provider."""
 
+    # Messages to people
+    notification_mail_relay: SecretStr | None = None
+    """The SMTP server for email, as an Apprise URL without recipient: mailtos://user:password@smtp.example.com?from=..."""
+
     @property
     def required_database_url(self) -> str:
         """The database URL. Raises ValueError where neither a setting nor the embedded server has given one."""

@@ -14,6 +14,7 @@ from wallet_service.clock import Clock
 from wallet_service.db import Database
 from wallet_service.job_queue import JobName, Payload, delete_finished
 from wallet_service.journal.hold_operations import Holds
+from wallet_service.notifications.operations import Notifications
 from wallet_service.payment_methods.operations import PaymentMethods
 from wallet_service.recharge.charging import RechargeWork
 from wallet_service.testclocks.model import TimeOf
@@ -58,7 +59,12 @@ class Schedule:
 
 
 def job_table(
-    *, inbox: WebhookInbox, topup_sync: TopUpSync, payment_methods: PaymentMethods, recharge_work: RechargeWork
+    *,
+    inbox: WebhookInbox,
+    topup_sync: TopUpSync,
+    payment_methods: PaymentMethods,
+    recharge_work: RechargeWork,
+    notifications: Notifications,
 ) -> tuple[Job, ...]:
     """Every name of `JobName` with its operation."""
     return (
@@ -79,6 +85,12 @@ def job_table(
         Job(
             JobName.RECHARGE,
             lambda payload: recharge_work.work(UUID(payload["org_id"]), UUID(payload["attempt_id"])),
+        ),
+        Job(
+            JobName.NOTIFICATION,
+            lambda payload: notifications.deliver(
+                UUID(payload["org_id"]), int(payload["event_seq"]), UUID(payload["target_id"])
+            ),
         ),
     )
 
@@ -105,6 +117,7 @@ def schedule_table(
     holds: Holds,
     recharge_work: RechargeWork,
     alerts: Alerts,
+    notifications: Notifications,
     db: Database,
     clock: Clock,
 ) -> tuple[Schedule, ...]:
@@ -123,6 +136,8 @@ def schedule_table(
         Schedule("holds-expire", "* * * * * */15", lambda: holds.run_due(None)),
         Schedule("recharges-due", "* * * * * */5", lambda: recharge_work.run_due(None)),
         Schedule("alerts-sweep", "* * * * *", lambda: alerts.run_due(None)),
+        Schedule("notifications-dispatch", "* * * * * */5", notifications.dispatch),
+        Schedule("notifications-clean", "37 * * * *", notifications.clean),
         Schedule("webhooks-clean", "17 * * * *", inbox.clean),
         Schedule("jobs-clean", "27 * * * *", forget_finished_jobs),
     )

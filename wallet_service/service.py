@@ -46,6 +46,8 @@ from wallet_service.jobs import in_own_time, job_table, schedule_table
 from wallet_service.journal.audit_operations import Audit
 from wallet_service.journal.hold_operations import Holds
 from wallet_service.journal.operations import Journal
+from wallet_service.notifications.operations import Notifications
+from wallet_service.notifications.sending import Courier
 from wallet_service.payment_methods.operations import PaymentMethods
 from wallet_service.recharge.charging import RechargeWork
 from wallet_service.recharge.claiming import RechargeWatcher
@@ -114,6 +116,7 @@ class Service:
         self._compose_files()
         self._compose_payments()
         self._compose_watching()
+        self._compose_notifications()
         self._compose_test_clocks()
         self._stack = AsyncExitStack()
 
@@ -187,6 +190,14 @@ class Service:
         watchers = (self.alerts, self.recharge_watcher)
         self.watch = BalanceWatch(self.db, self.clock, watchers, time_of=self.times.time_of)
 
+    def _compose_notifications(self) -> None:
+        settings = self.settings
+        relay = settings.notification_mail_relay
+        self.courier = Courier(
+            mail_relay=relay.get_secret_value() if relay else None, is_live=settings.environment == "live"
+        )
+        self.notifications = Notifications(self.db, self.clock, self.courier)
+
     def _compose_test_clocks(self) -> None:
         """What falls due, in the order in which it is done when it is due at one time."""
         settings = self.settings
@@ -210,6 +221,7 @@ class Service:
         stack = self._stack
         stack.push_async_callback(self.engine.dispose)
         stack.push_async_callback(self.stripe.aclose)
+        stack.push_async_callback(self.courier.aclose)
         if self.coinbase is not None:
             stack.push_async_callback(self.coinbase.aclose)
         for part in (self.ledger, self.usage, self.balances, self.authenticator):
@@ -232,6 +244,7 @@ class Service:
                     topup_sync=self.topup_sync,
                     payment_methods=self.payment_methods,
                     recharge_work=self.recharge_work,
+                    notifications=self.notifications,
                 ),
                 self.times.time_of,
             ),
@@ -241,6 +254,7 @@ class Service:
                 holds=self.holds,
                 recharge_work=self.recharge_work,
                 alerts=self.alerts,
+                notifications=self.notifications,
                 db=self.db,
                 clock=self.clock,
             ),

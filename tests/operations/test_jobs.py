@@ -21,12 +21,15 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from ledger.model import OpenHold, Posted
 from tests.operations.payments_lab import PaymentsLab, payments_lab
+from wallet_service.alerts.operations import Alerts
 from wallet_service.clock import ManualClock
 from wallet_service.db import Database
 from wallet_service.job_queue import JobName, Payload, enqueue
 from wallet_service.job_worker import JobWorker
 from wallet_service.jobs import Job, RetryPolicy, Schedule, job_table, schedule_table
 from wallet_service.journal.hold_operations import Holds
+from wallet_service.notifications.operations import Notifications
+from wallet_service.notifications.sending import Courier
 from wallet_service.topups.model import TopUpState
 
 QUICK = RetryPolicy(attempts_max=2, delay_min=timedelta(milliseconds=10), delay_max=timedelta(milliseconds=20))
@@ -49,6 +52,10 @@ async def working(url: str, jobs: Sequence[Job], schedules: Sequence[Schedule] =
             await worker.stop(timedelta(seconds=20))
 
 
+def notifications_of(lab: PaymentsLab) -> Notifications:
+    return Notifications(lab.db, lab.clock, Courier(mail_relay=None, is_live=False))
+
+
 def schedules_of(lab: PaymentsLab) -> tuple[Schedule, ...]:
     holds = Holds(lab.db, lab.ledger, lab.clock)
     return schedule_table(
@@ -56,6 +63,8 @@ def schedules_of(lab: PaymentsLab) -> tuple[Schedule, ...]:
         inbox=lab.inbox,
         holds=holds,
         recharge_work=lab.recharge_work,
+        alerts=Alerts(lab.db, lab.clock),
+        notifications=notifications_of(lab),
         db=lab.db,
         clock=lab.clock,
     )
@@ -67,6 +76,7 @@ def jobs_of(lab: PaymentsLab) -> tuple[Job, ...]:
         topup_sync=lab.sync,
         payment_methods=lab.methods,
         recharge_work=lab.recharge_work,
+        notifications=notifications_of(lab),
     )
 
 

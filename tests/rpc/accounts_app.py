@@ -86,12 +86,13 @@ async def running(database_url: str) -> AsyncIterator[Api]:
         ).secret
         for role in Role
     }
+    notifications = Notifications(db, clock, Courier(mail_relay=None, is_live=False))
     balances, authenticator = Balances(db), Authenticator(db, clock)
     scope = Scope(Directory(db))
     app = build(
         authenticator,
         balances,
-        AccountServicer(scope, organizations, wallets, projects, api_keys),
+        AccountServicer(scope, organizations, wallets, projects, api_keys, notifications),
         WalletServicer(scope, organizations, wallets, balances),
         db,
     )

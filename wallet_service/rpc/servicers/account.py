@@ -26,6 +26,7 @@ from wallet_service.accounts.wallet_operations import Wallets
 from wallet_service.apikeys.operations import ApiKeys
 from wallet_service.apikeys.rules import ApiKey
 from wallet_service.errors import not_found
+from wallet_service.notifications.operations import Notifications
 from wallet_service.principal import Role
 from wallet_service.rpc.convert import (
     from_proto_duration,
@@ -34,6 +35,7 @@ from wallet_service.rpc.convert import (
     to_proto_timestamp,
 )
 from wallet_service.rpc.scope import Owner, Scope, caller, visible_organization
+from wallet_service.rpc.servicers.notification_settings import NotificationSettingsMethods
 from wallet_service.rpc.servicers.wallet_accounts import to_proto_wallet
 
 _STATES: Final = {
@@ -50,7 +52,7 @@ _TO_ROLES: Final = {
 _FROM_ROLES: Final = {wire: role for role, wire in _TO_ROLES.items()}
 
 
-class AccountServicer(AccountService):
+class AccountServicer(NotificationSettingsMethods, AccountService):
     """Organizations and what belongs to them."""
 
     def __init__(
@@ -60,7 +62,9 @@ class AccountServicer(AccountService):
         wallets: Wallets,
         projects: Projects,
         keys: ApiKeys,
+        notifications: Notifications,
     ) -> None:
+        NotificationSettingsMethods.__init__(self, scope, notifications)
         self._scope = scope
         self._organizations = organizations
         self._wallets = wallets
