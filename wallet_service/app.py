@@ -9,6 +9,7 @@ from starlette.types import ASGIApp
 from wallet_api.billing.v1.account_service_connect import AccountService, AccountServiceASGIApplication
 from wallet_api.billing.v1.catalog_service_connect import CatalogService, CatalogServiceASGIApplication
 from wallet_api.billing.v1.ledger_service_connect import LedgerService, LedgerServiceASGIApplication
+from wallet_api.billing.v1.promotion_service_connect import PromotionService, PromotionServiceASGIApplication
 from wallet_api.billing.v1.test_clock_service_connect import TestClockService, TestClockServiceASGIApplication
 from wallet_api.billing.v1.usage_service_connect import UsageService, UsageServiceASGIApplication
 from wallet_api.wallet.v1.wallet_service_connect import WalletService, WalletServiceASGIApplication
@@ -23,6 +24,7 @@ from wallet_service.rpc.scope import Scope
 from wallet_service.rpc.servicers.account import AccountServicer
 from wallet_service.rpc.servicers.catalog import CatalogServicer
 from wallet_service.rpc.servicers.ledger import LedgerServicer
+from wallet_service.rpc.servicers.promotion import PromotionServicer
 from wallet_service.rpc.servicers.test_clocks import TestClockServicer
 from wallet_service.rpc.servicers.usage import UsageServicer
 from wallet_service.rpc.servicers.wallet import WalletServicer
@@ -49,7 +51,7 @@ def create_app(draining: asyncio.Event) -> ASGIApp:
             authenticate=service.authenticator.authenticate,
             database_ok=service.db.is_reachable,
             draining=draining,
-            time_of_call=Scope(service.directory, service.times.moment_of).time,
+            moment_of_call=Scope(service.directory, service.times.moment_of).moment,
             lifespan=_lifespan_of(service, draining),
         ),
         options=RpcOptions(
@@ -76,6 +78,9 @@ def rpc_services(service: Service) -> list[RpcService]:
         activity=service.activity,
         forecasts=service.forecasts,
         alerts=service.alerts,
+        spending_limits=service.spending_limits,
+        spend_authorization=service.spend_authorization,
+        promotions=service.promotions,
         egress_free_gib=service.settings.egress_free_gib,
     )
     account = AccountServicer(
@@ -84,6 +89,7 @@ def rpc_services(service: Service) -> list[RpcService]:
     ledger = LedgerServicer(scope, service.journal, service.holds, service.audit, service.wallets)
     catalog = CatalogServicer(service.catalog, service.clock)
     usage = UsageServicer(scope, service.usage, service.usage_queries)
+    promotion = PromotionServicer(service.promotions)
     test_clocks = TestClockServicer(service.test_clocks)
     webhook = WebhookServicer(scope, service.webhook_endpoints, service.event_log)
     return [
@@ -93,6 +99,7 @@ def rpc_services(service: Service) -> list[RpcService]:
         RpcService(LedgerServiceASGIApplication, ledger, LedgerService.desc()),
         RpcService(CatalogServiceASGIApplication, catalog, CatalogService.desc()),
         RpcService(UsageServiceASGIApplication, usage, UsageService.desc()),
+        RpcService(PromotionServiceASGIApplication, promotion, PromotionService.desc()),
         RpcService(TestClockServiceASGIApplication, test_clocks, TestClockService.desc()),
     ]
 

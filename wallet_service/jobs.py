@@ -14,6 +14,7 @@ from wallet_service.clock import Clock
 from wallet_service.db import Database
 from wallet_service.job_queue import JobName, Payload, delete_finished
 from wallet_service.journal.hold_operations import Holds
+from wallet_service.limits.marks import LimitMarks
 from wallet_service.notifications.operations import Notifications
 from wallet_service.payment_methods.operations import PaymentMethods
 from wallet_service.recharge.charging import RechargeWork
@@ -115,6 +116,7 @@ def schedule_table(
     topups: TopUps,
     inbox: WebhookInbox,
     holds: Holds,
+    limit_marks: LimitMarks,
     recharge_work: RechargeWork,
     alerts: Alerts,
     notifications: Notifications,
@@ -134,6 +136,7 @@ def schedule_table(
     return (
         Schedule("topups-reconcile", "* * * * * */15", lambda: topups.run_due(None)),
         Schedule("holds-expire", "* * * * * */15", lambda: holds.run_due(None)),
+        Schedule("limits-reset", "* * * * * */5", lambda: limit_marks.run_due(None)),
         Schedule("recharges-due", "* * * * * */5", lambda: recharge_work.run_due(None)),
         Schedule("alerts-sweep", "* * * * *", lambda: alerts.run_due(None)),
         Schedule("notifications-dispatch", "* * * * * */5", notifications.dispatch),

@@ -46,9 +46,13 @@ from wallet_service.jobs import in_own_time, job_table, schedule_table
 from wallet_service.journal.audit_operations import Audit
 from wallet_service.journal.hold_operations import Holds
 from wallet_service.journal.operations import Journal
+from wallet_service.limits.authorization import SpendAuthorization
+from wallet_service.limits.marks import LimitMarks
+from wallet_service.limits.operations import SpendingLimits
 from wallet_service.notifications.operations import Notifications
 from wallet_service.notifications.sending import Courier
 from wallet_service.payment_methods.operations import PaymentMethods
+from wallet_service.promotions.operations import Promotions
 from wallet_service.recharge.charging import RechargeWork
 from wallet_service.recharge.claiming import RechargeWatcher
 from wallet_service.recharge.following import RechargeFollower
@@ -111,6 +115,7 @@ class Service:
             lane_of=lane_of,
         )
         self.usage_queries = UsageQueries(self.db)
+        self.promotions = Promotions(self.db, clock)
         self.forecasts = Forecasts(self.db, clock)
         self._compose_events()
         self._compose_files()
@@ -187,7 +192,10 @@ class Service:
     def _compose_watching(self) -> None:
         """Whoever follows the balances of wallets."""
         self.alerts = Alerts(self.db, self.clock)
-        watchers = (self.alerts, self.recharge_watcher)
+        self.spending_limits = SpendingLimits(self.db, self.clock)
+        self.spend_authorization = SpendAuthorization(self.db, self.clock)
+        self.limit_marks = LimitMarks(self.db, self.clock)
+        watchers = (self.alerts, self.limit_marks, self.recharge_watcher)
         self.watch = BalanceWatch(self.db, self.clock, watchers, time_of=self.times.time_of)
 
     def _compose_notifications(self) -> None:
@@ -205,6 +213,7 @@ class Service:
             self.holds,
             self.topups,
             self.watch,
+            self.limit_marks,
             self.alerts,
             self.recharge_work,
             self.webhook_dispatcher,
@@ -252,6 +261,7 @@ class Service:
                 topups=self.topups,
                 inbox=self.inbox,
                 holds=self.holds,
+                limit_marks=self.limit_marks,
                 recharge_work=self.recharge_work,
                 alerts=self.alerts,
                 notifications=self.notifications,

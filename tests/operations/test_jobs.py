@@ -28,6 +28,7 @@ from wallet_service.job_queue import JobName, Payload, enqueue
 from wallet_service.job_worker import JobWorker
 from wallet_service.jobs import Job, RetryPolicy, Schedule, job_table, schedule_table
 from wallet_service.journal.hold_operations import Holds
+from wallet_service.limits.marks import LimitMarks
 from wallet_service.notifications.operations import Notifications
 from wallet_service.notifications.sending import Courier
 from wallet_service.topups.model import TopUpState
@@ -62,6 +63,7 @@ def schedules_of(lab: PaymentsLab) -> tuple[Schedule, ...]:
         topups=lab.topups,
         inbox=lab.inbox,
         holds=holds,
+        limit_marks=LimitMarks(lab.db, lab.clock),
         recharge_work=lab.recharge_work,
         alerts=Alerts(lab.db, lab.clock),
         notifications=notifications_of(lab),

@@ -2,12 +2,12 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from decimal import Decimal
 from enum import StrEnum
 from uuid import UUID
 
 from wallet_service.accounts.model import BillingAccountState, Wallet
 from wallet_service.errors import Reason
+from wallet_service.rating.rules import Charge
 
 
 class Duration(StrEnum):
@@ -81,14 +81,6 @@ class LimitStatus:
 
 
 @dataclass(frozen=True, slots=True)
-class Quote:
-    """What something would cost now, exactly: `cost_minor` after the discount."""
-
-    cost_minor: Decimal
-    discount_minor: Decimal
-
-
-@dataclass(frozen=True, slots=True)
 class Authorization:
     """Whether a hold of `amount_minor` would be granted now, and everything that refuses it.
 
@@ -96,7 +88,7 @@ class Authorization:
     """
 
     refusals: tuple[Reason, ...]
-    quote: Quote
+    charge: Charge
     amount_minor: int
     currency: str
     available_minor: int

@@ -9,20 +9,33 @@ from wallet_service.activity.operations import ActivityLog
 from wallet_service.alerts.operations import Alerts
 from wallet_service.catalog.operations import CatalogOperations
 from wallet_service.forecast.operations import Forecasts
+from wallet_service.limits.authorization import SpendAuthorization
+from wallet_service.limits.operations import SpendingLimits
 from wallet_service.payment_methods.operations import PaymentMethods
+from wallet_service.promotions.operations import Promotions
 from wallet_service.rpc.scope import Scope
 from wallet_service.rpc.servicers.wallet_accounts import WalletAccounts
 from wallet_service.rpc.servicers.wallet_activity import WalletActivity
 from wallet_service.rpc.servicers.wallet_alerts import WalletAlertMethods
 from wallet_service.rpc.servicers.wallet_forecast import WalletForecast
+from wallet_service.rpc.servicers.wallet_limits import WalletLimits
 from wallet_service.rpc.servicers.wallet_payments import WalletPayments
+from wallet_service.rpc.servicers.wallet_promotions import WalletPromotions
 from wallet_service.rpc.servicers.wallet_usage import WalletUsage
 from wallet_service.topups.operations import TopUps
 from wallet_service.usage.query_operations import UsageQueries
 
 
 class WalletServicer(
-    WalletAccounts, WalletActivity, WalletAlertMethods, WalletForecast, WalletPayments, WalletUsage, WalletService
+    WalletAccounts,
+    WalletActivity,
+    WalletAlertMethods,
+    WalletForecast,
+    WalletLimits,
+    WalletPayments,
+    WalletPromotions,
+    WalletUsage,
+    WalletService,
 ):
     """The published contract."""
 
@@ -40,11 +53,16 @@ class WalletServicer(
         activity: ActivityLog,
         alerts: Alerts,
         forecasts: Forecasts,
+        spending_limits: SpendingLimits,
+        spend_authorization: SpendAuthorization,
+        promotions: Promotions,
         egress_free_gib: int,
     ) -> None:
         WalletAccounts.__init__(self, scope, organizations, wallets, balances)
         WalletActivity.__init__(self, scope, activity)
         WalletAlertMethods.__init__(self, scope, alerts)
         WalletForecast.__init__(self, scope, forecasts)
+        WalletLimits.__init__(self, scope, spending_limits, spend_authorization)
+        WalletPromotions.__init__(self, scope, promotions)
         WalletPayments.__init__(self, scope, topups, payment_methods)
         WalletUsage.__init__(self, scope, usage_queries, catalog, egress_free_gib=egress_free_gib)
