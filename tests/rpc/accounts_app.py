@@ -34,6 +34,8 @@ from wallet_service.apikeys.authentication import Authenticator
 from wallet_service.apikeys.operations import ApiKeys
 from wallet_service.clock import ManualClock
 from wallet_service.db import Database, engine_for
+from wallet_service.notifications.operations import Notifications
+from wallet_service.notifications.sending import Courier
 from wallet_service.principal import Role
 from wallet_service.rpc.composition import Environment, RpcOptions, RpcService, build_asgi
 from wallet_service.rpc.scope import Scope
