@@ -21,7 +21,8 @@ from wallet_service.clock import ManualClock, ServiceClock, moment
 from wallet_service.db import Database
 from wallet_service.due import DueWork
 from wallet_service.errors import Reason, ServiceError
-from wallet_service.job_queue import JobName, are_jobs_done, enqueue
+from wallet_service.job_queue import JobName, Payload, are_jobs_done, enqueue
+from wallet_service.jobs import Job, in_own_time
 from wallet_service.journal.hold_operations import Holds
 from wallet_service.journal.operations import Journal
 from wallet_service.testclocks import advancing
@@ -346,3 +347,30 @@ async def test_an_organization_is_made_once_on_its_clock(scene: Scene):
         with pytest.raises(ServiceError) as caught:
             await operation
         assert caught.value.reason is reason
+
+
+async def test_a_job_runs_in_the_time_of_the_organization_that_it_names(scene: Scene):
+    org, real = await make(scene, "past", PAST), await scene.organization("real")
+    seen: list[datetime | None] = []
+
+    async def work(payload: Payload) -> None:
+        seen.append(moment())
+
+    [job] = in_own_time([Job(JobName.TOPUP_SYNC, work)], scene.times.time_of)
+    for payload in ({"org_id": str(org.org_id)}, {"org_id": str(real.org_id)}, {"provider": "stripe"}):
+        await job.work(payload)
+    assert seen == [PAST, None, None]
+
+
+async def test_work_for_another_organization_leaves_the_time_of_the_first(scene: Scene):
+    past, future = await make(scene, "past", PAST), await make(scene, "future", FUTURE)
+    real = await scene.organization("real")
+    async with scene.times.time_of(past.org_id):
+        async with scene.times.time_of(real.org_id):
+            assert moment() is None
+        async with scene.times.time_of(future.org_id):
+            await scene.clocks.advance("past", target=PAST + HOUR)
+            assert moment() == FUTURE
+        assert moment() == PAST
+    async with scene.times.time_of(past.org_id):
+        assert moment() == PAST + HOUR

@@ -85,7 +85,7 @@ def _app(service: Service) -> object:
             database_ok=service.db.is_reachable,
             draining=asyncio.Event(),
             lifespan=lifespan,
-            time_of_call=Scope(service.directory, service.times.moment_of).time,
+            moment_of_call=Scope(service.directory, service.times.moment_of).moment,
         ),
         options=RpcOptions(),
     )

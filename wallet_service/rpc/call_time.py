@@ -1,23 +1,30 @@
 """Calls of an organization run in its time: that of its test clock, or real time."""
 
 from collections.abc import Awaitable, Callable
-from contextlib import AbstractAsyncContextManager
+from datetime import datetime
 from typing import TypeVar
 
 from connectrpc.request import RequestContext
 
+from wallet_service.clock import at, moment
+
 REQ = TypeVar("REQ")
 RES = TypeVar("RES")
 
-TimeOfCall = Callable[[], AbstractAsyncContextManager[None]]
-"""Enters the time of the organization that the current, authorized call is about."""
+MomentOfCall = Callable[[], Awaitable[datetime | None]]
+"""The present of the organization that the current, authorized call is about; None for real time."""
+
+
+async def real_time() -> datetime | None:
+    """Of every call of a service without test clocks."""
+    return None
 
 
 class CallTime:
     """Behind authorization, which finds out whose call it is, and before a write gets a task of its own."""
 
-    def __init__(self, time_of_call: TimeOfCall) -> None:
-        self._time_of_call = time_of_call
+    def __init__(self, moment_of_call: MomentOfCall) -> None:
+        self._moment_of_call = moment_of_call
 
     async def intercept_unary(
         self,
@@ -26,5 +33,8 @@ class CallTime:
         ctx: RequestContext[REQ, RES],
         /,
     ) -> RES:
-        async with self._time_of_call():
+        present = await self._moment_of_call()
+        if present is None and moment() is None:
+            return await call_next(request, ctx)
+        with at(present):
             return await call_next(request, ctx)

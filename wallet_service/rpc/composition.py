@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any, Final
@@ -27,7 +27,7 @@ from wallet_service.rpc import policy as policies
 from wallet_service.rpc.authentication import Authenticate, Authentication
 from wallet_service.rpc.authorization import Authorization
 from wallet_service.rpc.call import current_call
-from wallet_service.rpc.call_time import CallTime, TimeOfCall
+from wallet_service.rpc.call_time import CallTime, MomentOfCall, real_time
 from wallet_service.rpc.codecs import SAFE_CODECS
 from wallet_service.rpc.deadlines import DeadlinePolicy
 from wallet_service.rpc.errors import ErrorMapping
@@ -96,7 +96,7 @@ class Environment:
     database_ok: Callable[[], Any]
     draining: asyncio.Event
     lifespan: Lifespan
-    time_of_call: TimeOfCall = nullcontext
+    moment_of_call: MomentOfCall = real_time
     registry: CollectorRegistry = field(default_factory=CollectorRegistry)
     writes: ShieldedWrites = field(default_factory=ShieldedWrites)
 
@@ -199,7 +199,7 @@ def _our_applications(
         Validation(),
         Authorization(policy),
         StreamAuthentication(authentication),
-        CallTime(environment.time_of_call),
+        CallTime(environment.moment_of_call),
         WriteShield(environment.writes),
     ]
     return [

@@ -1,13 +1,12 @@
 """Whose data the current call is about, as ids: what authorization found, resolved for the operations."""
 
 import uuid
-from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from datetime import datetime
 from typing import NamedTuple
 
 from wallet_service import names
 from wallet_service.accounts.directory import Directory, ProjectOwner
-from wallet_service.clock import at, enter
+from wallet_service.clock import enter
 from wallet_service.errors import not_found
 from wallet_service.principal import Principal, Role
 from wallet_service.rpc.call import current_call
@@ -28,12 +27,10 @@ class Scope:
         self._directory = directory
         self._moment_of = moment_of
 
-    @asynccontextmanager
-    async def time(self) -> AsyncGenerator[None]:
-        """Within the block it is the time of the organization that the current call is about, if it tells one."""
+    async def moment(self) -> datetime | None:
+        """The present of the organization that the current call is about; None if it tells none, and for real time."""
         org_id = await self._known_organization()
-        with at(None if org_id is None else await self._moment_of(org_id)):
-            yield
+        return None if org_id is None else await self._moment_of(org_id)
 
     async def owner(self, kind: str, name: str) -> Owner:
         """The organization of the current call.
