@@ -7,6 +7,7 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
+from connectrpc_grpcreflect import ServerReflectionASGIApplication, ServerReflectionService
 from protobuf.wkt.google.protobuf.descriptor_pb import MethodOptions
 from wallet_api.billing.v1.account_service_connect import AccountService
 from wallet_api.billing.v1.catalog_service_connect import CatalogService
@@ -14,7 +15,6 @@ from wallet_api.billing.v1.ledger_service_connect import LedgerService
 from wallet_api.billing.v1.promotion_service_connect import PromotionService
 from wallet_api.billing.v1.test_clock_service_connect import TestClockService as ClockService
 from wallet_api.billing.v1.usage_service_connect import UsageService
-from wallet_api.grpc.health.v1.health_connect import Health, HealthASGIApplication
 from wallet_api.wallet.v1.credit_service_connect import CreditService
 from wallet_api.wallet.v1.wallet_service_connect import (
     WalletService,
@@ -73,11 +73,11 @@ def test_a_method_without_an_entry_cannot_be_composed() -> None:
         compose(wallet, without)
 
 
-def test_a_stream_cannot_be_composed() -> None:
-    health = RpcService(HealthASGIApplication, object(), Health.desc())
-    rules = {f"grpc.health.v1.Health/{m.name}": Rule(Permission.PUBLIC) for m in Health.desc().methods}
-    with pytest.raises(ValueError, match="Watch is a stream"):
-        compose(health, rules)
+def test_a_stream_of_requests_cannot_be_composed() -> None:
+    reflection = RpcService(ServerReflectionASGIApplication, object(), ServerReflectionService().desc())
+    name = "grpc.reflection.v1.ServerReflection/ServerReflectionInfo"
+    with pytest.raises(ValueError, match="ServerReflectionInfo is a stream of requests"):
+        compose(reflection, {name: Rule(Permission.PUBLIC)})
 
 
 def test_an_owner_field_must_exist() -> None:
