@@ -46,8 +46,8 @@ class Receiver:
     """`answers` are the next answers, status and body; 204 when none is left."""
 
     url: str = ""
-    received: list[Received] = field(default_factory=list)
-    answers: list[tuple[int, bytes]] = field(default_factory=list)
+    received: list[Received] = field(default_factory=list[Received])
+    answers: list[tuple[int, bytes]] = field(default_factory=list[tuple[int, bytes]])
     extra_headers: str = ""
     connection_count: int = 0
     arrived: asyncio.Condition = field(default_factory=asyncio.Condition)
