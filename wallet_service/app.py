@@ -81,6 +81,7 @@ def rpc_services(service: Service) -> list[RpcService]:
         spending_limits=service.spending_limits,
         spend_authorization=service.spend_authorization,
         promotions=service.promotions,
+        auto_recharges=service.auto_recharges,
         egress_free_gib=service.settings.egress_free_gib,
     )
     account = AccountServicer(

@@ -134,7 +134,7 @@ async def test_pain_06_a_card_that_must_not_be_tried_again_is_tried_once(scene):
         await scene.later(hours=1)
     assert len(scene.lab.intents()) == 1
     config = await scene.config()
-    assert (config.disabled_reason, config.last_error_code) == (DisabledReason.CARD_REFUSED, "lost_card")
+    assert (config.disabled_reason, config.last_error_code) == (DisabledReason.CARD_DECLINED, "lost_card")
     assert await scene.happened() == ["started", "failed", "disabled"]
 
 

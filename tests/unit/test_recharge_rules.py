@@ -125,7 +125,7 @@ def test_a_charge_that_closes_the_gap(available_minor, close_gap_max_minor, day_
         (FailureKind.DECLINED_RETRYABLE, 4, DisabledReason.RETRIES_EXHAUSTED, None),
         (None, 1, None, 1),
         (FailureKind.UNAVAILABLE, 2, None, 24),
-        (FailureKind.DECLINED_HARD, 1, DisabledReason.CARD_REFUSED, None),
+        (FailureKind.DECLINED_HARD, 1, DisabledReason.CARD_DECLINED, None),
         (FailureKind.AUTHENTICATION_REQUIRED, 1, DisabledReason.AUTHENTICATION_REQUIRED, None),
         (FailureKind.INVALID, 1, DisabledReason.PAYMENT_REFUSED, None),
     ],

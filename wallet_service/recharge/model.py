@@ -31,7 +31,7 @@ class SkipReason(StrEnum):
 class DisabledReason(StrEnum):
     """Why the service turned recharging off. The value is stored and published."""
 
-    CARD_REFUSED = "card_refused"
+    CARD_DECLINED = "card_declined"
     AUTHENTICATION_REQUIRED = "authentication_required"
     RETRIES_EXHAUSTED = "retries_exhausted"
     PAYMENT_REFUSED = "payment_refused"

@@ -97,7 +97,7 @@ def setback(kind: FailureKind | None, *, failure_count: int, now: datetime) -> S
         case FailureKind.AUTHENTICATION_REQUIRED:
             return Setback(DisabledReason.AUTHENTICATION_REQUIRED, None)
         case FailureKind.DECLINED_HARD:
-            return Setback(DisabledReason.CARD_REFUSED, None)
+            return Setback(DisabledReason.CARD_DECLINED, None)
         case FailureKind.INVALID:
             return Setback(DisabledReason.PAYMENT_REFUSED, None)
         case _:

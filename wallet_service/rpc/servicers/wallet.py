@@ -13,6 +13,7 @@ from wallet_service.limits.authorization import SpendAuthorization
 from wallet_service.limits.operations import SpendingLimits
 from wallet_service.payment_methods.operations import PaymentMethods
 from wallet_service.promotions.operations import Promotions
+from wallet_service.recharge.operations import AutoRecharges
 from wallet_service.rpc.scope import Scope
 from wallet_service.rpc.servicers.wallet_accounts import WalletAccounts
 from wallet_service.rpc.servicers.wallet_activity import WalletActivity
@@ -21,6 +22,7 @@ from wallet_service.rpc.servicers.wallet_forecast import WalletForecast
 from wallet_service.rpc.servicers.wallet_limits import WalletLimits
 from wallet_service.rpc.servicers.wallet_payments import WalletPayments
 from wallet_service.rpc.servicers.wallet_promotions import WalletPromotions
+from wallet_service.rpc.servicers.wallet_recharge import WalletRecharge
 from wallet_service.rpc.servicers.wallet_usage import WalletUsage
 from wallet_service.topups.operations import TopUps
 from wallet_service.usage.query_operations import UsageQueries
@@ -34,6 +36,7 @@ class WalletServicer(
     WalletLimits,
     WalletPayments,
     WalletPromotions,
+    WalletRecharge,
     WalletUsage,
     WalletService,
 ):
@@ -56,6 +59,7 @@ class WalletServicer(
         spending_limits: SpendingLimits,
         spend_authorization: SpendAuthorization,
         promotions: Promotions,
+        auto_recharges: AutoRecharges,
         egress_free_gib: int,
     ) -> None:
         WalletAccounts.__init__(self, scope, organizations, wallets, balances)
@@ -65,4 +69,5 @@ class WalletServicer(
         WalletLimits.__init__(self, scope, spending_limits, spend_authorization)
         WalletPromotions.__init__(self, scope, promotions)
         WalletPayments.__init__(self, scope, topups, payment_methods)
+        WalletRecharge.__init__(self, scope, auto_recharges)
         WalletUsage.__init__(self, scope, usage_queries, catalog, egress_free_gib=egress_free_gib)

@@ -130,18 +130,19 @@ type AutoRechargeConfig struct {
 	Currency string `protobuf:"bytes,6,opt,name=currency,proto3" json:"currency,omitempty"`
 	// When a recharge last succeeded, in Unix seconds. 0 when none ever did.
 	LastAutoRechargeAtUnix int64 `protobuf:"varint,7,opt,name=last_auto_recharge_at_unix,json=lastAutoRechargeAtUnix,proto3" json:"last_auto_recharge_at_unix,omitempty"`
-	// Why the service turned recharging off: a value like `card_declined`, `authentication_required`, `dispute`,
-	// `fraud_warning`. Empty when it did not. Enabling again clears it.
+	// Why the service turned recharging off: `card_declined` (the card must not be tried again), `authentication_required`,
+	// `retries_exhausted`, `payment_refused`, `dispute` or `fraud_warning`. Empty when it did not. Enabling again clears it.
 	DisabledReason string `protobuf:"bytes,100,opt,name=disabled_reason,json=disabledReason,proto3" json:"disabled_reason,omitempty"`
 	// What went wrong last, for people. Empty when nothing did since recharging was enabled.
 	LastError string `protobuf:"bytes,101,opt,name=last_error,json=lastError,proto3" json:"last_error,omitempty"`
 	// When a recharge last failed, in Unix seconds. 0 when none did since recharging was enabled.
 	LastFailedAtUnix int64 `protobuf:"varint,102,opt,name=last_failed_at_unix,json=lastFailedAtUnix,proto3" json:"last_failed_at_unix,omitempty"`
-	// When the next attempt is made after a failure, in Unix seconds. 0 when none is planned.
+	// When the next attempt is planned without a posting: after a failure, or when the cooldown or cap that is in the way
+	// ends, in Unix seconds. 0 when none is planned.
 	NextAttemptAtUnix int64 `protobuf:"varint,103,opt,name=next_attempt_at_unix,json=nextAttemptAtUnix,proto3" json:"next_attempt_at_unix,omitempty"`
-	// Most that recharges may add in a UTC day, in minor units. 0 when it was never configured.
+	// Most that recharges may add in any 24 hours, so in any day too, in minor units. 0 when it was never configured.
 	DailyCapMinor int64 `protobuf:"varint,104,opt,name=daily_cap_minor,json=dailyCapMinor,proto3" json:"daily_cap_minor,omitempty"`
-	// Most that recharges may add in a UTC month, in minor units. 0 when it was never configured.
+	// Most that recharges may add in any 31 days, so in any month too, in minor units. 0 when it was never configured.
 	MonthlyCapMinor int64 `protobuf:"varint,105,opt,name=monthly_cap_minor,json=monthlyCapMinor,proto3" json:"monthly_cap_minor,omitempty"`
 	// Most that one charge may be when `amount_minor` does not close the gap to the threshold. 0: every charge is
 	// `amount_minor`.

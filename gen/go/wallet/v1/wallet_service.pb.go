@@ -1340,14 +1340,16 @@ type ConfigureAutoRechargeRequest struct {
 	AmountMinor int64 `protobuf:"varint,4,opt,name=amount_minor,json=amountMinor,proto3" json:"amount_minor,omitempty"`
 	// Saved card to charge, of the same billing account. Canonical or flat spelling. Unset only when `enabled` is false.
 	PaymentMethodName string `protobuf:"bytes,5,opt,name=payment_method_name,json=paymentMethodName,proto3" json:"payment_method_name,omitempty"`
-	// Most that recharges may add in a UTC day, in minor units. 0 (unset) means the service's default: five charges.
+	// Most that recharges may add in any 24 hours, in minor units; at least `amount_minor`. 0 (unset) means the service's
+	// default: five charges of the largest size agreed to.
 	DailyCapMinor int64 `protobuf:"varint,100,opt,name=daily_cap_minor,json=dailyCapMinor,proto3" json:"daily_cap_minor,omitempty"`
-	// Most that recharges may add in a UTC month, in minor units. 0 (unset) means the service's default: thirty charges.
+	// Most that recharges may add in any 31 days, in minor units; at least `amount_minor`. 0 (unset) means the service's
+	// default: thirty charges of the largest size agreed to.
 	MonthlyCapMinor int64 `protobuf:"varint,101,opt,name=monthly_cap_minor,json=monthlyCapMinor,proto3" json:"monthly_cap_minor,omitempty"`
 	// Most that one charge may be when `amount_minor` does not close the gap to the threshold; at least `amount_minor`.
 	// 0 (unset) means that every charge is `amount_minor`.
 	CloseGapMaxMinor int64 `protobuf:"varint,102,opt,name=close_gap_max_minor,json=closeGapMaxMinor,proto3" json:"close_gap_max_minor,omitempty"`
-	// Time from one recharge to the next at least, 0 to 86400 seconds. 0 (unset) means the service's default.
+	// Time from one recharge to the next at least, 0 to 86400 seconds. 0 (unset) means the service's default: 300.
 	CooldownSeconds int32 `protobuf:"varint,103,opt,name=cooldown_seconds,json=cooldownSeconds,proto3" json:"cooldown_seconds,omitempty"`
 	// The words that the customer agreed to, up to 2000 characters; kept with the time and the key. Unset means the service's
 	// own words, which ConfigureAutoRecharge answers with.

@@ -122,8 +122,8 @@ export declare type AutoRechargeConfig = Message<"wallet.v1.AutoRechargeConfig">
   lastAutoRechargeAtUnix: bigint;
 
   /**
-   * Why the service turned recharging off: a value like `card_declined`, `authentication_required`, `dispute`,
-   * `fraud_warning`. Empty when it did not. Enabling again clears it.
+   * Why the service turned recharging off: `card_declined` (the card must not be tried again), `authentication_required`,
+   * `retries_exhausted`, `payment_refused`, `dispute` or `fraud_warning`. Empty when it did not. Enabling again clears it.
    *
    * @generated from field: string disabled_reason = 100;
    */
@@ -144,21 +144,22 @@ export declare type AutoRechargeConfig = Message<"wallet.v1.AutoRechargeConfig">
   lastFailedAtUnix: bigint;
 
   /**
-   * When the next attempt is made after a failure, in Unix seconds. 0 when none is planned.
+   * When the next attempt is planned without a posting: after a failure, or when the cooldown or cap that is in the way
+   * ends, in Unix seconds. 0 when none is planned.
    *
    * @generated from field: int64 next_attempt_at_unix = 103;
    */
   nextAttemptAtUnix: bigint;
 
   /**
-   * Most that recharges may add in a UTC day, in minor units. 0 when it was never configured.
+   * Most that recharges may add in any 24 hours, so in any day too, in minor units. 0 when it was never configured.
    *
    * @generated from field: int64 daily_cap_minor = 104;
    */
   dailyCapMinor: bigint;
 
   /**
-   * Most that recharges may add in a UTC month, in minor units. 0 when it was never configured.
+   * Most that recharges may add in any 31 days, so in any month too, in minor units. 0 when it was never configured.
    *
    * @generated from field: int64 monthly_cap_minor = 105;
    */

@@ -700,14 +700,16 @@ export declare type ConfigureAutoRechargeRequest = Message<"wallet.v1.ConfigureA
   paymentMethodName: string;
 
   /**
-   * Most that recharges may add in a UTC day, in minor units. 0 (unset) means the service's default: five charges.
+   * Most that recharges may add in any 24 hours, in minor units; at least `amount_minor`. 0 (unset) means the service's
+   * default: five charges of the largest size agreed to.
    *
    * @generated from field: int64 daily_cap_minor = 100;
    */
   dailyCapMinor: bigint;
 
   /**
-   * Most that recharges may add in a UTC month, in minor units. 0 (unset) means the service's default: thirty charges.
+   * Most that recharges may add in any 31 days, in minor units; at least `amount_minor`. 0 (unset) means the service's
+   * default: thirty charges of the largest size agreed to.
    *
    * @generated from field: int64 monthly_cap_minor = 101;
    */
@@ -722,7 +724,7 @@ export declare type ConfigureAutoRechargeRequest = Message<"wallet.v1.ConfigureA
   closeGapMaxMinor: bigint;
 
   /**
-   * Time from one recharge to the next at least, 0 to 86400 seconds. 0 (unset) means the service's default.
+   * Time from one recharge to the next at least, 0 to 86400 seconds. 0 (unset) means the service's default: 300.
    *
    * @generated from field: int32 cooldown_seconds = 103;
    */

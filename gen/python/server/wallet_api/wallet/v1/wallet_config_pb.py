@@ -145,8 +145,8 @@ class AutoRechargeConfig(Message[_AutoRechargeConfigFields]):
             int64 last_auto_recharge_at_unix = 7;
             ```
         disabled_reason:
-            Why the service turned recharging off: a value like `card_declined`, `authentication_required`, `dispute`,
-            `fraud_warning`. Empty when it did not. Enabling again clears it.
+            Why the service turned recharging off: `card_declined` (the card must not be tried again), `authentication_required`,
+            `retries_exhausted`, `payment_refused`, `dispute` or `fraud_warning`. Empty when it did not. Enabling again clears it.
 
             ```proto
             string disabled_reason = 100;
@@ -164,19 +164,20 @@ class AutoRechargeConfig(Message[_AutoRechargeConfigFields]):
             int64 last_failed_at_unix = 102;
             ```
         next_attempt_at_unix:
-            When the next attempt is made after a failure, in Unix seconds. 0 when none is planned.
+            When the next attempt is planned without a posting: after a failure, or when the cooldown or cap that is in the way
+            ends, in Unix seconds. 0 when none is planned.
 
             ```proto
             int64 next_attempt_at_unix = 103;
             ```
         daily_cap_minor:
-            Most that recharges may add in a UTC day, in minor units. 0 when it was never configured.
+            Most that recharges may add in any 24 hours, so in any day too, in minor units. 0 when it was never configured.
 
             ```proto
             int64 daily_cap_minor = 104;
             ```
         monthly_cap_minor:
-            Most that recharges may add in a UTC month, in minor units. 0 when it was never configured.
+            Most that recharges may add in any 31 days, so in any month too, in minor units. 0 when it was never configured.
 
             ```proto
             int64 monthly_cap_minor = 105;

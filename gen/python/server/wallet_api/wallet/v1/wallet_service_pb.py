@@ -1015,13 +1015,15 @@ class ConfigureAutoRechargeRequest(Message[_ConfigureAutoRechargeRequestFields])
             string payment_method_name = 5;
             ```
         daily_cap_minor:
-            Most that recharges may add in a UTC day, in minor units. 0 (unset) means the service's default: five charges.
+            Most that recharges may add in any 24 hours, in minor units; at least `amount_minor`. 0 (unset) means the service's
+            default: five charges of the largest size agreed to.
 
             ```proto
             int64 daily_cap_minor = 100;
             ```
         monthly_cap_minor:
-            Most that recharges may add in a UTC month, in minor units. 0 (unset) means the service's default: thirty charges.
+            Most that recharges may add in any 31 days, in minor units; at least `amount_minor`. 0 (unset) means the service's
+            default: thirty charges of the largest size agreed to.
 
             ```proto
             int64 monthly_cap_minor = 101;
@@ -1034,7 +1036,7 @@ class ConfigureAutoRechargeRequest(Message[_ConfigureAutoRechargeRequestFields])
             int64 close_gap_max_minor = 102;
             ```
         cooldown_seconds:
-            Time from one recharge to the next at least, 0 to 86400 seconds. 0 (unset) means the service's default.
+            Time from one recharge to the next at least, 0 to 86400 seconds. 0 (unset) means the service's default: 300.
 
             ```proto
             int32 cooldown_seconds = 103;
