@@ -57,6 +57,12 @@ class Settings(BaseSettings):
     download_secret: SecretStr | None = None
     """Signs download links; unset makes one and keeps it in `data_dir`. Services on several machines need the same."""
 
+    # Statements
+    issuer_name: str = Field(default="Wallet Service", min_length=1, max_length=100)
+    """Who issues statements and receipts, as printed on them."""
+    statement_paper: Literal["a4", "letter"] = "a4"
+    """Paper of PDFs for which the caller asks for none."""
+
     # Ledger
     ledger_lanes: int = Field(default=1, ge=1, le=64)
     ledger_batch_max: int = Field(default=1000, ge=1, le=10_000)

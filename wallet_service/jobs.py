@@ -12,6 +12,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from wallet_service.alerts.operations import Alerts
 from wallet_service.clock import Clock
 from wallet_service.db import Database
+from wallet_service.invoices.closing import StatementClosing
+from wallet_service.invoices.receipts import MissingReceipts
 from wallet_service.job_queue import JobName, Payload, delete_finished
 from wallet_service.journal.hold_operations import Holds
 from wallet_service.limits.marks import LimitMarks
@@ -120,6 +122,8 @@ def schedule_table(
     recharge_work: RechargeWork,
     alerts: Alerts,
     notifications: Notifications,
+    statement_closing: StatementClosing,
+    missing_receipts: MissingReceipts,
     db: Database,
     clock: Clock,
 ) -> tuple[Schedule, ...]:
@@ -141,6 +145,8 @@ def schedule_table(
         Schedule("alerts-sweep", "* * * * *", lambda: alerts.run_due(None)),
         Schedule("notifications-dispatch", "* * * * * */5", notifications.dispatch),
         Schedule("notifications-clean", "37 * * * *", notifications.clean),
+        Schedule("statements-close", "*/2 * * * *", lambda: statement_closing.run_due(None), seconds_max=1800),
+        Schedule("receipts-issue", "7 * * * *", missing_receipts.issue_missing),
         Schedule("webhooks-clean", "17 * * * *", inbox.clean),
         Schedule("jobs-clean", "27 * * * *", forget_finished_jobs),
     )

@@ -40,6 +40,11 @@ from wallet_service.files.object_store import FileStore
 from wallet_service.files.operations import Downloads
 from wallet_service.files.secret import link_secret
 from wallet_service.forecast.operations import Forecasts
+from wallet_service.invoices.closing import StatementClosing
+from wallet_service.invoices.operations import Invoices
+from wallet_service.invoices.paper import Paper
+from wallet_service.invoices.pdf import PdfFiles
+from wallet_service.invoices.receipts import MissingReceipts, Receipts
 from wallet_service.job_queue import are_jobs_done
 from wallet_service.job_worker import JobWorker
 from wallet_service.jobs import in_own_time, job_table, schedule_table
@@ -119,6 +124,7 @@ class Service:
         self.forecasts = Forecasts(self.db, clock)
         self._compose_events()
         self._compose_files()
+        self._compose_invoices()
         self._compose_payments()
         self._compose_watching()
         self._compose_notifications()
@@ -141,10 +147,17 @@ class Service:
         self.files = FileStore(settings.files_url, folder=settings.data_dir / "files")
         self.downloads = Downloads(
             self.files,
-            self.clock,
+            self.system_clock,
             secret=link_secret(chosen.get_secret_value() if chosen else None, data_dir=settings.data_dir),
             base_url=settings.base_url,
         )
+
+    def _compose_invoices(self) -> None:
+        settings, clock = self.settings, self.clock
+        pdfs = PdfFiles(self.files, issuer=settings.issuer_name)
+        self.invoices = Invoices(self.db, clock, pdfs, self.downloads, paper=Paper(settings.statement_paper))
+        self.statement_closing = StatementClosing(self.db, clock)
+        self.receipts = Receipts(clock)
 
     def _compose_payments(self) -> None:
         settings, clock = self.settings, self.clock
@@ -154,7 +167,7 @@ class Service:
         providers: dict[str, PaymentProvider] = {self.stripe.name: self.stripe}
         if self.coinbase is not None:
             providers[self.coinbase.name] = self.coinbase
-        followers = (RechargeFollower(clock),)
+        followers = (RechargeFollower(clock), self.receipts)
         settlement = Settlement(self.ledger, clock, reconcile_after=reconcile_after, followers=followers)
         self.topup_sync = TopUpSync(self.db, settlement, clock, providers, time_of=self.times.time_of)
         self.topups = TopUps(
@@ -169,6 +182,7 @@ class Service:
         )
         self.payment_methods = PaymentMethods(self.db, clock, self.stripe, detach_guards=(refuse_detach,))
         self.inbox = WebhookInbox(self.db, clock, providers, self.topup_sync)
+        self.missing_receipts = MissingReceipts(self.db, clock, self.receipts, self.topups)
         self._compose_recharge(settlement)
 
     def _compose_recharge(self, settlement: Settlement) -> None:
@@ -216,6 +230,7 @@ class Service:
             self.limit_marks,
             self.alerts,
             self.recharge_work,
+            self.statement_closing,
             self.webhook_dispatcher,
         )
         self.test_clocks = TestClocks(
@@ -265,6 +280,8 @@ class Service:
                 recharge_work=self.recharge_work,
                 alerts=self.alerts,
                 notifications=self.notifications,
+                statement_closing=self.statement_closing,
+                missing_receipts=self.missing_receipts,
                 db=self.db,
                 clock=self.clock,
             ),

@@ -37,6 +37,7 @@ from wallet_service.accounts.operations import Organizations
 from wallet_service.clock import ManualClock
 from wallet_service.db import Database
 from wallet_service.http.webhooks import webhook_routes
+from wallet_service.invoices.receipts import Receipts
 from wallet_service.payment_methods.operations import PaymentMethods
 from wallet_service.recharge.charging import RechargeWork
 from wallet_service.recharge.claiming import RechargeWatcher
@@ -110,7 +111,7 @@ class PaymentsLab:
         )
         providers: dict[str, PaymentProvider] = {"stripe": provider, "coinbase": self.crypto}
         self.settlement = Settlement(
-            ledger, clock, reconcile_after=RECONCILE_AFTER, followers=(RechargeFollower(clock),)
+            ledger, clock, reconcile_after=RECONCILE_AFTER, followers=(RechargeFollower(clock), Receipts(clock))
         )
         self.sync = TopUpSync(db, self.settlement, clock, providers, time_of=lambda _org_id: nullcontext())
         self.methods = PaymentMethods(db, clock, provider, detach_guards=(refuse_detach,))

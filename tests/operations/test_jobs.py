@@ -24,6 +24,8 @@ from tests.operations.payments_lab import PaymentsLab, payments_lab
 from wallet_service.alerts.operations import Alerts
 from wallet_service.clock import ManualClock
 from wallet_service.db import Database
+from wallet_service.invoices.closing import StatementClosing
+from wallet_service.invoices.receipts import MissingReceipts, Receipts
 from wallet_service.job_queue import JobName, Payload, enqueue
 from wallet_service.job_worker import JobWorker
 from wallet_service.jobs import Job, RetryPolicy, Schedule, job_table, schedule_table
@@ -67,6 +69,8 @@ def schedules_of(lab: PaymentsLab) -> tuple[Schedule, ...]:
         recharge_work=lab.recharge_work,
         alerts=Alerts(lab.db, lab.clock),
         notifications=notifications_of(lab),
+        statement_closing=StatementClosing(lab.db, lab.clock),
+        missing_receipts=MissingReceipts(lab.db, lab.clock, Receipts(lab.clock), lab.topups),
         db=lab.db,
         clock=lab.clock,
     )
