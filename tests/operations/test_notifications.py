@@ -3,8 +3,8 @@
 import asyncio
 import json
 import logging
-from collections.abc import AsyncIterator, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -23,7 +23,7 @@ from wallet_service.errors import Reason, ServiceError
 from wallet_service.job_queue import JobName, Payload
 from wallet_service.job_worker import JobWorker
 from wallet_service.jobs import Job
-from wallet_service.notifications.model import DeliveryState, Shown, Wanted
+from wallet_service.notifications.model import DeliveryState, Message, Shown, Wanted
 from wallet_service.notifications.operations import Notifications
 from wallet_service.notifications.rules import ATTEMPTS_MAX
 from wallet_service.notifications.sending import Courier
@@ -247,3 +247,40 @@ async def test_a_service_that_is_not_there_is_a_failed_attempt_that_logs_no_secr
     with caplog.at_level(logging.DEBUG, logger=""):
         assert await work(notifications, job) is DeliveryState.PENDING
     assert "secret" not in caplog.text
+
+
+@asynccontextmanager
+async def mail_server() -> AsyncGenerator[tuple[int, list[str]]]:
+    """An SMTP server on loopback that takes everything: its port, and the commands and lines it was sent."""
+    lines: list[str] = []
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"220 loopback\r\n")
+        is_data = False
+        while raw := await reader.readline():
+            line = raw.decode().rstrip("\r\n")
+            lines.append(line)
+            is_end = is_data and line == "."
+            if not is_data or is_end:
+                starts_data = not is_data and line.upper() == "DATA"
+                writer.write(b"354 go on\r\n" if starts_data else b"250 taken\r\n")
+                is_data = starts_data
+        writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    async with server:
+        yield server.sockets[0].getsockname()[1], lines
+
+
+async def test_mail_goes_through_the_relay_to_the_one_who_asked(scene: JournalScene):
+    async with mail_server() as (port, lines):
+        courier = Courier(mail_relay=f"mailto://127.0.0.1:{port}?from=billing@example.com", is_live=True)
+        error = await courier.send("o-neil+ops@mail.example.com", Message("Balance is low", "Balance: 9.00 USD"))
+        await courier.aclose()
+    assert error is None
+    assert [line for line in lines if line.upper().startswith(("MAIL FROM", "RCPT TO"))] == [
+        "mail FROM:<billing@example.com>",
+        "rcpt TO:<o-neil+ops@mail.example.com>",
+    ]
+    assert "Subject: Balance is low" in lines
+    assert any("Balance: 9.00 USD" in line for line in lines)

@@ -38,10 +38,19 @@ class TestAddresses:
         assert rules.shown_address(target(f"slack://{secret}", number=1)) == "slack://****/00000001"
 
     @pytest.mark.parametrize(
-        "bad", ["", "ops", "a@b", "a@b c.de", "a@x.de,b@x.de", "a@x.de\nBcc: b@x.de", "a@x.de?to=b"]
+        "bad",
+        ["", "ops", "a@b", "a@b c.de", "a@x.de,b@x.de", "a@x.de\nBcc: b@x.de", "a@x.de?to=b", "o'neil@x.de", ".a@x.de"],
     )
     def test_what_is_no_email_address(self, bad: str):
         assert not rules.is_email(bad)
+
+    @pytest.mark.parametrize("relay", ["mailtos://u:p@smtp.example.com?from=b@example.com", None])
+    def test_an_address_that_the_library_reads_as_another_one_is_refused(self, relay: str | None):
+        """0.AA.AA becomes 0.AA: the message would go to somebody else."""
+        courier = Courier(mail_relay=relay, is_live=relay is not None)
+        assert courier.refusal("0@0.0.0.0.0.0.0.0.0.0.AA.AA") is not None
+        for address in ("ops+billing@mail.example.com", "a.b-c_d@x-y.de", "Ops@Example.COM"):
+            assert courier.refusal(address) is None
 
     @pytest.mark.parametrize(
         "address",

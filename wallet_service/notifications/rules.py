@@ -27,7 +27,10 @@ DEFAULT_TYPES: Final = (
     EventType.FRAUD_WARNING_CREATED.value,
 )
 
-_EMAIL: Final = re.compile(r"[A-Za-z0-9._%+'-]{1,64}@[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)+", re.ASCII)
+_EMAIL: Final = re.compile(
+    r"[A-Za-z0-9](?:[A-Za-z0-9._+-]{0,62}[A-Za-z0-9])?@(?:[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?\.)+[A-Za-z]{2,63}",
+    re.ASCII,
+)
 _SCHEME: Final = re.compile(r"([a-z]+)://\S+", re.ASCII)
 _MASK: Final = "****"
 _RETRY_FIRST: Final = timedelta(seconds=30)

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from concurrent.futures import ThreadPoolExecutor
-from typing import Final
+from typing import Any, Final
 from urllib.parse import quote, urlsplit
 
 import structlog
@@ -19,6 +19,7 @@ LOCAL_SCHEMES: Final = frozenset({"json", "jsons"})
 """Any host over HTTP: for development and tests."""
 
 _WORKFLOW_HOSTS: Final = (".logic.azure.com", ".api.powerplatform.com")
+_ANY_RELAY: Final = "mailto://localhost?from=wallet@example.com"
 _SERVICE_SECONDS: Final = 15
 _DEADLINE_SECONDS: Final = 20
 _THREADS_MAX: Final = 4
@@ -51,7 +52,9 @@ class Courier:
     def refusal(self, address: str) -> str | None:
         """Why nothing can be sent to an address, in words that end a sentence about it; None when it can."""
         if is_email(address):
-            return "email is not set up in this service" if self._is_live and self._mail_relay is None else None
+            if self._is_live and self._mail_relay is None:
+                return "email is not set up in this service"
+            return None if self._reaches(address) else "is an email address that this service cannot write to"
         scheme = scheme_of(address)
         if scheme not in self._schemes:
             return f"must be an email address or a URL of {', '.join(sorted(self._schemes))}"
@@ -63,12 +66,14 @@ class Courier:
 
     async def send(self, address: str, message: Message) -> str | None:
         """One attempt, at most 20 seconds; why it failed, without the address, or None when it was taken."""
-        url = self._url_of(address)
-        if url is None:
-            if self._is_live:
-                return "email is not set up"
-            _log.info("notification_mail", to=address, title=message.title, body=message.body)
-            return None
+        url = address
+        if is_email(address):
+            if self._mail_relay is None and not self._is_live:
+                _log.info("notification_mail", to=address, title=message.title, body=message.body)
+                return None
+            if self._mail_relay is None or not self._reaches(address):
+                return "email is not set up for this address"
+            url = _recipient_added(self._mail_relay, address)
         loop = asyncio.get_running_loop()
         try:
             async with asyncio.timeout(_DEADLINE_SECONDS):
@@ -80,12 +85,11 @@ class Courier:
         """Take nothing new; what is being sent ends by its own deadlines."""
         self._threads.shutdown(wait=False, cancel_futures=True)
 
-    def _url_of(self, address: str) -> str | None:
-        if not is_email(address):
-            return address
-        if self._mail_relay is None:
-            return None
-        return f"{self._mail_relay}{'&' if '?' in self._mail_relay else '?'}to={quote(address, safe='')}"
+    def _reaches(self, address: str) -> bool:
+        """Whether the mail library reads the address as itself: it has rules of its own, and may read another one."""
+        url = _recipient_added(self._mail_relay or _ANY_RELAY, address)
+        service: Any = Apprise.instantiate(url, asset=self._asset)  # pyright: ignore[reportUnknownMemberType]
+        return service is not None and [recipient for _, recipient in service.targets] == [address]
 
     def _understands(self, address: str) -> bool:
         understood = Apprise.instantiate(address, asset=self._asset)  # pyright: ignore[reportUnknownMemberType]
@@ -103,6 +107,10 @@ class Courier:
             # A library of a hundred services: whatever it raises, the message was not taken.
             return f"failed with {type(error).__name__}"
         return None if taken else "was not taken by the service"
+
+
+def _recipient_added(relay: str, address: str) -> str:
+    return f"{relay}{'&' if '?' in relay else '?'}to={quote(address, safe='')}"
 
 
 def _is_workflow_host(address: str) -> bool:
