@@ -3,7 +3,7 @@
 import asyncio
 import os
 import uuid
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
@@ -15,6 +15,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
+from wallet_api.wallet.v1.event_pb import Event
 from wallet_api.wallet.v1.meter_rate_pb import PublicMeterRate
 from wallet_api.wallet.v1.wallet_pb import Wallet
 from wallet_api.wallet.v1.wallet_service_connect import (
@@ -33,6 +34,8 @@ from wallet_api.wallet.v1.wallet_service_pb import (
     ListPublicMeterRatesRequest,
     ListPublicMeterRatesResponse,
 )
+from wallet_api.wallet.v1.webhook_service_connect import WebhookService, WebhookServiceASGIApplication
+from wallet_api.wallet.v1.webhook_service_pb import WatchEventsRequest, WatchEventsResponse
 
 from wallet_service import names
 from wallet_service.errors import Code, FieldViolation, Reason, ServiceError
@@ -68,7 +71,7 @@ def folder() -> Path:
 
 
 async def authenticate(secret: str) -> Principal:
-    if secret not in KEYS:
+    if secret not in KEYS or (folder() / f"{secret}.revoked").exists():
         raise unauthenticated()
     slug, role = KEYS[secret]
     org_id = uuid.uuid5(uuid.NAMESPACE_DNS, slug) if slug else None
@@ -132,6 +135,41 @@ class ScriptedWallet(WalletService):
         )
 
 
+class ScriptedEvents(WebhookService):
+    """Streams `after_sequence` messages and then what the first event type asks for: `boom`, `refuse`, `idle` or `flood`.
+
+    It leaves a file behind when a stream has ended, and one that says how much of a flood was taken.
+    """
+
+    async def watch_events(
+        self, request: WatchEventsRequest, ctx: RequestContext[Any, Any], /
+    ) -> AsyncIterator[WatchEventsResponse]:
+        del ctx
+        verb = request.event_types[0] if request.event_types else "end"
+        try:
+            for number in range(1, request.after_sequence + 1):
+                yield WatchEventsResponse(event=Event(sequence=number), sequence=number)
+            async for answer in _script(verb, request.after_sequence):
+                yield answer
+        finally:
+            (folder() / f"{verb}.stream-ended").touch()
+
+
+async def _script(verb: str, number: int) -> AsyncIterator[WatchEventsResponse]:
+    if verb == "boom":
+        raise RuntimeError(BROKEN)
+    if verb == "refuse":
+        raise ServiceError(Code.UNAVAILABLE, Reason.OVERLOADED, "shutting down", retry_after=timedelta(seconds=1))
+    while verb == "idle":
+        await asyncio.sleep(0.1)
+        yield WatchEventsResponse(sequence=number)
+    while verb == "flood":
+        number += 1
+        (folder() / "flood").write_text(str(number))
+        await asyncio.sleep(0)
+        yield WatchEventsResponse(event=Event(subject_name="x" * 10_000), sequence=number)
+
+
 async def echo(request: Request) -> Response:
     if request.path_params["what"] == "boom":
         raise RuntimeError(BROKEN)
@@ -156,7 +194,10 @@ async def database_ok() -> bool:
 def create_app(draining: asyncio.Event) -> ASGIApp:
     configure_logging(format="json", level=os.environ.get("SCRIPTED_LOG_LEVEL", "info"))  # type: ignore[arg-type]
     return build_asgi(
-        [RpcService(WalletServiceASGIApplication, ScriptedWallet(), WalletService.desc())],
+        [
+            RpcService(WalletServiceASGIApplication, ScriptedWallet(), WalletService.desc()),
+            RpcService(WebhookServiceASGIApplication, ScriptedEvents(), WebhookService.desc()),
+        ],
         http_routes=[Route("/echo/{what}", echo, methods=["POST"])],
         environment=Environment(
             authenticate=authenticate,
