@@ -62,7 +62,12 @@ class InvoiceScene:
             self.org_id, amount_minor=amount_minor, currency="", expires_at=None, description=description, key=key
         )
         await self.holds.capture(
-            self.org_id, held.hold_id, amount_minor=0, keep_remaining=False, description=description, key=f"{key}-capture"
+            self.org_id,
+            held.hold_id,
+            amount_minor=0,
+            keep_remaining=False,
+            description=description,
+            key=f"{key}-capture",
         )
 
     async def statements(self) -> list[Invoice]:
@@ -83,7 +88,9 @@ class InvoiceScene:
 
     async def counts(self) -> dict[str, int]:
         """Rows of every table, with where the numbers stand."""
-        names = await self.usage.rows("SELECT tablename FROM pg_tables WHERE schemaname = 'public' ORDER BY 1")
+        names = await self.usage.rows(
+            "SELECT tablename FROM pg_tables WHERE schemaname = 'public' AND tablename <> 'alembic_version'"
+        )
         counts = {
             row.tablename: (await self.usage.rows(f'SELECT count(*) AS n FROM "{row.tablename}"'))[0].n for row in names
         }
