@@ -70,8 +70,7 @@ class Advance:
     async def _go(self, agenda: Agenda, deadline_seconds: float) -> Advanced:
         if not await self._jobs_done(deadline_seconds):
             return await self._end(agenda.present, arrived=False)
-        for org_id in self._org_ids:
-            await self._plan(agenda, org_id)
+        await self._plan(agenda, self._org_ids)
         while (due := agenda.next(self._target)) is not None:
             if self._work_count >= WORK_MAX or asyncio.get_running_loop().time() > deadline_seconds:
                 return await self._end(agenda.present, arrived=False)
@@ -85,12 +84,16 @@ class Advance:
                 )
             if not await self._jobs_done(deadline_seconds):
                 return await self._end(agenda.present, arrived=False)
-            await self._plan(agenda, due.org_id)
+            await self._plan(agenda, [due.org_id])
         return await self._end(self._target, arrived=True)
 
-    async def _plan(self, agenda: Agenda, org_id: UUID) -> None:
+    async def _plan(self, agenda: Agenda, org_ids: Sequence[UUID]) -> None:
+        async def ask() -> None:
+            for org_id in org_ids:
+                agenda.plan(org_id, [await work.next_due(org_id) for work in self._works])
+
         with at(agenda.present):
-            agenda.plan(org_id, [await work.next_due(org_id) for work in self._works])
+            await self._db.read_together(ask)
 
     async def _work(self, due: Due) -> int:
         """How many were done; 0 when it fails, which is logged: one work that fails keeps no other from being done."""
