@@ -85,7 +85,13 @@ def rpc_services(service: Service) -> list[RpcService]:
         egress_free_gib=service.settings.egress_free_gib,
     )
     account = AccountServicer(
-        scope, service.organizations, service.wallets, service.projects, service.api_keys, service.notifications
+        scope,
+        service.organizations,
+        service.wallets,
+        service.projects,
+        service.api_keys,
+        service.notifications,
+        service.account_states,
     )
     ledger = LedgerServicer(scope, service.journal, service.holds, service.audit, service.wallets)
     catalog = CatalogServicer(service.catalog, service.clock)

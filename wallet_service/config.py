@@ -114,6 +114,14 @@ class Settings(BaseSettings):
     reconcile_after_seconds: int = Field(default=300, ge=1)
     """Age at which a PENDING top-up is asked for at the provider."""
 
+    # Suspension
+    suspension_warn_hours: tuple[int, ...] = (72, 24, 1)
+    """Hours before the foreseen end of a balance at which an account is warned, where its policy names none."""
+    suspension_grace_hours: int = Field(default=24, ge=0, le=8760)
+    """Hours from the end of the balance to the suspension, likewise."""
+    suspension_enabled: bool = True
+    """Whether the end of the balance suspends at all, likewise."""
+
     # Messages to people
     notification_mail_relay: SecretStr | None = None
     """The SMTP server for email, as an Apprise URL without recipient: mailtos://user:password@smtp.example.com?from=..."""

@@ -9,6 +9,7 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from wallet_service.account_states.operations import AccountStates
 from wallet_service.alerts.operations import Alerts
 from wallet_service.clock import Clock
 from wallet_service.db import Database
@@ -121,6 +122,7 @@ def schedule_table(
     limit_marks: LimitMarks,
     recharge_work: RechargeWork,
     alerts: Alerts,
+    account_states: AccountStates,
     notifications: Notifications,
     statement_closing: StatementClosing,
     missing_receipts: MissingReceipts,
@@ -143,6 +145,7 @@ def schedule_table(
         Schedule("limits-reset", "* * * * * */5", lambda: limit_marks.run_due(None)),
         Schedule("recharges-due", "* * * * * */5", lambda: recharge_work.run_due(None)),
         Schedule("alerts-sweep", "* * * * *", lambda: alerts.run_due(None)),
+        Schedule("account-states", "* * * * * */20", lambda: account_states.run_due(None)),
         Schedule("notifications-dispatch", "* * * * * */5", notifications.dispatch),
         Schedule("notifications-clean", "37 * * * *", notifications.clean),
         Schedule("statements-close", "*/2 * * * *", lambda: statement_closing.run_due(None), seconds_max=1800),

@@ -16,6 +16,8 @@ from ledger.batcher import Ledger
 from providers.coinbase import CoinbaseProvider, CoinbaseSettings
 from providers.protocol import PaymentProvider
 from providers.stripe import StripeProvider, StripeSettings
+from wallet_service.account_states.model import Policy
+from wallet_service.account_states.operations import AccountStates
 from wallet_service.accounts.balances import Balances
 from wallet_service.accounts.directory import Directory
 from wallet_service.accounts.operations import Organizations
@@ -167,7 +169,8 @@ class Service:
         providers: dict[str, PaymentProvider] = {self.stripe.name: self.stripe}
         if self.coinbase is not None:
             providers[self.coinbase.name] = self.coinbase
-        followers = (RechargeFollower(clock), self.receipts)
+        self.account_states = AccountStates(self.db, clock, _suspension_policy(settings))
+        followers = (RechargeFollower(clock), self.account_states, self.receipts)
         settlement = Settlement(self.ledger, clock, reconcile_after=reconcile_after, followers=followers)
         self.topup_sync = TopUpSync(self.db, settlement, clock, providers, time_of=self.times.time_of)
         self.topups = TopUps(
@@ -209,7 +212,7 @@ class Service:
         self.spending_limits = SpendingLimits(self.db, self.clock)
         self.spend_authorization = SpendAuthorization(self.db, self.clock)
         self.limit_marks = LimitMarks(self.db, self.clock)
-        watchers = (self.alerts, self.limit_marks, self.recharge_watcher)
+        watchers = (self.alerts, self.limit_marks, self.account_states, self.recharge_watcher)
         self.watch = BalanceWatch(self.db, self.clock, watchers, time_of=self.times.time_of)
 
     def _compose_notifications(self) -> None:
@@ -229,6 +232,7 @@ class Service:
             self.watch,
             self.limit_marks,
             self.alerts,
+            self.account_states,
             self.recharge_work,
             self.statement_closing,
             self.webhook_dispatcher,
@@ -279,6 +283,7 @@ class Service:
                 limit_marks=self.limit_marks,
                 recharge_work=self.recharge_work,
                 alerts=self.alerts,
+                account_states=self.account_states,
                 notifications=self.notifications,
                 statement_closing=self.statement_closing,
                 missing_receipts=self.missing_receipts,
@@ -298,6 +303,14 @@ class Service:
 def _lane_of(lane_count: int) -> Callable[[UUID], int]:
     """Organizations spread over the lanes by their id; all of an organization's work stays in one."""
     return lambda org_id: org_id.int % lane_count
+
+
+def _suspension_policy(settings: Settings) -> Policy:
+    return Policy(
+        warn_hours=tuple(sorted(settings.suspension_warn_hours, reverse=True)),
+        grace=timedelta(hours=settings.suspension_grace_hours),
+        suspends=settings.suspension_enabled,
+    )
 
 
 def _stripe_settings(settings: Settings) -> StripeSettings:

@@ -31,6 +31,8 @@ from providers.simulators.coinbase.world import Settings as CoinbaseSimulation
 from providers.simulators.stripe.server import StripeSimulator, running
 from providers.simulators.stripe.world import Settings
 from providers.stripe import StripeProvider, StripeSettings
+from wallet_service.account_states.model import Policy
+from wallet_service.account_states.operations import AccountStates
 from wallet_service.accounts import steps
 from wallet_service.accounts.model import Wallet
 from wallet_service.accounts.operations import Organizations
@@ -110,8 +112,14 @@ class PaymentsLab:
             clock.now,
         )
         providers: dict[str, PaymentProvider] = {"stripe": provider, "coinbase": self.crypto}
+        self.account_states = AccountStates(
+            db, clock, Policy(warn_hours=(72, 24, 1), grace=timedelta(hours=24), suspends=True)
+        )
         self.settlement = Settlement(
-            ledger, clock, reconcile_after=RECONCILE_AFTER, followers=(RechargeFollower(clock), Receipts(clock))
+            ledger,
+            clock,
+            reconcile_after=RECONCILE_AFTER,
+            followers=(RechargeFollower(clock), self.account_states, Receipts(clock)),
         )
         self.sync = TopUpSync(db, self.settlement, clock, providers, time_of=lambda _org_id: nullcontext())
         self.methods = PaymentMethods(db, clock, provider, detach_guards=(refuse_detach,))

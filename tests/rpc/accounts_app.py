@@ -25,6 +25,8 @@ from wallet_api.wallet.v1.wallet_service_connect import (
 )
 
 from ledger.batcher import Ledger
+from wallet_service.account_states.model import Policy
+from wallet_service.account_states.operations import AccountStates
 from wallet_service.accounts.balances import Balances
 from wallet_service.accounts.directory import Directory
 from wallet_service.accounts.operations import Organizations, ensure_development
@@ -88,13 +90,14 @@ async def running(database_url: str) -> AsyncIterator[Api]:
         ).secret
         for role in Role
     }
+    states = AccountStates(db, clock, Policy(warn_hours=(72, 24, 1), grace=timedelta(hours=24), suspends=True))
     notifications = Notifications(db, clock, Courier(mail_relay=None, is_live=False))
     balances, authenticator = Balances(db), Authenticator(db, clock)
     scope = Scope(Directory(db))
     app = build(
         authenticator,
         balances,
-        AccountServicer(scope, organizations, wallets, projects, api_keys, notifications),
+        AccountServicer(scope, organizations, wallets, projects, api_keys, notifications, states),
         WalletServicer(scope, organizations, wallets, balances),
         db,
     )

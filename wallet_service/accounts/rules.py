@@ -4,7 +4,7 @@ from datetime import timedelta
 from typing import Final
 
 from ledger.money import EXPONENTS
-from wallet_service.accounts.model import WalletBalance
+from wallet_service.accounts.model import BillingAccount, BillingAccountState, WalletBalance
 from wallet_service.errors import Code, Reason, ServiceError, invalid_field
 
 CURRENCY_DEFAULT: Final = "USD"
@@ -28,6 +28,14 @@ def check_usage_age(age: timedelta | None, field: str) -> None:
         raise invalid_field(field, "must lie between one second and ten years")
     if age % timedelta(seconds=1):
         raise invalid_field(field, "must be a whole number of seconds")
+
+
+def refuse_if_closed(account: BillingAccount) -> None:
+    """FAILED_PRECONDITION / BILLING_ACCOUNT_CLOSED: a closed billing account gets no wallet."""
+    if account.state is BillingAccountState.CLOSED:
+        raise ServiceError(
+            Code.FAILED_PRECONDITION, Reason.BILLING_ACCOUNT_CLOSED, "the billing account is closed for good"
+        )
 
 
 def refuse_unless_empty(balance: WalletBalance) -> None:

@@ -7,7 +7,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from wallet_service import names
 from wallet_service.accounts import project_store, store
-from wallet_service.accounts.model import BillingAccount, Organization, Project, Wallet
+from wallet_service.accounts.model import BillingAccount, BillingAccountState, Organization, Project, Wallet
 from wallet_service.errors import not_found
 
 
@@ -19,12 +19,27 @@ async def organization(conn: AsyncConnection, org_id: uuid.UUID) -> Organization
     return found
 
 
-async def billing_account(conn: AsyncConnection, org_id: uuid.UUID) -> BillingAccount:
-    """The organization's one billing account. Raises RESOURCE_NOT_FOUND."""
-    found = await store.billing_account(conn, org_id)
+async def billing_account(conn: AsyncConnection, org_id: uuid.UUID, *, lock: bool = False) -> BillingAccount:
+    """The organization's one billing account; `lock` keeps its state as it is until the transaction ends.
+
+    Raises RESOURCE_NOT_FOUND.
+    """
+    found = await store.billing_account(conn, org_id, lock=lock)
     if found is None:
         raise not_found("organization", str(org_id))
     return found
+
+
+async def set_billing_account_state(
+    conn: AsyncConnection, org_id: uuid.UUID, state: BillingAccountState, reason: str | None
+) -> None:
+    """Set the state of the billing account; `reason` only for a suspended one."""
+    await store.set_billing_account_state(conn, org_id, state, reason)
+
+
+async def has_open_wallet(conn: AsyncConnection, org_id: uuid.UUID) -> bool:
+    """Whether the organization has a wallet at present."""
+    return await store.open_wallet(conn, org_id) is not None
 
 
 async def open_wallet(conn: AsyncConnection, org_id: uuid.UUID, *, lock: bool = False) -> Wallet:

@@ -101,10 +101,21 @@ async def rename_billing_account(conn: AsyncConnection, org_id: uuid.UUID, displ
     )
 
 
-async def billing_account(conn: AsyncConnection, org_id: uuid.UUID) -> BillingAccount | None:
-    found = await conn.execute(_BILLING_ACCOUNTS.where(organization_directory.c.org_id == org_id))
+async def billing_account(conn: AsyncConnection, org_id: uuid.UUID, *, lock: bool = False) -> BillingAccount | None:
+    query = _BILLING_ACCOUNTS.where(organization_directory.c.org_id == org_id)
+    found = await conn.execute(query.with_for_update(of=billing_accounts, key_share=True) if lock else query)
     row = found.one_or_none()
     return None if row is None else from_row_billing_account(row)
+
+
+async def set_billing_account_state(
+    conn: AsyncConnection, org_id: uuid.UUID, state: BillingAccountState, reason: str | None
+) -> None:
+    await conn.execute(
+        update(billing_accounts)
+        .where(billing_accounts.c.org_id == org_id)
+        .values(state=state.value, suspended_reason=reason)
+    )
 
 
 async def list_billing_accounts(

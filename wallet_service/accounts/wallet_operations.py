@@ -11,7 +11,7 @@ from ledger.chart import close_account, open_account
 from wallet_service import names
 from wallet_service.accounts import steps, store
 from wallet_service.accounts.model import BillingAccount, Wallet
-from wallet_service.accounts.rules import currency_of, refuse_unless_empty
+from wallet_service.accounts.rules import currency_of, refuse_if_closed, refuse_unless_empty
 from wallet_service.clock import Clock
 from wallet_service.db import Database
 from wallet_service.errors import already_exists
@@ -34,15 +34,17 @@ class Wallets:
     async def create(self, org_id: uuid.UUID, *, currency: str, display_name: str) -> Wallet:
         """Open a wallet again; an empty currency means the organization's.
 
-        Raises RESOURCE_EXISTS while one is open, INVALID_FIELD for an unknown currency.
+        Raises RESOURCE_EXISTS while one is open, BILLING_ACCOUNT_CLOSED, INVALID_FIELD for an unknown currency.
         """
         now = self._clock.now()
 
         async def work(conn: AsyncConnection) -> Wallet:
             owner = await steps.organization(conn, org_id)
+            account = await steps.billing_account(conn, org_id, lock=True)
+            refuse_if_closed(account)
             opened = await insert_open_wallet(
                 conn,
-                await steps.billing_account(conn, org_id),
+                account,
                 currency=currency_of(currency, default=owner.currency, field="currency"),
                 display_name=display_name,
                 now=now,

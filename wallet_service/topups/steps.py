@@ -19,3 +19,8 @@ async def refuse_pending(conn: AsyncConnection, wallet: Wallet) -> None:
     pending_count = await store.count_pending(conn, wallet.org_id, wallet.wallet_id)
     if pending_count:
         raise rules.still_pending(pending_count)
+
+
+async def has_open_dispute(conn: AsyncConnection, org_id: UUID, *, since: datetime | None) -> bool:
+    """Whether a dispute that took money, and was heard of after `since`, was not decided for us."""
+    return await store.has_open_dispute(conn, org_id, since=since)

@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from ledger.ids import unix_us
 from ledger.money import Money
-from providers.protocol import FailureKind
+from providers.protocol import DisputeState, FailureKind
 from wallet_service.errors import Reason
 from wallet_service.testclocks.steps import in_real_time
 from wallet_service.topups.model import (
@@ -159,6 +159,18 @@ async def read_taken_back(conn: AsyncConnection, org_id: UUID, topup_id: UUID) -
         select(topup_reversals).where(topup_reversals.c.org_id == org_id, topup_reversals.c.topup_id == topup_id)
     )
     return {row.provider_reference: from_row_taken_back(row) for row in found}
+
+
+async def has_open_dispute(conn: AsyncConnection, org_id: UUID, *, since: datetime | None) -> bool:
+    """A dispute that is not an inquiry and was not won or closed; one that was lost stays open."""
+    query = select(topup_reversals.c.reversal_id).where(
+        topup_reversals.c.org_id == org_id,
+        topup_reversals.c.kind == ClaimKind.DISPUTE.value,
+        topup_reversals.c.status.in_(_AGAINST_US),
+    )
+    if since is not None:
+        query = query.where(topup_reversals.c.created_at > since)
+    return (await conn.execute(query.limit(1))).one_or_none() is not None
 
 
 async def insert_taken_back(conn: AsyncConnection, made: TakenBack) -> None:
@@ -338,6 +350,11 @@ def _changing(topup: TopUp) -> dict[str, Any]:
     }
 
 
+_AGAINST_US: Final = (
+    DisputeState.NEEDS_RESPONSE.value,
+    DisputeState.UNDER_REVIEW.value,
+    DisputeState.LOST.value,
+)
 _TAKEN_BACK: Final = (
     select(func.coalesce(func.sum(topup_reversals.c.amount_minor), 0).cast(BigInteger))
     .where(

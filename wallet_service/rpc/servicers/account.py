@@ -13,9 +13,8 @@ from wallet_api.wallet.v1.operator_messages_pb import (
 )
 
 from wallet_service import names
+from wallet_service.account_states.operations import AccountStates
 from wallet_service.accounts.model import (
-    BillingAccount,
-    BillingAccountState,
     Organization,
     Project,
     Wallet,
@@ -35,14 +34,10 @@ from wallet_service.rpc.convert import (
     to_proto_timestamp,
 )
 from wallet_service.rpc.scope import Owner, Scope, caller, visible_organization
+from wallet_service.rpc.servicers.account_states import AccountStateMethods, to_proto_billing_account
 from wallet_service.rpc.servicers.notification_settings import NotificationSettingsMethods
 from wallet_service.rpc.servicers.wallet_accounts import to_proto_wallet
 
-_STATES: Final = {
-    BillingAccountState.ACTIVE: pb.BillingAccountState.ACTIVE,
-    BillingAccountState.SUSPENDED: pb.BillingAccountState.SUSPENDED,
-    BillingAccountState.CLOSED: pb.BillingAccountState.CLOSED,
-}
 _TO_ROLES: Final = {
     Role.VIEWER: pb.Role.VIEWER,
     Role.EDITOR: pb.Role.EDITOR,
@@ -52,7 +47,7 @@ _TO_ROLES: Final = {
 _FROM_ROLES: Final = {wire: role for role, wire in _TO_ROLES.items()}
 
 
-class AccountServicer(NotificationSettingsMethods, AccountService):
+class AccountServicer(AccountStateMethods, NotificationSettingsMethods, AccountService):
     """Organizations and what belongs to them."""
 
     def __init__(
@@ -63,7 +58,9 @@ class AccountServicer(NotificationSettingsMethods, AccountService):
         projects: Projects,
         keys: ApiKeys,
         notifications: Notifications,
+        states: AccountStates,
     ) -> None:
+        AccountStateMethods.__init__(self, scope, states)
         NotificationSettingsMethods.__init__(self, scope, notifications)
         self._scope = scope
         self._organizations = organizations
@@ -227,17 +224,6 @@ def to_proto_organization(organization: Organization) -> pb.Organization:
         currency=organization.currency,
         usage_age_max=to_proto_duration(organization.usage_age_max),
         create_time=to_proto_timestamp(organization.created_at),
-    )
-
-
-def to_proto_billing_account(account: BillingAccount) -> pb.BillingAccount:
-    return pb.BillingAccount(
-        name=names.billing_account(account.org_slug),
-        organization_name=names.organization(account.org_slug),
-        display_name=account.display_name,
-        state=_STATES[account.state],
-        suspended_reason=account.suspended_reason or "",
-        create_time=to_proto_timestamp(account.created_at),
     )
 
 
