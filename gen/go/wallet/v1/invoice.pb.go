@@ -66,9 +66,20 @@ type Invoice struct {
 	// The top-up of a receipt. Empty for a statement.
 	TopUpName string `protobuf:"bytes,108,opt,name=top_up_name,json=topUpName,proto3" json:"top_up_name,omitempty"`
 	// Who made the top-up of a receipt: `manual` or `auto`. Empty for a statement.
-	Origin        string `protobuf:"bytes,109,opt,name=origin,proto3" json:"origin,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	Origin string `protobuf:"bytes,109,opt,name=origin,proto3" json:"origin,omitempty"`
+	// What was spent by category, the largest first; adds up to `spent_minor`. Empty for a receipt.
+	Categories []*InvoiceShare `protobuf:"bytes,110,rep,name=categories,proto3" json:"categories,omitempty"`
+	// What was spent by project, the largest first, purchases as one; adds up to `spent_minor`. Empty for a receipt.
+	Projects []*InvoiceShare `protobuf:"bytes,111,rep,name=projects,proto3" json:"projects,omitempty"`
+	// What was spent on each UTC day of the period, in order; adds up to `spent_minor`. Empty for a receipt.
+	Days []*InvoiceDay `protobuf:"bytes,112,rep,name=days,proto3" json:"days,omitempty"`
+	// Exact usage cost that was recorded and not yet debited when the period began, as decimal text in minor units: from 0 to
+	// less than 1. Empty for a receipt.
+	CarriedInMinorDecimal string `protobuf:"bytes,113,opt,name=carried_in_minor_decimal,json=carriedInMinorDecimal,proto3" json:"carried_in_minor_decimal,omitempty"`
+	// The same at the end of the period. Empty for a receipt.
+	CarriedOutMinorDecimal string `protobuf:"bytes,114,opt,name=carried_out_minor_decimal,json=carriedOutMinorDecimal,proto3" json:"carried_out_minor_decimal,omitempty"`
+	unknownFields          protoimpl.UnknownFields
+	sizeCache              protoimpl.SizeCache
 }
 
 func (x *Invoice) Reset() {
@@ -248,12 +259,47 @@ func (x *Invoice) GetOrigin() string {
 	return ""
 }
 
+func (x *Invoice) GetCategories() []*InvoiceShare {
+	if x != nil {
+		return x.Categories
+	}
+	return nil
+}
+
+func (x *Invoice) GetProjects() []*InvoiceShare {
+	if x != nil {
+		return x.Projects
+	}
+	return nil
+}
+
+func (x *Invoice) GetDays() []*InvoiceDay {
+	if x != nil {
+		return x.Days
+	}
+	return nil
+}
+
+func (x *Invoice) GetCarriedInMinorDecimal() string {
+	if x != nil {
+		return x.CarriedInMinorDecimal
+	}
+	return ""
+}
+
+func (x *Invoice) GetCarriedOutMinorDecimal() string {
+	if x != nil {
+		return x.CarriedOutMinorDecimal
+	}
+	return ""
+}
+
 // What one meter cost in the period of an invoice.
 type InvoiceLineItem struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Name of the meter. Always set in answers.
+	// Name of the meter. Empty for a purchase or a discount.
 	Meter string `protobuf:"bytes,1,opt,name=meter,proto3" json:"meter,omitempty"`
-	// Name of the meter for people. Empty when the catalog has none.
+	// What the line is for: the meter as people call it, or the description of a purchase. Always set in answers.
 	DisplayName string `protobuf:"bytes,2,opt,name=display_name,json=displayName,proto3" json:"display_name,omitempty"`
 	// Units used in the period, as the nearest double, for display; never computed with.
 	Quantity float64 `protobuf:"fixed64,3,opt,name=quantity,proto3" json:"quantity,omitempty"`
@@ -272,7 +318,9 @@ type InvoiceLineItem struct {
 	// Unit of the quantity. Empty when there is none.
 	Unit string `protobuf:"bytes,103,opt,name=unit,proto3" json:"unit,omitempty"`
 	// Category of the meter. Empty when there is none.
-	Category      string `protobuf:"bytes,104,opt,name=category,proto3" json:"category,omitempty"`
+	Category string `protobuf:"bytes,104,opt,name=category,proto3" json:"category,omitempty"`
+	// The first second of the month in which late usage was used, in Unix seconds. 0 for every other line.
+	UsedMonthUnix int64 `protobuf:"varint,105,opt,name=used_month_unix,json=usedMonthUnix,proto3" json:"used_month_unix,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -384,11 +432,128 @@ func (x *InvoiceLineItem) GetCategory() string {
 	return ""
 }
 
+func (x *InvoiceLineItem) GetUsedMonthUnix() int64 {
+	if x != nil {
+		return x.UsedMonthUnix
+	}
+	return 0
+}
+
+// A part of what an invoice says was spent.
+type InvoiceShare struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Category, or name of the project; `Purchases` for what belongs to no project. Always set in answers.
+	Title string `protobuf:"bytes,1,opt,name=title,proto3" json:"title,omitempty"`
+	// What was spent, in minor units; below 0 when more was taken back.
+	AmountMinor   int64 `protobuf:"varint,2,opt,name=amount_minor,json=amountMinor,proto3" json:"amount_minor,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *InvoiceShare) Reset() {
+	*x = InvoiceShare{}
+	mi := &file_wallet_v1_invoice_proto_msgTypes[2]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *InvoiceShare) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*InvoiceShare) ProtoMessage() {}
+
+func (x *InvoiceShare) ProtoReflect() protoreflect.Message {
+	mi := &file_wallet_v1_invoice_proto_msgTypes[2]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use InvoiceShare.ProtoReflect.Descriptor instead.
+func (*InvoiceShare) Descriptor() ([]byte, []int) {
+	return file_wallet_v1_invoice_proto_rawDescGZIP(), []int{2}
+}
+
+func (x *InvoiceShare) GetTitle() string {
+	if x != nil {
+		return x.Title
+	}
+	return ""
+}
+
+func (x *InvoiceShare) GetAmountMinor() int64 {
+	if x != nil {
+		return x.AmountMinor
+	}
+	return 0
+}
+
+// What was spent on a day.
+type InvoiceDay struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The first second of the UTC day, in Unix seconds. Always set in answers.
+	DayStartUnix int64 `protobuf:"varint,1,opt,name=day_start_unix,json=dayStartUnix,proto3" json:"day_start_unix,omitempty"`
+	// What was spent, in minor units; below 0 when more was taken back.
+	AmountMinor   int64 `protobuf:"varint,2,opt,name=amount_minor,json=amountMinor,proto3" json:"amount_minor,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *InvoiceDay) Reset() {
+	*x = InvoiceDay{}
+	mi := &file_wallet_v1_invoice_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *InvoiceDay) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*InvoiceDay) ProtoMessage() {}
+
+func (x *InvoiceDay) ProtoReflect() protoreflect.Message {
+	mi := &file_wallet_v1_invoice_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use InvoiceDay.ProtoReflect.Descriptor instead.
+func (*InvoiceDay) Descriptor() ([]byte, []int) {
+	return file_wallet_v1_invoice_proto_rawDescGZIP(), []int{3}
+}
+
+func (x *InvoiceDay) GetDayStartUnix() int64 {
+	if x != nil {
+		return x.DayStartUnix
+	}
+	return 0
+}
+
+func (x *InvoiceDay) GetAmountMinor() int64 {
+	if x != nil {
+		return x.AmountMinor
+	}
+	return 0
+}
+
 var File_wallet_v1_invoice_proto protoreflect.FileDescriptor
 
 const file_wallet_v1_invoice_proto_rawDesc = "" +
 	"\n" +
-	"\x17wallet/v1/invoice.proto\x12\twallet.v1\"\x94\x06\n" +
+	"\x17wallet/v1/invoice.proto\x12\twallet.v1\"\xa1\b\n" +
 	"\aInvoice\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x120\n" +
 	"\x14billing_account_name\x18\x02 \x01(\tR\x12billingAccountName\x12*\n" +
@@ -413,7 +578,14 @@ const file_wallet_v1_invoice_proto_rawDesc = "" +
 	"\x0eadjusted_minor\x18j \x01(\x03R\radjustedMinor\x122\n" +
 	"\x15closing_balance_minor\x18k \x01(\x03R\x13closingBalanceMinor\x12\x1e\n" +
 	"\vtop_up_name\x18l \x01(\tR\ttopUpName\x12\x16\n" +
-	"\x06origin\x18m \x01(\tR\x06origin\"\x8d\x03\n" +
+	"\x06origin\x18m \x01(\tR\x06origin\x127\n" +
+	"\n" +
+	"categories\x18n \x03(\v2\x17.wallet.v1.InvoiceShareR\n" +
+	"categories\x123\n" +
+	"\bprojects\x18o \x03(\v2\x17.wallet.v1.InvoiceShareR\bprojects\x12)\n" +
+	"\x04days\x18p \x03(\v2\x15.wallet.v1.InvoiceDayR\x04days\x127\n" +
+	"\x18carried_in_minor_decimal\x18q \x01(\tR\x15carriedInMinorDecimal\x129\n" +
+	"\x19carried_out_minor_decimal\x18r \x01(\tR\x16carriedOutMinorDecimal\"\xb5\x03\n" +
 	"\x0fInvoiceLineItem\x12\x14\n" +
 	"\x05meter\x18\x01 \x01(\tR\x05meter\x12!\n" +
 	"\fdisplay_name\x18\x02 \x01(\tR\vdisplayName\x12\x1a\n" +
@@ -425,7 +597,15 @@ const file_wallet_v1_invoice_proto_rawDesc = "" +
 	"\x10quantity_decimal\x18e \x01(\tR\x0fquantityDecimal\x120\n" +
 	"\x14amount_minor_decimal\x18f \x01(\tR\x12amountMinorDecimal\x12\x12\n" +
 	"\x04unit\x18g \x01(\tR\x04unit\x12\x1a\n" +
-	"\bcategory\x18h \x01(\tR\bcategoryB<Z:github.com/wallet-service/wallet/gen/go/wallet/v1;walletv1b\x06proto3"
+	"\bcategory\x18h \x01(\tR\bcategory\x12&\n" +
+	"\x0fused_month_unix\x18i \x01(\x03R\rusedMonthUnix\"G\n" +
+	"\fInvoiceShare\x12\x14\n" +
+	"\x05title\x18\x01 \x01(\tR\x05title\x12!\n" +
+	"\famount_minor\x18\x02 \x01(\x03R\vamountMinor\"U\n" +
+	"\n" +
+	"InvoiceDay\x12$\n" +
+	"\x0eday_start_unix\x18\x01 \x01(\x03R\fdayStartUnix\x12!\n" +
+	"\famount_minor\x18\x02 \x01(\x03R\vamountMinorB<Z:github.com/wallet-service/wallet/gen/go/wallet/v1;walletv1b\x06proto3"
 
 var (
 	file_wallet_v1_invoice_proto_rawDescOnce sync.Once
@@ -439,18 +619,23 @@ func file_wallet_v1_invoice_proto_rawDescGZIP() []byte {
 	return file_wallet_v1_invoice_proto_rawDescData
 }
 
-var file_wallet_v1_invoice_proto_msgTypes = make([]protoimpl.MessageInfo, 2)
+var file_wallet_v1_invoice_proto_msgTypes = make([]protoimpl.MessageInfo, 4)
 var file_wallet_v1_invoice_proto_goTypes = []any{
 	(*Invoice)(nil),         // 0: wallet.v1.Invoice
 	(*InvoiceLineItem)(nil), // 1: wallet.v1.InvoiceLineItem
+	(*InvoiceShare)(nil),    // 2: wallet.v1.InvoiceShare
+	(*InvoiceDay)(nil),      // 3: wallet.v1.InvoiceDay
 }
 var file_wallet_v1_invoice_proto_depIdxs = []int32{
 	1, // 0: wallet.v1.Invoice.line_items:type_name -> wallet.v1.InvoiceLineItem
-	1, // [1:1] is the sub-list for method output_type
-	1, // [1:1] is the sub-list for method input_type
-	1, // [1:1] is the sub-list for extension type_name
-	1, // [1:1] is the sub-list for extension extendee
-	0, // [0:1] is the sub-list for field type_name
+	2, // 1: wallet.v1.Invoice.categories:type_name -> wallet.v1.InvoiceShare
+	2, // 2: wallet.v1.Invoice.projects:type_name -> wallet.v1.InvoiceShare
+	3, // 3: wallet.v1.Invoice.days:type_name -> wallet.v1.InvoiceDay
+	4, // [4:4] is the sub-list for method output_type
+	4, // [4:4] is the sub-list for method input_type
+	4, // [4:4] is the sub-list for extension type_name
+	4, // [4:4] is the sub-list for extension extendee
+	0, // [0:4] is the sub-list for field type_name
 }
 
 func init() { file_wallet_v1_invoice_proto_init() }
@@ -464,7 +649,7 @@ func file_wallet_v1_invoice_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_wallet_v1_invoice_proto_rawDesc), len(file_wallet_v1_invoice_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   2,
+			NumMessages:   4,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

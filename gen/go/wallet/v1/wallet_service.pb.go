@@ -1230,7 +1230,9 @@ func (x *GetInvoiceResponse) GetInvoice() *Invoice {
 type DownloadInvoicePDFRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Name of the invoice. Required. Canonical or flat spelling.
-	Name          string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	// Paper of the PDF: `a4` or `letter`. Unset means the service's setting.
+	Paper         string `protobuf:"bytes,100,opt,name=paper,proto3" json:"paper,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1268,6 +1270,13 @@ func (*DownloadInvoicePDFRequest) Descriptor() ([]byte, []int) {
 func (x *DownloadInvoicePDFRequest) GetName() string {
 	if x != nil {
 		return x.Name
+	}
+	return ""
+}
+
+func (x *DownloadInvoicePDFRequest) GetPaper() string {
+	if x != nil {
+		return x.Paper
 	}
 	return ""
 }
@@ -3631,9 +3640,10 @@ const file_wallet_v1_wallet_service_proto_rawDesc = "" +
 	"\x11GetInvoiceRequest\x12E\n" +
 	"\x04name\x18\x01 \x01(\tB1\xbaH.r,\x18\xc8\x012'^(organizations/[^/]+/)?invoices/[^/]+$R\x04name\"B\n" +
 	"\x12GetInvoiceResponse\x12,\n" +
-	"\ainvoice\x18\x01 \x01(\v2\x12.wallet.v1.InvoiceR\ainvoice\"b\n" +
+	"\ainvoice\x18\x01 \x01(\v2\x12.wallet.v1.InvoiceR\ainvoice\"\x8d\x01\n" +
 	"\x19DownloadInvoicePDFRequest\x12E\n" +
-	"\x04name\x18\x01 \x01(\tB1\xbaH.r,\x18\xc8\x012'^(organizations/[^/]+/)?invoices/[^/]+$R\x04name\"g\n" +
+	"\x04name\x18\x01 \x01(\tB1\xbaH.r,\x18\xc8\x012'^(organizations/[^/]+/)?invoices/[^/]+$R\x04name\x12)\n" +
+	"\x05paper\x18d \x01(\tB\x13\xbaH\x10r\x0eR\x00R\x02a4R\x06letterR\x05paper\"g\n" +
 	"\x1aDownloadInvoicePDFResponse\x12!\n" +
 	"\fdownload_url\x18\x01 \x01(\tR\vdownloadUrl\x12&\n" +
 	"\x0fexpires_at_unix\x18\x02 \x01(\x03R\rexpiresAtUnix\"\xcc\a\n" +

@@ -163,6 +163,42 @@ export declare type Invoice = Message<"wallet.v1.Invoice"> & {
    * @generated from field: string origin = 109;
    */
   origin: string;
+
+  /**
+   * What was spent by category, the largest first; adds up to `spent_minor`. Empty for a receipt.
+   *
+   * @generated from field: repeated wallet.v1.InvoiceShare categories = 110;
+   */
+  categories: InvoiceShare[];
+
+  /**
+   * What was spent by project, the largest first, purchases as one; adds up to `spent_minor`. Empty for a receipt.
+   *
+   * @generated from field: repeated wallet.v1.InvoiceShare projects = 111;
+   */
+  projects: InvoiceShare[];
+
+  /**
+   * What was spent on each UTC day of the period, in order; adds up to `spent_minor`. Empty for a receipt.
+   *
+   * @generated from field: repeated wallet.v1.InvoiceDay days = 112;
+   */
+  days: InvoiceDay[];
+
+  /**
+   * Exact usage cost that was recorded and not yet debited when the period began, as decimal text in minor units: from 0 to
+   * less than 1. Empty for a receipt.
+   *
+   * @generated from field: string carried_in_minor_decimal = 113;
+   */
+  carriedInMinorDecimal: string;
+
+  /**
+   * The same at the end of the period. Empty for a receipt.
+   *
+   * @generated from field: string carried_out_minor_decimal = 114;
+   */
+  carriedOutMinorDecimal: string;
 };
 
 /**
@@ -178,14 +214,14 @@ export declare const InvoiceSchema: GenMessage<Invoice>;
  */
 export declare type InvoiceLineItem = Message<"wallet.v1.InvoiceLineItem"> & {
   /**
-   * Name of the meter. Always set in answers.
+   * Name of the meter. Empty for a purchase or a discount.
    *
    * @generated from field: string meter = 1;
    */
   meter: string;
 
   /**
-   * Name of the meter for people. Empty when the catalog has none.
+   * What the line is for: the meter as people call it, or the description of a purchase. Always set in answers.
    *
    * @generated from field: string display_name = 2;
    */
@@ -253,6 +289,13 @@ export declare type InvoiceLineItem = Message<"wallet.v1.InvoiceLineItem"> & {
    * @generated from field: string category = 104;
    */
   category: string;
+
+  /**
+   * The first second of the month in which late usage was used, in Unix seconds. 0 for every other line.
+   *
+   * @generated from field: int64 used_month_unix = 105;
+   */
+  usedMonthUnix: bigint;
 };
 
 /**
@@ -260,4 +303,58 @@ export declare type InvoiceLineItem = Message<"wallet.v1.InvoiceLineItem"> & {
  * Use `create(InvoiceLineItemSchema)` to create a new message.
  */
 export declare const InvoiceLineItemSchema: GenMessage<InvoiceLineItem>;
+
+/**
+ * A part of what an invoice says was spent.
+ *
+ * @generated from message wallet.v1.InvoiceShare
+ */
+export declare type InvoiceShare = Message<"wallet.v1.InvoiceShare"> & {
+  /**
+   * Category, or name of the project; `Purchases` for what belongs to no project. Always set in answers.
+   *
+   * @generated from field: string title = 1;
+   */
+  title: string;
+
+  /**
+   * What was spent, in minor units; below 0 when more was taken back.
+   *
+   * @generated from field: int64 amount_minor = 2;
+   */
+  amountMinor: bigint;
+};
+
+/**
+ * Describes the message wallet.v1.InvoiceShare.
+ * Use `create(InvoiceShareSchema)` to create a new message.
+ */
+export declare const InvoiceShareSchema: GenMessage<InvoiceShare>;
+
+/**
+ * What was spent on a day.
+ *
+ * @generated from message wallet.v1.InvoiceDay
+ */
+export declare type InvoiceDay = Message<"wallet.v1.InvoiceDay"> & {
+  /**
+   * The first second of the UTC day, in Unix seconds. Always set in answers.
+   *
+   * @generated from field: int64 day_start_unix = 1;
+   */
+  dayStartUnix: bigint;
+
+  /**
+   * What was spent, in minor units; below 0 when more was taken back.
+   *
+   * @generated from field: int64 amount_minor = 2;
+   */
+  amountMinor: bigint;
+};
+
+/**
+ * Describes the message wallet.v1.InvoiceDay.
+ * Use `create(InvoiceDaySchema)` to create a new message.
+ */
+export declare const InvoiceDaySchema: GenMessage<InvoiceDay>;
 

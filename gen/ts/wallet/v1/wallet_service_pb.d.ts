@@ -623,6 +623,13 @@ export declare type DownloadInvoicePDFRequest = Message<"wallet.v1.DownloadInvoi
    * @generated from field: string name = 1;
    */
   name: string;
+
+  /**
+   * Paper of the PDF: `a4` or `letter`. Unset means the service's setting.
+   *
+   * @generated from field: string paper = 100;
+   */
+  paper: string;
 };
 
 /**

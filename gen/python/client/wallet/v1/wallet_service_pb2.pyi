@@ -192,10 +192,12 @@ class GetInvoiceResponse(_message.Message):
     def __init__(self, invoice: _Optional[_Union[_invoice_pb2.Invoice, _Mapping]] = ...) -> None: ...
 
 class DownloadInvoicePDFRequest(_message.Message):
-    __slots__ = ("name",)
+    __slots__ = ("name", "paper")
     NAME_FIELD_NUMBER: _ClassVar[int]
+    PAPER_FIELD_NUMBER: _ClassVar[int]
     name: str
-    def __init__(self, name: _Optional[str] = ...) -> None: ...
+    paper: str
+    def __init__(self, name: _Optional[str] = ..., paper: _Optional[str] = ...) -> None: ...
 
 class DownloadInvoicePDFResponse(_message.Message):
     __slots__ = ("download_url", "expires_at_unix")

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from protobuf import DescFile
 
 
-_InvoiceFields: TypeAlias = Literal["name", "billing_account_name", "period_start_unix", "period_end_unix", "currency", "amount_minor", "status", "create_time_unix", "finalize_time_unix", "pay_time_unix", "line_items", "kind", "number", "opening_balance_minor", "topped_up_minor", "refunded_minor", "spent_minor", "adjusted_minor", "closing_balance_minor", "top_up_name", "origin"]
+_InvoiceFields: TypeAlias = Literal["name", "billing_account_name", "period_start_unix", "period_end_unix", "currency", "amount_minor", "status", "create_time_unix", "finalize_time_unix", "pay_time_unix", "line_items", "kind", "number", "opening_balance_minor", "topped_up_minor", "refunded_minor", "spent_minor", "adjusted_minor", "closing_balance_minor", "top_up_name", "origin", "categories", "projects", "days", "carried_in_minor_decimal", "carried_out_minor_decimal"]
 
 class Invoice(Message[_InvoiceFields]):
     """
@@ -156,9 +156,40 @@ class Invoice(Message[_InvoiceFields]):
             ```proto
             string origin = 109;
             ```
+        categories:
+            What was spent by category, the largest first; adds up to `spent_minor`. Empty for a receipt.
+
+            ```proto
+            repeated wallet.v1.InvoiceShare categories = 110;
+            ```
+        projects:
+            What was spent by project, the largest first, purchases as one; adds up to `spent_minor`. Empty for a receipt.
+
+            ```proto
+            repeated wallet.v1.InvoiceShare projects = 111;
+            ```
+        days:
+            What was spent on each UTC day of the period, in order; adds up to `spent_minor`. Empty for a receipt.
+
+            ```proto
+            repeated wallet.v1.InvoiceDay days = 112;
+            ```
+        carried_in_minor_decimal:
+            Exact usage cost that was recorded and not yet debited when the period began, as decimal text in minor units: from 0 to
+            less than 1. Empty for a receipt.
+
+            ```proto
+            string carried_in_minor_decimal = 113;
+            ```
+        carried_out_minor_decimal:
+            The same at the end of the period. Empty for a receipt.
+
+            ```proto
+            string carried_out_minor_decimal = 114;
+            ```
     """
 
-    __slots__ = ("name", "billing_account_name", "period_start_unix", "period_end_unix", "currency", "amount_minor", "status", "create_time_unix", "finalize_time_unix", "pay_time_unix", "line_items", "kind", "number", "opening_balance_minor", "topped_up_minor", "refunded_minor", "spent_minor", "adjusted_minor", "closing_balance_minor", "top_up_name", "origin")
+    __slots__ = ("name", "billing_account_name", "period_start_unix", "period_end_unix", "currency", "amount_minor", "status", "create_time_unix", "finalize_time_unix", "pay_time_unix", "line_items", "kind", "number", "opening_balance_minor", "topped_up_minor", "refunded_minor", "spent_minor", "adjusted_minor", "closing_balance_minor", "top_up_name", "origin", "categories", "projects", "days", "carried_in_minor_decimal", "carried_out_minor_decimal")
 
     if TYPE_CHECKING:
 
@@ -186,6 +217,11 @@ class Invoice(Message[_InvoiceFields]):
             closing_balance_minor: int = 0,
             top_up_name: str = "",
             origin: str = "",
+            categories: list[InvoiceShare] | None = None,
+            projects: list[InvoiceShare] | None = None,
+            days: list[InvoiceDay] | None = None,
+            carried_in_minor_decimal: str = "",
+            carried_out_minor_decimal: str = "",
         ) -> None:
             pass
 
@@ -210,8 +246,13 @@ class Invoice(Message[_InvoiceFields]):
         closing_balance_minor: int
         top_up_name: str
         origin: str
+        categories: list[InvoiceShare]
+        projects: list[InvoiceShare]
+        days: list[InvoiceDay]
+        carried_in_minor_decimal: str
+        carried_out_minor_decimal: str
 
-_InvoiceLineItemFields: TypeAlias = Literal["meter", "display_name", "quantity", "unit_price_minor", "amount_minor", "unit_price_minor_decimal", "kind", "quantity_decimal", "amount_minor_decimal", "unit", "category"]
+_InvoiceLineItemFields: TypeAlias = Literal["meter", "display_name", "quantity", "unit_price_minor", "amount_minor", "unit_price_minor_decimal", "kind", "quantity_decimal", "amount_minor_decimal", "unit", "category", "used_month_unix"]
 
 class InvoiceLineItem(Message[_InvoiceLineItemFields]):
     """
@@ -223,13 +264,13 @@ class InvoiceLineItem(Message[_InvoiceLineItemFields]):
 
     Attributes:
         meter:
-            Name of the meter. Always set in answers.
+            Name of the meter. Empty for a purchase or a discount.
 
             ```proto
             string meter = 1;
             ```
         display_name:
-            Name of the meter for people. Empty when the catalog has none.
+            What the line is for: the meter as people call it, or the description of a purchase. Always set in answers.
 
             ```proto
             string display_name = 2;
@@ -288,9 +329,15 @@ class InvoiceLineItem(Message[_InvoiceLineItemFields]):
             ```proto
             string category = 104;
             ```
+        used_month_unix:
+            The first second of the month in which late usage was used, in Unix seconds. 0 for every other line.
+
+            ```proto
+            int64 used_month_unix = 105;
+            ```
     """
 
-    __slots__ = ("meter", "display_name", "quantity", "unit_price_minor", "amount_minor", "unit_price_minor_decimal", "kind", "quantity_decimal", "amount_minor_decimal", "unit", "category")
+    __slots__ = ("meter", "display_name", "quantity", "unit_price_minor", "amount_minor", "unit_price_minor_decimal", "kind", "quantity_decimal", "amount_minor_decimal", "unit", "category", "used_month_unix")
 
     if TYPE_CHECKING:
 
@@ -308,6 +355,7 @@ class InvoiceLineItem(Message[_InvoiceLineItemFields]):
             amount_minor_decimal: str = "",
             unit: str = "",
             category: str = "",
+            used_month_unix: int = 0,
         ) -> None:
             pass
 
@@ -322,14 +370,97 @@ class InvoiceLineItem(Message[_InvoiceLineItemFields]):
         amount_minor_decimal: str
         unit: str
         category: str
+        used_month_unix: int
+
+_InvoiceShareFields: TypeAlias = Literal["title", "amount_minor"]
+
+class InvoiceShare(Message[_InvoiceShareFields]):
+    """
+    A part of what an invoice says was spent.
+
+    ```proto
+    message wallet.v1.InvoiceShare
+    ```
+
+    Attributes:
+        title:
+            Category, or name of the project; `Purchases` for what belongs to no project. Always set in answers.
+
+            ```proto
+            string title = 1;
+            ```
+        amount_minor:
+            What was spent, in minor units; below 0 when more was taken back.
+
+            ```proto
+            int64 amount_minor = 2;
+            ```
+    """
+
+    __slots__ = ("title", "amount_minor")
+
+    if TYPE_CHECKING:
+
+        def __init__(
+            self,
+            *,
+            title: str = "",
+            amount_minor: int = 0,
+        ) -> None:
+            pass
+
+        title: str
+        amount_minor: int
+
+_InvoiceDayFields: TypeAlias = Literal["day_start_unix", "amount_minor"]
+
+class InvoiceDay(Message[_InvoiceDayFields]):
+    """
+    What was spent on a day.
+
+    ```proto
+    message wallet.v1.InvoiceDay
+    ```
+
+    Attributes:
+        day_start_unix:
+            The first second of the UTC day, in Unix seconds. Always set in answers.
+
+            ```proto
+            int64 day_start_unix = 1;
+            ```
+        amount_minor:
+            What was spent, in minor units; below 0 when more was taken back.
+
+            ```proto
+            int64 amount_minor = 2;
+            ```
+    """
+
+    __slots__ = ("day_start_unix", "amount_minor")
+
+    if TYPE_CHECKING:
+
+        def __init__(
+            self,
+            *,
+            day_start_unix: int = 0,
+            amount_minor: int = 0,
+        ) -> None:
+            pass
+
+        day_start_unix: int
+        amount_minor: int
 
 
 _DESC = file_desc(
-    b'\n\x17wallet/v1/invoice.proto\x12\twallet.v1"\x94\x06\n\x07Invoice\x12\x12\n\x04name\x18\x01 \x01(\tR\x04name\x120\n\x14billing_account_name\x18\x02 \x01(\tR\x12billingAccountName\x12*\n\x11period_start_unix\x18\x03 \x01(\x03R\x0fperiodStartUnix\x12&\n\x0fperiod_end_unix\x18\x04 \x01(\x03R\rperiodEndUnix\x12\x1a\n\x08currency\x18\x05 \x01(\tR\x08currency\x12!\n\x0camount_minor\x18\x06 \x01(\x03R\x0bamountMinor\x12\x16\n\x06status\x18\x07 \x01(\tR\x06status\x12(\n\x10create_time_unix\x18\x08 \x01(\x03R\x0ecreateTimeUnix\x12,\n\x12finalize_time_unix\x18\t \x01(\x03R\x10finalizeTimeUnix\x12"\n\rpay_time_unix\x18\n \x01(\x03R\x0bpayTimeUnix\x129\n\nline_items\x18\x0b \x03(\x0b2\x1a.wallet.v1.InvoiceLineItemR\tlineItems\x12\x12\n\x04kind\x18d \x01(\tR\x04kind\x12\x16\n\x06number\x18e \x01(\tR\x06number\x122\n\x15opening_balance_minor\x18f \x01(\x03R\x13openingBalanceMinor\x12&\n\x0ftopped_up_minor\x18g \x01(\x03R\rtoppedUpMinor\x12%\n\x0erefunded_minor\x18h \x01(\x03R\rrefundedMinor\x12\x1f\n\x0bspent_minor\x18i \x01(\x03R\nspentMinor\x12%\n\x0eadjusted_minor\x18j \x01(\x03R\radjustedMinor\x122\n\x15closing_balance_minor\x18k \x01(\x03R\x13closingBalanceMinor\x12\x1e\n\x0btop_up_name\x18l \x01(\tR\ttopUpName\x12\x16\n\x06origin\x18m \x01(\tR\x06origin"\x8d\x03\n\x0fInvoiceLineItem\x12\x14\n\x05meter\x18\x01 \x01(\tR\x05meter\x12!\n\x0cdisplay_name\x18\x02 \x01(\tR\x0bdisplayName\x12\x1a\n\x08quantity\x18\x03 \x01(\x01R\x08quantity\x12(\n\x10unit_price_minor\x18\x04 \x01(\x03R\x0eunitPriceMinor\x12!\n\x0camount_minor\x18\x05 \x01(\x03R\x0bamountMinor\x127\n\x18unit_price_minor_decimal\x18\x06 \x01(\tR\x15unitPriceMinorDecimal\x12\x12\n\x04kind\x18d \x01(\tR\x04kind\x12)\n\x10quantity_decimal\x18e \x01(\tR\x0fquantityDecimal\x120\n\x14amount_minor_decimal\x18f \x01(\tR\x12amountMinorDecimal\x12\x12\n\x04unit\x18g \x01(\tR\x04unit\x12\x1a\n\x08category\x18h \x01(\tR\x08categoryB<Z:github.com/wallet-service/wallet/gen/go/wallet/v1;walletv1b\x06proto3',
+    b'\n\x17wallet/v1/invoice.proto\x12\twallet.v1"\xa1\x08\n\x07Invoice\x12\x12\n\x04name\x18\x01 \x01(\tR\x04name\x120\n\x14billing_account_name\x18\x02 \x01(\tR\x12billingAccountName\x12*\n\x11period_start_unix\x18\x03 \x01(\x03R\x0fperiodStartUnix\x12&\n\x0fperiod_end_unix\x18\x04 \x01(\x03R\rperiodEndUnix\x12\x1a\n\x08currency\x18\x05 \x01(\tR\x08currency\x12!\n\x0camount_minor\x18\x06 \x01(\x03R\x0bamountMinor\x12\x16\n\x06status\x18\x07 \x01(\tR\x06status\x12(\n\x10create_time_unix\x18\x08 \x01(\x03R\x0ecreateTimeUnix\x12,\n\x12finalize_time_unix\x18\t \x01(\x03R\x10finalizeTimeUnix\x12"\n\rpay_time_unix\x18\n \x01(\x03R\x0bpayTimeUnix\x129\n\nline_items\x18\x0b \x03(\x0b2\x1a.wallet.v1.InvoiceLineItemR\tlineItems\x12\x12\n\x04kind\x18d \x01(\tR\x04kind\x12\x16\n\x06number\x18e \x01(\tR\x06number\x122\n\x15opening_balance_minor\x18f \x01(\x03R\x13openingBalanceMinor\x12&\n\x0ftopped_up_minor\x18g \x01(\x03R\rtoppedUpMinor\x12%\n\x0erefunded_minor\x18h \x01(\x03R\rrefundedMinor\x12\x1f\n\x0bspent_minor\x18i \x01(\x03R\nspentMinor\x12%\n\x0eadjusted_minor\x18j \x01(\x03R\radjustedMinor\x122\n\x15closing_balance_minor\x18k \x01(\x03R\x13closingBalanceMinor\x12\x1e\n\x0btop_up_name\x18l \x01(\tR\ttopUpName\x12\x16\n\x06origin\x18m \x01(\tR\x06origin\x127\n\ncategories\x18n \x03(\x0b2\x17.wallet.v1.InvoiceShareR\ncategories\x123\n\x08projects\x18o \x03(\x0b2\x17.wallet.v1.InvoiceShareR\x08projects\x12)\n\x04days\x18p \x03(\x0b2\x15.wallet.v1.InvoiceDayR\x04days\x127\n\x18carried_in_minor_decimal\x18q \x01(\tR\x15carriedInMinorDecimal\x129\n\x19carried_out_minor_decimal\x18r \x01(\tR\x16carriedOutMinorDecimal"\xb5\x03\n\x0fInvoiceLineItem\x12\x14\n\x05meter\x18\x01 \x01(\tR\x05meter\x12!\n\x0cdisplay_name\x18\x02 \x01(\tR\x0bdisplayName\x12\x1a\n\x08quantity\x18\x03 \x01(\x01R\x08quantity\x12(\n\x10unit_price_minor\x18\x04 \x01(\x03R\x0eunitPriceMinor\x12!\n\x0camount_minor\x18\x05 \x01(\x03R\x0bamountMinor\x127\n\x18unit_price_minor_decimal\x18\x06 \x01(\tR\x15unitPriceMinorDecimal\x12\x12\n\x04kind\x18d \x01(\tR\x04kind\x12)\n\x10quantity_decimal\x18e \x01(\tR\x0fquantityDecimal\x120\n\x14amount_minor_decimal\x18f \x01(\tR\x12amountMinorDecimal\x12\x12\n\x04unit\x18g \x01(\tR\x04unit\x12\x1a\n\x08category\x18h \x01(\tR\x08category\x12&\n\x0fused_month_unix\x18i \x01(\x03R\rusedMonthUnix"G\n\x0cInvoiceShare\x12\x14\n\x05title\x18\x01 \x01(\tR\x05title\x12!\n\x0camount_minor\x18\x02 \x01(\x03R\x0bamountMinor"U\n\nInvoiceDay\x12$\n\x0eday_start_unix\x18\x01 \x01(\x03R\x0cdayStartUnix\x12!\n\x0camount_minor\x18\x02 \x01(\x03R\x0bamountMinorB<Z:github.com/wallet-service/wallet/gen/go/wallet/v1;walletv1b\x06proto3',
     [],
     {
         "Invoice": Invoice,
         "InvoiceLineItem": InvoiceLineItem,
+        "InvoiceShare": InvoiceShare,
+        "InvoiceDay": InvoiceDay,
     },
 )
 
