@@ -2,11 +2,14 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
+from datetime import timedelta
+from uuid import UUID
 
 import pytest
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from ledger.ids import NIL
 from tests.operations.journal_scene import JournalScene, journal_scene
 from tests.operations.watch_scene import Onlooker, earn, events_of, set_balance, spend, watch_of
 from wallet_service.accounts.wallet_operations import Wallets
@@ -14,7 +17,7 @@ from wallet_service.clock import ManualClock
 from wallet_service.db import Database, engine_for
 from wallet_service.events.model import EventType, NewEvent
 from wallet_service.migrate import upgrade
-from wallet_service.watching import operations
+from wallet_service.watching import operations, store
 from wallet_service.watching.model import Observation
 
 
@@ -127,6 +130,33 @@ async def test_the_loop_shows_a_posting_within_a_second(scene: JournalScene):
         await watch.stop()
         await running
     assert len(looking.shown) == 1
+
+
+async def test_the_quick_look_finds_what_is_recent_and_organizations_with_a_clock_of_their_own(scene: JournalScene):
+    async def lately() -> list[UUID]:
+        since = scene.clock.now() - timedelta(seconds=10)
+        return await store.organizations_behind_lately(scene.db, since=since, limit=10)
+
+    await earn(scene, 100, "earn")
+    assert await lately() == [scene.org_id]
+    scene.clock.advance(timedelta(seconds=11))
+    assert await lately() == []
+    assert await store.organizations_behind(scene.db, after=NIL, limit=10) == [scene.org_id]
+    async with scene.db.engine.begin() as conn:
+        await conn.execute(
+            text(
+                "INSERT INTO test_clocks (clock_id, display_name, state, present_at, created_at)"
+                " VALUES ('mine', '', 'READY', :now, :now)"
+            ),
+            {"now": scene.clock.now()},
+        )
+        await conn.execute(
+            text("INSERT INTO test_clock_organizations (org_id, clock_id) VALUES (:org, 'mine')"),
+            {"org": scene.org_id},
+        )
+    assert await lately() == [scene.org_id]
+    await watch_of(scene, Onlooker()).run_due(None)
+    assert await lately() == []
 
 
 async def test_a_database_with_a_past_begins_behind_it(empty_database_url: str):

@@ -26,6 +26,8 @@ ENTRIES_MAX: Final = 5_000
 _FOUND_MAX: Final = 10_000
 _AT_ONCE_MAX: Final = 4
 _PAUSE: Final = timedelta(milliseconds=250)
+_LATELY: Final = timedelta(seconds=10)
+_EVERYTHING_EVERY: Final = timedelta(seconds=15)
 _PAUSE_MAX: Final = timedelta(seconds=15)
 _PUT_OFF_MIN: Final = timedelta(seconds=1)
 _PUT_OFF_MAX: Final = timedelta(minutes=1)
@@ -45,11 +47,20 @@ class BalanceWatch:
         self._stopping = asyncio.Event()
 
     async def run(self) -> None:
-        """Look again and again until `stop`; a database that goes away is waited for."""
-        pause = _PAUSE
+        """Look again and again until `stop`; a database that goes away is waited for.
+
+        Four times a second at what was recorded lately, which is cheap, and now and then at everything: an entry may be
+        recorded long before its transaction ends, or by a machine whose clock is wrong.
+        """
+        loop = asyncio.get_running_loop()
+        pause, everything_at_seconds = _PAUSE, loop.time()
         while not self._stopping.is_set():
             try:
-                await self.run_due(None)
+                if loop.time() >= everything_at_seconds:
+                    await self.run_due(None)
+                    everything_at_seconds = loop.time() + _EVERYTHING_EVERY.total_seconds()
+                else:
+                    await self._show_lately()
                 pause = _PAUSE
             except (ServiceError, asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
                 pause = min(2 * pause, _PAUSE_MAX)
@@ -78,9 +89,7 @@ class BalanceWatch:
             return await self._show_all(org_id, wait=True)
         found = await store.organizations_behind(self._db, after=self._after, limit=_FOUND_MAX)
         self._after = found[-1] if len(found) == _FOUND_MAX else NIL
-        waiting = iter(found)
-        counts = await asyncio.gather(*(self._show_each(waiting) for _ in range(min(_AT_ONCE_MAX, len(found)))))
-        return sum(counts)
+        return await self._show_these(found)
 
     async def process(self, org_id: UUID, *, wait: bool = True) -> int:
         """Show the next moves of one organization in one transaction, at most those of `ENTRIES_MAX` entries.
@@ -89,6 +98,15 @@ class BalanceWatch:
         """
         async with self._time_of(org_id):
             return await self._db.transact(lambda conn: self._show(conn, org_id, wait=wait))
+
+    async def _show_lately(self) -> int:
+        since = self._clock.now() - _LATELY
+        return await self._show_these(await store.organizations_behind_lately(self._db, since=since, limit=_FOUND_MAX))
+
+    async def _show_these(self, org_ids: Sequence[UUID]) -> int:
+        waiting = iter(org_ids)
+        counts = await asyncio.gather(*(self._show_each(waiting) for _ in range(min(_AT_ONCE_MAX, len(org_ids)))))
+        return sum(counts)
 
     async def _show_each(self, waiting: Iterator[UUID]) -> int:
         count = 0
