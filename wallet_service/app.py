@@ -77,6 +77,7 @@ def rpc_services(service: Service) -> list[RpcService]:
         catalog=service.catalog,
         activity=service.activity,
         forecasts=service.forecasts,
+        invoices=service.invoices,
         alerts=service.alerts,
         spending_limits=service.spending_limits,
         spend_authorization=service.spend_authorization,

@@ -9,6 +9,7 @@ from wallet_service.activity.operations import ActivityLog
 from wallet_service.alerts.operations import Alerts
 from wallet_service.catalog.operations import CatalogOperations
 from wallet_service.forecast.operations import Forecasts
+from wallet_service.invoices.operations import Invoices
 from wallet_service.limits.authorization import SpendAuthorization
 from wallet_service.limits.operations import SpendingLimits
 from wallet_service.payment_methods.operations import PaymentMethods
@@ -19,6 +20,7 @@ from wallet_service.rpc.servicers.wallet_accounts import WalletAccounts
 from wallet_service.rpc.servicers.wallet_activity import WalletActivity
 from wallet_service.rpc.servicers.wallet_alerts import WalletAlertMethods
 from wallet_service.rpc.servicers.wallet_forecast import WalletForecast
+from wallet_service.rpc.servicers.wallet_invoices import WalletInvoices
 from wallet_service.rpc.servicers.wallet_limits import WalletLimits
 from wallet_service.rpc.servicers.wallet_payments import WalletPayments
 from wallet_service.rpc.servicers.wallet_promotions import WalletPromotions
@@ -33,6 +35,7 @@ class WalletServicer(
     WalletActivity,
     WalletAlertMethods,
     WalletForecast,
+    WalletInvoices,
     WalletLimits,
     WalletPayments,
     WalletPromotions,
@@ -56,6 +59,7 @@ class WalletServicer(
         activity: ActivityLog,
         alerts: Alerts,
         forecasts: Forecasts,
+        invoices: Invoices,
         spending_limits: SpendingLimits,
         spend_authorization: SpendAuthorization,
         promotions: Promotions,
@@ -66,6 +70,7 @@ class WalletServicer(
         WalletActivity.__init__(self, scope, activity)
         WalletAlertMethods.__init__(self, scope, alerts)
         WalletForecast.__init__(self, scope, forecasts)
+        WalletInvoices.__init__(self, scope, invoices)
         WalletLimits.__init__(self, scope, spending_limits, spend_authorization)
         WalletPromotions.__init__(self, scope, promotions)
         WalletPayments.__init__(self, scope, topups, payment_methods)
