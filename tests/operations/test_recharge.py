@@ -379,6 +379,11 @@ class TestRaces:
         await scene.lab.recharges.disable(scene.lab.org_id)
         await scene.lab.methods.detach(scene.lab.org_id, scene.card)
 
+    async def test_the_card_of_a_wallet_that_was_closed_can_be_detached(self, scene):
+        await scene.enable()
+        await scene.lab.execute("UPDATE wallets SET closed_at = :at", at=scene.lab.clock.now())
+        await scene.lab.methods.detach(scene.lab.org_id, scene.card)
+
     async def test_detaching_and_turning_on_at_once_never_leave_a_recharge_without_its_card(self, scene):
         for token in (GOOD, "pm_card_mastercard", AUTHENTICATE, DECLINED_AFTER_SAVING, DISPUTED, REFUND_FAILS):
             card = await scene.lab.saved_card(token)

@@ -85,8 +85,11 @@ class RechargeWatcher:
                     )
                 ]
             case rules.Rest():
-                if config.last_skip is not None:
-                    await store.put_config(conn, replace(config, last_skip=None, updated_at=now))
+                # The wait after a decline is kept: the balance may fall again before it is over.
+                planned = config.next_attempt_at if config.failure_count else None
+                changed = replace(config, last_skip=None, next_attempt_at=planned)
+                if changed != config:
+                    await store.put_config(conn, replace(changed, updated_at=now))
                 return []
 
     async def _standing(self, conn: AsyncConnection, config: RechargeConfig, available_minor: int) -> Standing:

@@ -10,6 +10,7 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from ledger.tables import books
+from wallet_service.accounts.tables import wallets
 from wallet_service.recharge.model import (
     Attempt,
     AttemptState,
@@ -68,9 +69,13 @@ async def delete_config(conn: AsyncConnection, org_id: UUID, wallet_id: UUID) ->
 
 
 async def is_used(conn: AsyncConnection, org_id: UUID, payment_method_id: str) -> bool:
-    """Whether a recharge that is on charges this card."""
+    """Whether a recharge of an open wallet that is on charges this card."""
+    owned = (wallets.c.org_id == auto_recharges.c.org_id) & (wallets.c.wallet_id == auto_recharges.c.wallet_id)
     found = await conn.execute(
-        select(auto_recharges.c.wallet_id).where(
+        select(auto_recharges.c.wallet_id)
+        .join(wallets, owned)
+        .where(
+            wallets.c.closed_at.is_(None),
             auto_recharges.c.org_id == org_id,
             auto_recharges.c.is_enabled,
             auto_recharges.c.payment_method_id == payment_method_id,
