@@ -1,6 +1,6 @@
 """Windows of spending limits, and what they allow."""
 
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta, timezone, tzinfo
 from decimal import Decimal
 from zoneinfo import ZoneInfo
 
@@ -21,8 +21,13 @@ from wallet_service.limits.rules import (
 )
 
 ZONES = (UTC, timezone(timedelta(hours=14)), ZoneInfo("Europe/Berlin"), ZoneInfo("Asia/Kolkata"))
-SECONDS = st.integers(0, 6 * 10**9).map(lambda seconds: datetime(1990, 1, 1, tzinfo=UTC) + timedelta(seconds=seconds))
-MOMENTS = st.builds(lambda at, zone: at.astimezone(zone), SECONDS, st.sampled_from(ZONES))
+
+
+def moment(second: int, zone: tzinfo) -> datetime:
+    return (datetime(1990, 1, 1, tzinfo=UTC) + timedelta(seconds=second)).astimezone(zone)
+
+
+MOMENTS = st.builds(moment, st.integers(0, 6 * 10**9), st.sampled_from(ZONES))
 
 
 def limit(duration: Duration, strategy: Strategy = Strategy.FIXED, amount_minor: int = 100) -> SpendingLimit:
