@@ -16,7 +16,7 @@ PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; 
   $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 PYTEST_ARGS ?=
 
-.PHONY: help venv run test demo bench gen lint check lock
+.PHONY: help venv run test demo demo-year bench gen lint check lock
 .PHONY: test-python test-python-wheel test-go test-ts gen-check breaking
 
 help: ## List the targets
@@ -29,6 +29,8 @@ run: .venv/.package ## Start the service for development, with database, worker 
 	@exec .venv/bin/wallet dev
 demo: .venv/.package ## Fund a wallet, import usage, show that the ledger agrees
 	@exec .venv/bin/python -m examples.demo
+demo-year: .venv/.package ## Play a year of twenty organizations on a test clock, audited month by month
+	@exec .venv/bin/python -m examples.demo_year
 bench: .venv/.package ## Measure, beside the yardsticks; JSON lines
 	@PYTHONPATH=gen/python/client exec .venv/bin/python -m bench
 
