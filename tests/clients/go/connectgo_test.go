@@ -63,6 +63,7 @@ func newConnectGo(name string, options []connect.ClientOption) *connectGo {
 			"billing.v1.LedgerService":                billingv1connect.NewLedgerServiceClient(h2c, base, options...),
 			"billing.v1.UsageService":                 billingv1connect.NewUsageServiceClient(h2c, base, options...),
 			"wallet.v1.WalletService":                 walletv1connect.NewWalletServiceClient(h2c, base, options...),
+			"wallet.v1.WebhookService":                walletv1connect.NewWebhookServiceClient(h2c, base, options...),
 			alias + walletv1connect.WalletServiceName: walletv1connect.NewWalletServiceClient(published, base, options...),
 		},
 	}

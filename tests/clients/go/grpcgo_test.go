@@ -37,6 +37,7 @@ func TestGrpcGo(t *testing.T) {
 			"billing.v1.LedgerService":        billingv1.NewLedgerServiceClient(connection),
 			"billing.v1.UsageService":         billingv1.NewUsageServiceClient(connection),
 			"wallet.v1.WalletService":         walletv1.NewWalletServiceClient(connection),
+			"wallet.v1.WebhookService":        walletv1.NewWebhookServiceClient(connection),
 			alias + "wallet.v1.WalletService": walletv1.NewWalletServiceClient(dial(grpc.WithUnaryInterceptor(byPublishedPath))),
 		},
 	})

@@ -17,6 +17,7 @@ import { CatalogService } from "@wallet-service/wallet/billing/v1/catalog_servic
 import { LedgerService } from "@wallet-service/wallet/billing/v1/ledger_service_pb.js";
 import { UsageService } from "@wallet-service/wallet/billing/v1/usage_service_pb.js";
 import { WalletService } from "@wallet-service/wallet/wallet/v1/wallet_service_pb.js";
+import { WebhookService } from "@wallet-service/wallet/wallet/v1/webhook_service_pb.js";
 import { refusalOf } from "./refusal.js";
 import type { Answer, RawClient } from "./table.js";
 
@@ -27,7 +28,7 @@ const MS_MAX = 60_000;
 const GET_CHARACTERS_MAX = 8192;
 
 const SERVICES = new Map(
-  [AccountService, CatalogService, LedgerService, UsageService, WalletService, published(WalletService)].map(
+  [AccountService, CatalogService, LedgerService, UsageService, WalletService, WebhookService, published(WalletService)].map(
     (service: DescService) => [service.typeName, service],
   ),
 );
