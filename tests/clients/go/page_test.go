@@ -153,7 +153,7 @@ func TestPage(t *testing.T) {
 		wallet.DownloadInvoicePDF(ctx, connect.NewRequest(&walletv1.DownloadInvoicePDFRequest{
 			Name: invoiceName,
 		}))
-	}, "ListInvoices 501", "DownloadInvoicePDF 501")
+	}, "ListInvoices 200", "DownloadInvoicePDF 404")
 
 	snippet("public pricing", func(t *testing.T) {
 		wallet.ListPublicMeterRates(ctx, connect.NewRequest(
