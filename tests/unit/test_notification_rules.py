@@ -45,12 +45,12 @@ class TestAddresses:
         assert not rules.is_email(bad)
 
     @pytest.mark.parametrize("relay", ["mailtos://u:p@smtp.example.com?from=b@example.com", None])
-    def test_an_address_that_the_library_reads_as_another_one_is_refused(self, relay: str | None):
+    async def test_an_address_that_the_library_reads_as_another_one_is_refused(self, relay: str | None):
         """0.AA.AA becomes 0.AA: the message would go to somebody else."""
         courier = Courier(mail_relay=relay, is_live=relay is not None)
-        assert courier.refusal("0@0.0.0.0.0.0.0.0.0.0.AA.AA") is not None
+        assert await courier.refusal("0@0.0.0.0.0.0.0.0.0.0.AA.AA") is not None
         for address in ("ops+billing@mail.example.com", "a.b-c_d@x-y.de", "Ops@Example.COM"):
-            assert courier.refusal(address) is None
+            assert await courier.refusal(address) is None
 
     @pytest.mark.parametrize(
         "address",
@@ -72,9 +72,9 @@ class TestAddresses:
             "SLACK://T1JJ3T3L2/A1BRTD4JD/TIiajkdnlazkcOXrIdevi7FQ",
         ],
     )
-    def test_live_serves_no_address_that_names_a_server_or_is_incomplete(self, address: str):
+    async def test_live_serves_no_address_that_names_a_server_or_is_incomplete(self, address: str):
         courier = Courier(mail_relay="mailtos://user:secret@smtp.example.com", is_live=True)
-        refusal = courier.refusal(address)
+        refusal = await courier.refusal(address)
         assert refusal is not None
         assert "secret" not in refusal
 
@@ -89,14 +89,14 @@ class TestAddresses:
             "workflows://prod-1.westeurope.logic.azure.com:443/643e69f83c8944438d68119179a10a64/KODuebWbDGYFr0z0eu",
         ],
     )
-    def test_live_serves_these(self, address: str):
-        assert Courier(mail_relay="mailtos://user:secret@smtp.example.com", is_live=True).refusal(address) is None
+    async def test_live_serves_these(self, address: str):
+        assert await Courier(mail_relay="mailtos://user:secret@smtp.example.com", is_live=True).refusal(address) is None
 
-    def test_email_in_live_needs_a_relay_and_local_schemes_are_for_development(self):
-        assert Courier(mail_relay=None, is_live=True).refusal("ops@example.com") is not None
+    async def test_email_in_live_needs_a_relay_and_local_schemes_are_for_development(self):
+        assert await Courier(mail_relay=None, is_live=True).refusal("ops@example.com") is not None
         development = Courier(mail_relay=None, is_live=False)
-        assert development.refusal("ops@example.com") is None
-        assert development.refusal("json://127.0.0.1:9999/hook") is None
+        assert await development.refusal("ops@example.com") is None
+        assert await development.refusal("json://127.0.0.1:9999/hook") is None
         assert "json" not in CHAT_SCHEMES
 
 

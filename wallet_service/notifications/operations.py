@@ -51,6 +51,8 @@ class Notifications:
         Raises INVALID_FIELD for an address that nothing can be sent to, and for what `rules.merged` says.
         """
         now = self._clock.now()
+        addresses = {want.address.strip() for want in wanted[: rules.TARGETS_MAX]}
+        refusals = {address: await self._courier.refusal(address) for address in addresses}
 
         async def work(conn: AsyncConnection) -> list[Shown]:
             account = await accounts.billing_account(conn, org_id)
@@ -60,7 +62,7 @@ class Notifications:
             made = rules.merged(existing, wanted, new_id=lambda: new_id(now), now=now)
             known = {target.address for target in existing}
             for index, target in enumerate(made):
-                refusal = None if target.address in known else self._courier.refusal(target.address)
+                refusal = None if target.address in known else refusals[target.address]
                 if refusal is not None:
                     raise invalid_field(f"targets[{index}].url", refusal)
             await store.replace_targets(conn, org_id, made)

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID
@@ -34,6 +35,14 @@ _PUT_OFF_MAX: Final = timedelta(minutes=1)
 _log: Final = structlog.get_logger("wallet.watching")
 
 
+@dataclass(frozen=True, slots=True)
+class _PutOff:
+    """An organization that failed is left alone until then, by the loop's clock."""
+
+    delay: timedelta
+    until_seconds: float
+
+
 class BalanceWatch:
     """Shows each move of each open wallet to all watchers, once and in order. Any number of these may run."""
 
@@ -43,7 +52,7 @@ class BalanceWatch:
         self._watchers = tuple(watchers)
         self._time_of = time_of
         self._after = NIL
-        self._put_off: dict[UUID, tuple[timedelta, float]] = {}
+        self._put_off: dict[UUID, _PutOff] = {}
         self._stopping = asyncio.Event()
 
     async def run(self) -> None:
@@ -118,15 +127,16 @@ class BalanceWatch:
 
     async def _show_or_put_off(self, org_id: UUID) -> int:
         loop = asyncio.get_running_loop()
-        delay, until_seconds = self._put_off.get(org_id, (_PUT_OFF_MIN, 0))
-        if loop.time() < until_seconds:
+        put_off = self._put_off.get(org_id)
+        if put_off is not None and loop.time() < put_off.until_seconds:
             return 0
         try:
             count = await self._show_all(org_id, wait=False)
         except Exception as error:
             # Whatever is wrong with one organization, the others are watched.
             _log.exception("watch_failed", org_id=str(org_id), error=repr(error))
-            self._put_off[org_id] = (min(2 * delay, _PUT_OFF_MAX), loop.time() + delay.total_seconds())
+            delay = _PUT_OFF_MIN if put_off is None else min(2 * put_off.delay, _PUT_OFF_MAX)
+            self._put_off[org_id] = _PutOff(delay, until_seconds=loop.time() + delay.total_seconds())
             return 0
         self._put_off.pop(org_id, None)
         return count
