@@ -134,7 +134,8 @@ def _bare(connection: "asyncpg.Connection[asyncpg.Record]", org_id: UUID, batch:
     meters, resources = [METERS[n % len(METERS)] for n in numbers], [f"vm-{n % 50}" for n in numbers]
     same: list[list[Any]] = [[value] * batch for value in (org_id, "eu-1", now, "USD")]
     orgs, datacenters, times, currencies = same
-    quantities, prices, costs = (",".join([str(value)] * batch) for value in (QUANTITY, PRICE, QUANTITY * PRICE))
+    numerics = (QUANTITY, PRICE, QUANTITY * PRICE, 0)
+    quantities, prices, costs, discounts = (",".join([str(value)] * batch) for value in numerics)
 
     async def work() -> None:
         hashes = [os.urandom(16) for _ in numbers]
@@ -152,6 +153,7 @@ def _bare(connection: "asyncpg.Connection[asyncpg.Record]", org_id: UUID, batch:
             currencies,
             prices,
             costs,
+            discounts,
             hashes,
             hashes,
             resources,

@@ -9,8 +9,9 @@ from uuid import UUID
 from sqlalchemy import Row, Select, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from ledger.commands import hash_of_key
 from ledger.model import EntryKind, Leg
-from ledger.tables import entries, postings
+from ledger.tables import entries, keys, postings
 
 PAGE_MAX: Final = 1000
 _LAST_SEQ: Final = 2**63 - 1
@@ -33,6 +34,14 @@ class JournalEntry:
     metadata: Mapping[str, str]
     hash: bytes
     legs: tuple[Leg, ...]
+
+
+async def is_key_used(conn: AsyncConnection, org_id: UUID, key: str) -> bool:
+    """Whether the organization has done a request with this key."""
+    found = await conn.execute(
+        select(keys.c.key_hash).where(keys.c.org_id == org_id, keys.c.key_hash == hash_of_key(key))
+    )
+    return found.first() is not None
 
 
 async def get_entry(conn: AsyncConnection, org_id: UUID, entry_id: UUID) -> JournalEntry | None:

@@ -13,6 +13,7 @@ from ledger.accounts import AccountKind, chart_account_id
 from ledger.batcher import Ledger
 from ledger.errors import LedgerError
 from ledger.hold_queries import HoldView, next_expiry
+from ledger.journal import is_key_used
 from ledger.model import CaptureHold, Duplicate, ExpireHold, ExtendHold, HoldState, OpenHold, Posted, ReleaseHold
 from ledger.tables import holds
 from wallet_service import names
@@ -21,7 +22,6 @@ from wallet_service.accounts.model import Wallet
 from wallet_service.clock import Clock
 from wallet_service.db import Database
 from wallet_service.errors import invalid_field
-from wallet_service.journal import store
 from wallet_service.journal.refusals import awaited, post
 from wallet_service.journal.rules import check_currency, ledger_key
 from wallet_service.limits import steps as limits
@@ -166,7 +166,7 @@ class Holds:
         now = self._clock.now()
         if now < expires_at <= now + HOLD_LASTS_MAX:
             return
-        if not await self._db.read(lambda conn: store.is_key_used(conn, org_id, own_key)):
+        if not await self._db.read(lambda conn: is_key_used(conn, org_id, own_key)):
             raise invalid_field("expire_time", "must lie ahead, at most a year")
 
     async def _spend(

@@ -8,8 +8,7 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, String, case, cast, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from ledger.commands import hash_of_key
-from ledger.tables import accounts, books, entries, keys, postings, reversals
+from ledger.tables import accounts, books, entries, postings, reversals
 from wallet_service.journal.model import PurposeTotal
 from wallet_service.journal.rules import PURPOSE, PURPOSE_OF_KIND, Purpose
 
@@ -91,14 +90,6 @@ async def reversed_minor(conn: AsyncConnection, org_id: UUID, entry_id: UUID) ->
         select(reversals.c.reversed_minor).where(reversals.c.org_id == org_id, reversals.c.entry_id == entry_id)
     )
     return found.scalar_one_or_none() or 0
-
-
-async def is_key_used(conn: AsyncConnection, org_id: UUID, key: str) -> bool:
-    """Whether the ledger has done a request with this key of its own."""
-    found = await conn.execute(
-        select(keys.c.key_hash).where(keys.c.org_id == org_id, keys.c.key_hash == hash_of_key(key))
-    )
-    return found.first() is not None
 
 
 async def counts(conn: AsyncConnection, org_id: UUID | None) -> tuple[int, int]:

@@ -11,10 +11,10 @@ from ledger import queries
 from ledger.accounts import AccountKind, chart_account_id
 from ledger.batcher import Ledger
 from ledger.chart import lock_book
+from ledger.journal import is_key_used
 from ledger.model import CaptureHold, Entry, HoldState, OpenHold, Outcome
 from wallet_service.clock import Clock
 from wallet_service.db import Database
-from wallet_service.journal import store as journal_store
 from wallet_service.limits import steps
 from wallet_service.limits.model import LimitStatus, SpendingLimit, Standing, Strategy
 from wallet_service.limits.rules import account_refusal, account_refused, allows, limit_exceeded
@@ -69,7 +69,7 @@ class SpendGuard:
     async def _post_checked(self, conn: AsyncConnection, request: Guarded) -> Outcome:
         org_id = request.org_id
         await lock_book(conn, org_id)
-        if not await journal_store.is_key_used(conn, org_id, request.key):
+        if not await is_key_used(conn, org_id, request.key):
             await self._check(conn, await steps.standing(conn, org_id), request)
         (outcome,) = await self._ledger.post_in(conn, [request])
         return outcome
