@@ -52,6 +52,7 @@ wallet is ready at {url} ({seconds:.1f} s)
   API key       {instance.api_key}   (also in {folder / API_KEY_FILE}; operator's: {folder / OPERATOR_KEY_FILE})
   Organization  my-org, wallet organizations/my-org/wallets/default, project projects/my-app
   Stripe        simulated at {instance.stripe_url}
+  Coinbase      simulated at {instance.coinbase_url}
   Metrics       {url}/metrics
 
 Try, in another terminal in this folder:
@@ -62,6 +63,7 @@ Try, in another terminal in this folder:
 
 The answer of the top-up has a client secret: pay it at
 {instance.stripe_url}/_sim/pay?client_secret=<client secret> with a test card.
+A top-up in USDC (CreateCoinbaseTopUpCheckout) is paid at the hosted_url of its answer.
 Ctrl-C stops everything; the data stays in {folder}.
 """
 
