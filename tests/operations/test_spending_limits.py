@@ -14,9 +14,11 @@ from sqlalchemy import event, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from tests.operations.journal_scene import REVENUE_CODE, WALLET_CODE, JournalScene, credit, debit, journal_scene
+from tests.operations.payments_lab import payments_lab
 from wallet_service.clock import ManualClock
 from wallet_service.db import Database
 from wallet_service.errors import Code, Reason, ServiceError
+from wallet_service.limits.authorization import SpendAuthorization
 from wallet_service.limits.marks import LimitMarks
 from wallet_service.limits.model import Duration, LimitStatus, Strategy
 from wallet_service.limits.operations import SpendingLimits
@@ -346,6 +348,23 @@ async def test_the_first_limit_may_need_a_manual_topup(scene: Scene) -> None:
     assert await scene.limits.get(scene.org_id) is None
 
 
+async def test_a_manual_topup_that_succeeded_is_enough(db: Database, clock: ManualClock) -> None:
+    async with payments_lab(db, clock) as lab:
+        limits = SpendingLimits(db, clock)
+
+        async def set_it() -> LimitStatus:
+            return await limits.set(
+                lab.org_id, amount_minor=100, duration=DAILY, strategy=FIXED, needs_manual_topup=True
+            )
+
+        await lab.start(3000)
+        with pytest.raises(ServiceError) as refused:
+            await set_it()
+        assert refused.value.reason is Reason.NO_MANUAL_TOPUP
+        await lab.credited(5000)
+        assert (await set_it()).limit.amount_minor == 100
+
+
 async def test_a_wallet_without_a_limit_takes_no_statement_more(scene: Scene, db: Database) -> None:
     """The limit and the state are read with the wallet: one statement before the ledger's batch and one after it."""
     await scene.journal.hold(5, "warm")
@@ -405,6 +424,44 @@ async def test_no_window_ever_spends_more_than_the_limit(
         status = await own.status()
         inside = sum(amount for at, amount in spent if status.window.start <= at <= own.clock.now())
         assert status.spent_minor == inside <= 200
+
+
+@settings(
+    max_examples=25,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+@given(
+    funds=st.integers(1, 300),
+    used=st.integers(0, 300),
+    held=st.integers(0, 300),
+    limit=st.none() | st.integers(100, 300),
+    suspended=st.booleans(),
+    wanted=st.integers(1, 300),
+)
+async def test_what_is_authorized_is_what_a_hold_is_granted(
+    scene: Scene, funds: int, used: int, held: int, limit: int | None, suspended: bool, wanted: int
+) -> None:
+    own = Scene(await scene.journal.another(), scene.limits, scene.marks, scene.watch)
+    await own.journal.deposit(funds)
+    if 0 < held <= funds:
+        await own.journal.hold(held, "before")
+    if used:
+        await own.journal.use(str(used), "u")
+    if limit is not None:
+        await own.set(limit)
+    if suspended:
+        await own.suspend("suspended", "dispute")
+    answer = await SpendAuthorization(own.journal.db, own.clock).of_amount(own.org_id, wanted)
+    refusal = None
+    try:
+        await own.journal.hold(wanted, "h")
+    except ServiceError as error:
+        refusal = error.reason
+    assert answer.allowed is (refusal is None)
+    assert refusal is None or refusal in answer.refusals
+    available, _ = await own.journal.amounts()
+    assert not answer.allowed or available == answer.available_after_minor
 
 
 async def capture(scene: Scene, hold_id: Any, amount: int, key: str) -> Any:
