@@ -371,6 +371,21 @@ class TestRaces:
         assert (await scene.config()).last_skip is SkipReason.DAILY_CAP
         assert len(scene.charges()) == 1
 
+    async def test_another_card_named_between_claim_and_charge_gives_the_waiting_payment_up(self, scene):
+        await scene.enable(token=AUTHENTICATE)
+        await scene.use(1)
+        await scene.see()
+        await scene.enable(token=GOOD)
+        await scene.charge()
+        assert (await scene.config()).is_enabled
+        await scene.later(seconds=0)
+        assert [intent["status"] for intent in scene.lab.intents()] == ["canceled"]
+        assert (await scene.lab.recharges.get(scene.lab.org_id)).open_attempt is None
+        scene.lab.clock.advance(timedelta(minutes=5))
+        await scene.fall(1)
+        assert len(scene.charges()) == 1
+        assert await scene.happened() == ["started", "started", "succeeded"]
+
     async def test_the_card_of_a_recharge_cannot_be_detached(self, scene):
         await scene.enable()
         with pytest.raises(ServiceError) as refused:

@@ -76,10 +76,16 @@ class RechargeFollower:
         self, conn: AsyncConnection, slug: str, config: RechargeConfig | None, attempt: Attempt, topup: TopUp
     ) -> Sequence[NewEvent]:
         """The claim stays until the payment is confirmed, abandoned, or given up for a new configuration."""
-        await store.update_attempt(conn, replace(attempt, state=AttemptState.ACTION_REQUIRED, next_check_at=None))
+        now = self._clock.now()
+        waiting = replace(attempt, state=AttemptState.ACTION_REQUIRED, next_check_at=None)
+        if config is not None and config.is_enabled and not _concerns(config, topup):
+            # Another card was named meanwhile: this payment is given up at once, as `enable` does with one that waits.
+            await store.update_attempt(conn, replace(waiting, next_check_at=now))
+            return ()
+        await store.update_attempt(conn, waiting)
         events = [notices.of_required_action(slug, topup)]
-        if config is not None and _concerns(config, topup):
-            changed = rules.failed(config, rules.unconfirmed(), self._clock.now())
+        if config is not None and config.is_enabled:
+            changed = rules.failed(config, rules.unconfirmed(), now)
             await store.put_config(conn, changed)
             events.append(notices.of_disabling(slug, changed))
         return events

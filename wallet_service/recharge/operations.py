@@ -1,6 +1,6 @@
 """Use cases of automatic recharging: configure, read, delete; and the guard of the card that it charges."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import timedelta
 from uuid import UUID
 
@@ -138,7 +138,7 @@ class AutoRecharges:
         attempt = await store.open_attempt(conn, wallet.org_id, wallet.wallet_id)
         if attempt is None or attempt.state is not AttemptState.ACTION_REQUIRED:
             return
-        await store.update_attempt(conn, replace(attempt, next_check_at=self._clock.now()))
+        await store.recall_attempt(conn, attempt, next_check_at=self._clock.now())
         await enqueue(conn, JobName.RECHARGE, {"org_id": str(wallet.org_id), "attempt_id": str(attempt.attempt_id)})
 
     def _terms(self, wanted: RechargeRequest, currency: str) -> Terms:

@@ -182,13 +182,26 @@ async def take_attempt(
 
 
 async def postpone_attempt(conn: AsyncConnection, attempt: Attempt, *, next_check_at: datetime) -> None:
-    """End the lease early: the payment is looked at again at `next_check_at`, unless the attempt is over by now."""
+    """End the lease of a taken attempt early, unless it is over or was recalled: it is due again at `next_check_at`."""
     await conn.execute(
         update(auto_recharge_attempts)
         .where(
             auto_recharge_attempts.c.org_id == attempt.org_id,
             auto_recharge_attempts.c.attempt_id == attempt.attempt_id,
-            auto_recharge_attempts.c.next_check_at.is_not(None),
+            auto_recharge_attempts.c.next_check_at == attempt.next_check_at,
+        )
+        .values(next_check_at=next_check_at)
+    )
+
+
+async def recall_attempt(conn: AsyncConnection, attempt: Attempt, *, next_check_at: datetime) -> None:
+    """Have an attempt that waits for the customer worked on, unless it was settled meanwhile."""
+    await conn.execute(
+        update(auto_recharge_attempts)
+        .where(
+            auto_recharge_attempts.c.org_id == attempt.org_id,
+            auto_recharge_attempts.c.attempt_id == attempt.attempt_id,
+            auto_recharge_attempts.c.state == AttemptState.ACTION_REQUIRED.value,
         )
         .values(next_check_at=next_check_at)
     )
