@@ -86,6 +86,24 @@ async def test_pain_03_caps_in_money_hold_under_races(scene):
     assert sum(charge["amount"] for charge in scene.charges()) == 27_000
 
 
+async def test_pain_03_sweeps_and_watchers_that_race_for_the_end_of_a_cooldown_claim_once(scene):
+    await scene.enable(daily_cap_minor=30_000)
+    await scene.use(100_000)
+    for count in range(1, 9):
+        scene.lab.clock.advance(timedelta(minutes=5))
+        await scene.use(1)
+        sweep = scene.lab.recharge_work.run_due
+        await asyncio.gather(
+            *(sweep(None) for _ in range(4)),
+            *(scene.new_watch().run_due(None) for _ in range(3)),
+            *(sweep(scene.lab.org_id) for _ in range(2)),
+        )
+        await scene.charge()
+        await scene.see()
+        assert len(scene.charges()) == min(count, 6)
+    assert (await scene.happened()).count("started") == 6
+
+
 async def test_pain_03_an_unknown_outcome_counts_and_a_timeout_after_the_effect_charges_once(scene):
     await scene.enable(daily_cap_minor=5000)
     await scene.lab.deliver("drop")
