@@ -2,7 +2,7 @@
 
 `transact` is the only place that begins and commits. The function given to it may run more than once (serialization
 failures, deadlocks), so it has no effect outside the database. Lock order everywhere: configuration, top-up, accrual,
-ledger accounts sorted by id.
+ledger accounts sorted by id, and last the head of an organization's events.
 """
 
 import asyncio

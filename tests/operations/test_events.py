@@ -3,14 +3,22 @@
 import asyncio
 from uuid import UUID
 
+import pytest
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from tests.operations.journal_scene import journal_scene
+from tests.operations.payments_lab import AUTHENTICATE, payments_lab
 from wallet_service.accounts.operations import Organizations
+from wallet_service.accounts.project_operations import Projects
+from wallet_service.accounts.wallet_operations import Wallets
+from wallet_service.apikeys.operations import ApiKeys
 from wallet_service.clock import ManualClock
 from wallet_service.db import Database
+from wallet_service.errors import ServiceError
 from wallet_service.events import store
 from wallet_service.events.model import Event, EventType, NewEvent
 from wallet_service.events.steps import append
+from wallet_service.principal import Principal, Role
 
 
 async def organization(db: Database, clock: ManualClock, slug: str = "acme") -> UUID:
@@ -104,3 +112,72 @@ async def test_facts_come_back_as_they_were_written(db: Database, clock: ManualC
     (written,) = await db.transact(lambda conn: append(conn, org_id, [test_event("naïve ☃")], now=clock.now()))
     assert (await events_after(db, org_id, 0))[-1] == written
     assert written.created_at == clock.now()
+
+
+async def test_changes_of_an_organization_leave_their_events(db: Database, clock: ManualClock):
+    organizations, projects, wallets = Organizations(db, clock), Projects(db, clock), Wallets(db, clock)
+    keys = ApiKeys(db, clock, live=False)
+    org_id = (await organizations.create(slug="acme", display_name="Acme", currency="EUR", request_id="once")).org_id
+    await organizations.create(slug="acme", display_name="Acme", currency="EUR", request_id="once")
+    await organizations.update(org_id, display_name="Acme Inc.")
+    await organizations.rename_billing_account(org_id, "Books")
+    await projects.create(org_id, slug="site", display_name="", request_id="once")
+    await projects.create(org_id, slug="site", display_name="", request_id="once")
+    await projects.rename(org_id, slug="site", display_name="Site")
+    await wallets.delete(org_id)
+    await wallets.create(org_id, currency="", display_name="")
+    issued = await keys.issue(org_id=org_id, role=Role.VIEWER, display_name="reader")
+    operator = Principal(issued.key.key_id, None, None, Role.OPERATOR)
+    for _ in range(2):
+        await keys.revoke(operator, org_id, str(issued.key.key_id))
+    wallet, key = "organizations/acme/wallets/default", f"organizations/acme/api-keys/{issued.key.key_id}"
+    assert [(event.type, event.subject) for event in await events_after(db, org_id, 0)] == [
+        ("organization.created", "organizations/acme"),
+        ("wallet.created", wallet),
+        ("organization.updated", "organizations/acme"),
+        ("billing_account.updated", "organizations/acme/billing-accounts/default"),
+        ("project.created", "projects/site"),
+        ("project.updated", "projects/site"),
+        ("wallet.closed", wallet),
+        ("wallet.created", wallet),
+        ("api_key.created", key),
+        ("api_key.revoked", key),
+    ]
+
+
+async def test_a_change_that_is_refused_leaves_no_event(db: Database, clock: ManualClock):
+    org_id = await organization(db, clock)
+    before = await db.read(lambda conn: store.head(conn, org_id))
+    with pytest.raises(ServiceError):
+        await Wallets(db, clock).create(org_id, currency="", display_name="")
+    assert await db.read(lambda conn: store.head(conn, org_id)) == before
+
+
+async def test_cards_leave_their_events(db: Database, clock: ManualClock):
+    async with payments_lab(db, clock) as lab:
+        first = await lab.saved_card()
+        second = await lab.saved_card(AUTHENTICATE)
+        await lab.methods.set_default(lab.org_id, second)
+        await lab.methods.set_default(lab.org_id, second)
+        await lab.methods.detach(lab.org_id, first)
+        await lab.methods.detach(lab.org_id, first)
+        found = [event for event in await events_after(lab.db, lab.org_id, 0) if event.type.startswith("payment_")]
+    assert [(event.type, event.subject.rpartition("/")[2]) for event in found] == [
+        ("payment_method.attached", first),
+        ("payment_method.default_changed", first),
+        ("payment_method.attached", second),
+        ("payment_method.default_changed", second),
+        ("payment_method.detached", first),
+    ]
+
+
+async def test_a_deposit_leaves_its_event_once(db: Database, clock: ManualClock):
+    async with journal_scene(db, clock) as scene:
+        for _ in range(2):
+            entry, _ = await scene.journal.deposit(
+                scene.org_id, amount_minor=500, currency="", description="gift", key="one"
+            )
+        found = [event for event in await events_after(scene.db, scene.org_id, 0) if "deposit" in event.type]
+    (event,) = found
+    assert event.data["amount_minor"] == 500
+    assert str(event.data["journal_entry"]).endswith(str(entry.entry_id))

@@ -70,20 +70,21 @@ def test_events_reach_webhooks_and_streams_until_the_end(dev: Dev, receiver: Rec
         stub = webhook_service_pb2_grpc.WebhookServiceStub(channel)
         request = webhook_service_pb2.WatchEventsRequest(organization_name=ORGANIZATION, after_sequence=0)
         stream = stub.WatchEvents(request, metadata=[("authorization", f"Bearer {dev.api_key}")])
-        replayed = [next(stream) for _ in range(4)]
-        assert [message.sequence for message in replayed] == [1, 2, 3, 4]
+        replayed = [next(stream) for _ in range(5)]
+        assert [message.sequence for message in replayed] == [1, 2, 3, 4, 5]
         assert [message.event.type for message in replayed] == [
             "organization.created",
             "wallet.created",
             "project.created",
+            "api_key.created",
             "webhook_endpoint.created",
         ]
         dev.call(f"{SERVICE}/SendTestEvent", name=endpoint["name"])
         live = next(stream)
-        assert (live.sequence, live.event.type) == (5, "webhook_endpoint.test")
+        assert (live.sequence, live.event.type) == (6, "webhook_endpoint.test")
         until(lambda: bool(receiver.received), "the webhook")
         body, headers = receiver.received[0]
-        assert Webhook(secret).verify(body, headers)["sequence"] == 5
+        assert Webhook(secret).verify(body, headers)["sequence"] == 6
         began = time.monotonic()
         stopping = threading.Thread(target=dev.stop)
         stopping.start()

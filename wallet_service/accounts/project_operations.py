@@ -87,6 +87,8 @@ class Projects:
         async def work(conn: AsyncConnection) -> Project:
             found = await steps.project(conn, org_id, slug)
             await project_store.rename_project(conn, org_id, found.project_id, display_name=display_name)
+            renamed = NewEvent(EventType.PROJECT_UPDATED, names.project(slug), {"display_name": display_name})
+            await append(conn, org_id, [renamed], now=self._clock.now())
             return await steps.project(conn, org_id, slug)
 
         return await self._db.transact(work)

@@ -24,6 +24,8 @@ from wallet_service.apikeys.rules import (
 from wallet_service.clock import Clock
 from wallet_service.db import Database
 from wallet_service.errors import not_found
+from wallet_service.events.model import EventType, NewEvent
+from wallet_service.events.steps import append
 from wallet_service.pages import Page, decode_id, page_of, page_size, query_digest
 from wallet_service.principal import Principal, Role
 from wallet_service.requests.operations import PLATFORM, claim
@@ -124,6 +126,8 @@ class ApiKeys:
                 now=now,
             )
             await store.revoke(conn, key.key_id, now)
+            if key.revoked_at is None:
+                await _tell(conn, key, EventType.API_KEY_REVOKED, now)
             return await _key(conn, org_id, key_id)
 
         return await self._db.transact(work)
@@ -173,9 +177,18 @@ class ApiKeys:
                 last_used_at=None,
             )
             await store.insert_key(conn, made, hash_of(secret))
+            await _tell(conn, made, EventType.API_KEY_CREATED, now)
             return IssuedKey(made, secret)
 
         return await self._db.transact(work)
+
+
+async def _tell(conn: AsyncConnection, key: ApiKey, happened: EventType, now: datetime) -> None:
+    """Write the event of an organization's key; the platform has no events."""
+    if key.org_id is not None:
+        facts = {"display_name": key.display_name, "role": key.role.name.lower(), "prefix": key.prefix}
+        subject = names.api_key(key.org_slug, str(key.key_id))
+        await append(conn, key.org_id, [NewEvent(happened, subject, facts)], now=now)
 
 
 async def _key(conn: AsyncConnection, org_id: uuid.UUID | None, key_id: str) -> ApiKey:
