@@ -16,7 +16,7 @@ from collections.abc import Callable, Sequence
 from typing import Final
 from uuid import UUID
 
-from sqlalchemy import text
+from sqlalchemy import TextClause, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from ledger import store, writing
@@ -31,6 +31,15 @@ from ledger.store import Directory
 BATCH_MAX: Final = 1000
 QUEUE_MAX: Final = 20_000
 LANES_MAX: Final = 64
+
+
+def _planner(value: str) -> TextClause:
+    """Sets all of the planner's settings until the transaction ends, in one round trip."""
+    return text("SELECT " + ", ".join(f"set_config('{name}', '{value}', true)" for name in store.PLANNER_SETTINGS))
+
+
+_PLANNER_OFF: Final = _planner("off")
+_PLANNER_ON: Final = _planner("on")
 
 
 def one_lane(org_id: UUID) -> int:
@@ -106,15 +115,13 @@ class Ledger:
         if not commands:
             return []
         # Through SQLAlchemy, so that its adapter has begun the transaction before the driver is used directly.
-        for name in store.PLANNER_SETTINGS:
-            await conn.execute(text(f"SET LOCAL {name} = off"))
+        await conn.execute(_PLANNER_OFF)
         raw = await driver_connection(conn)
         await store.lock(raw, commands)
         state, _ = await store.read_state(raw, commands, self._directory)
         decision = decide_at(self._moment() or self._clock.now(), commands, state)
         await writing.write_locked(raw, decision.writes, state.books)
-        for name in store.PLANNER_SETTINGS:
-            await conn.execute(text(f"SET LOCAL {name} = on"))
+        await conn.execute(_PLANNER_ON)
         return decision.outcomes
 
     def _open_lane(self, number: int) -> Lane:
