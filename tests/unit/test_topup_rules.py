@@ -22,7 +22,7 @@ from providers.protocol import (
 )
 from wallet_service.errors import Code, Reason
 from wallet_service.topups import rules
-from wallet_service.topups.model import TopUp, TopUpFailure, TopUpMethod, TopUpState, UnmatchedReason
+from wallet_service.topups.model import Origin, TopUp, TopUpFailure, TopUpMethod, TopUpState, UnmatchedReason
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 AFTER = timedelta(seconds=20)
@@ -122,6 +122,50 @@ def test_checks_are_never_in_the_past_and_end_with_the_watch(age, has_fee, state
     else:
         assert found is not None
         assert AFTER <= found - (NOW + age) <= timedelta(days=7)
+
+
+@pytest.mark.parametrize(("days", "is_asked"), [(0, True), (6, True), (7, False)])
+def test_an_unpaid_checkout_is_watched_for_a_week_after_its_end(days, is_asked):
+    ended = topup(
+        provider="coinbase",
+        method=TopUpMethod.COINBASE,
+        state=TopUpState.CANCELED,
+        settled_at=NOW,
+    )
+    assert (rules.next_check(ended, NOW + timedelta(days=days), AFTER) is not None) is is_asked
+    assert rules.next_check(replace(ended, external_id=None), NOW, AFTER) is None
+
+
+@pytest.mark.parametrize(
+    ("origin", "state", "kind", "waits"),
+    [
+        (Origin.MANUAL, PaymentState.AWAITING_AUTHENTICATION, None, True),
+        (Origin.AUTO, PaymentState.AWAITING_PAYER, FailureKind.AUTHENTICATION_REQUIRED, True),
+        (Origin.AUTO, PaymentState.AWAITING_PAYER, FailureKind.DECLINED_RETRYABLE, False),
+        (Origin.MANUAL, PaymentState.AWAITING_PAYER, FailureKind.AUTHENTICATION_REQUIRED, False),
+        (Origin.AUTO, PaymentState.PROCESSING, None, False),
+    ],
+)
+def test_who_waits_for_their_bank(origin, state, kind, waits):
+    refused = None if kind is None else Failure(kind=kind, code="authentication_required", message="why")
+    assert rules.waits_for_bank(topup(origin=origin), answer(state, last_failure=refused)) is waits
+    ended = topup(origin=origin, state=TopUpState.CANCELED)
+    assert not rules.waits_for_bank(ended, answer(state, last_failure=refused))
+
+
+@pytest.mark.parametrize(
+    ("failure_code", "reason"),
+    [
+        (None, UnmatchedReason.LATE),
+        ("generic_decline", UnmatchedReason.LATE),
+        (rules.AMOUNT_MISMATCH, UnmatchedReason.OTHER_AMOUNT),
+        (rules.WALLET_CLOSED, UnmatchedReason.WALLET_CLOSED),
+    ],
+)
+def test_why_money_is_unmatched_stays_the_same(failure_code, reason):
+    failure = None if failure_code is None else replace(DECLINED, code=failure_code)
+    ended = topup(state=TopUpState.FAILED, failure=failure)
+    assert rules.judge(ended, answer(PaymentState.SUCCEEDED)).unmatched is reason
 
 
 @pytest.mark.parametrize(
