@@ -3192,7 +3192,7 @@ func (x *RedeemPromotionCodeResponse) GetPromotion() *ActivePromotion {
 	return nil
 }
 
-// Asks for the promotion in effect.
+// Asks for the promotion whose discount has not ended.
 type GetActivePromotionRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Organization that is meant: `organizations/{organization}`. Required.
@@ -3238,10 +3238,10 @@ func (x *GetActivePromotionRequest) GetOrganizationName() string {
 	return ""
 }
 
-// The promotion in effect.
+// The promotion whose discount has not ended.
 type GetActivePromotionResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The promotion. Unset when none is in effect.
+	// The promotion. Unset when there is none, or its discount has ended.
 	Promotion     *ActivePromotion `protobuf:"bytes,1,opt,name=promotion,proto3" json:"promotion,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

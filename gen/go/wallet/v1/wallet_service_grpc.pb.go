@@ -115,7 +115,7 @@ type WalletServiceClient interface {
 	ExportUsage(ctx context.Context, in *ExportUsageRequest, opts ...grpc.CallOption) (*ExportUsageResponse, error)
 	// Redeems a single-use code: its discount starts to take effect on the organization's billing account.
 	RedeemPromotionCode(ctx context.Context, in *RedeemPromotionCodeRequest, opts ...grpc.CallOption) (*RedeemPromotionCodeResponse, error)
-	// Returns the promotion in effect, if there is one.
+	// Returns the promotion whose discount has not ended, if there is one; it may begin later.
 	GetActivePromotion(ctx context.Context, in *GetActivePromotionRequest, opts ...grpc.CallOption) (*GetActivePromotionResponse, error)
 	// Removes the automatic recharging of a wallet with its settings; what was charged stays. Added to the contract, like
 	// all that follow.
@@ -544,7 +544,7 @@ type WalletServiceServer interface {
 	ExportUsage(context.Context, *ExportUsageRequest) (*ExportUsageResponse, error)
 	// Redeems a single-use code: its discount starts to take effect on the organization's billing account.
 	RedeemPromotionCode(context.Context, *RedeemPromotionCodeRequest) (*RedeemPromotionCodeResponse, error)
-	// Returns the promotion in effect, if there is one.
+	// Returns the promotion whose discount has not ended, if there is one; it may begin later.
 	GetActivePromotion(context.Context, *GetActivePromotionRequest) (*GetActivePromotionResponse, error)
 	// Removes the automatic recharging of a wallet with its settings; what was charged stays. Added to the contract, like
 	// all that follow.

@@ -1686,7 +1686,7 @@ export declare type RedeemPromotionCodeResponse = Message<"wallet.v1.RedeemPromo
 export declare const RedeemPromotionCodeResponseSchema: GenMessage<RedeemPromotionCodeResponse>;
 
 /**
- * Asks for the promotion in effect.
+ * Asks for the promotion whose discount has not ended.
  *
  * @generated from message wallet.v1.GetActivePromotionRequest
  */
@@ -1706,13 +1706,13 @@ export declare type GetActivePromotionRequest = Message<"wallet.v1.GetActiveProm
 export declare const GetActivePromotionRequestSchema: GenMessage<GetActivePromotionRequest>;
 
 /**
- * The promotion in effect.
+ * The promotion whose discount has not ended.
  *
  * @generated from message wallet.v1.GetActivePromotionResponse
  */
 export declare type GetActivePromotionResponse = Message<"wallet.v1.GetActivePromotionResponse"> & {
   /**
-   * The promotion. Unset when none is in effect.
+   * The promotion. Unset when there is none, or its discount has ended.
    *
    * @generated from field: wallet.v1.ActivePromotion promotion = 1;
    */
@@ -2107,7 +2107,7 @@ export declare const WalletService: GenService<{
     output: typeof RedeemPromotionCodeResponseSchema;
   },
   /**
-   * Returns the promotion in effect, if there is one.
+   * Returns the promotion whose discount has not ended, if there is one; it may begin later.
    *
    * @generated from rpc wallet.v1.WalletService.GetActivePromotion
    */

@@ -187,7 +187,7 @@ type WalletServiceClient interface {
 	ExportUsage(context.Context, *connect.Request[v1.ExportUsageRequest]) (*connect.Response[v1.ExportUsageResponse], error)
 	// Redeems a single-use code: its discount starts to take effect on the organization's billing account.
 	RedeemPromotionCode(context.Context, *connect.Request[v1.RedeemPromotionCodeRequest]) (*connect.Response[v1.RedeemPromotionCodeResponse], error)
-	// Returns the promotion in effect, if there is one.
+	// Returns the promotion whose discount has not ended, if there is one; it may begin later.
 	GetActivePromotion(context.Context, *connect.Request[v1.GetActivePromotionRequest]) (*connect.Response[v1.GetActivePromotionResponse], error)
 	// Removes the automatic recharging of a wallet with its settings; what was charged stays. Added to the contract, like
 	// all that follow.
@@ -714,7 +714,7 @@ type WalletServiceHandler interface {
 	ExportUsage(context.Context, *connect.Request[v1.ExportUsageRequest]) (*connect.Response[v1.ExportUsageResponse], error)
 	// Redeems a single-use code: its discount starts to take effect on the organization's billing account.
 	RedeemPromotionCode(context.Context, *connect.Request[v1.RedeemPromotionCodeRequest]) (*connect.Response[v1.RedeemPromotionCodeResponse], error)
-	// Returns the promotion in effect, if there is one.
+	// Returns the promotion whose discount has not ended, if there is one; it may begin later.
 	GetActivePromotion(context.Context, *connect.Request[v1.GetActivePromotionRequest]) (*connect.Response[v1.GetActivePromotionResponse], error)
 	// Removes the automatic recharging of a wallet with its settings; what was charged stays. Added to the contract, like
 	// all that follow.

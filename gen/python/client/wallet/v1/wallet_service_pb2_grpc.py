@@ -397,7 +397,7 @@ class WalletServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def GetActivePromotion(self, request, context):
-        """Returns the promotion in effect, if there is one.
+        """Returns the promotion whose discount has not ended, if there is one; it may begin later.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -192,7 +192,7 @@ class WalletService(Protocol):
 
     async def get_active_promotion(self, request: GetActivePromotionRequest, ctx: RequestContext[GetActivePromotionRequest, GetActivePromotionResponse], /) -> GetActivePromotionResponse:
         """
-        Returns the promotion in effect, if there is one.
+        Returns the promotion whose discount has not ended, if there is one; it may begin later.
         """
         raise ConnectError(Code.UNIMPLEMENTED, 'Not implemented')
 
@@ -1270,7 +1270,7 @@ class WalletServiceClient(ConnectClient):
         use_get: bool = False,
     ) -> GetActivePromotionResponse:
         """
-        Returns the promotion in effect, if there is one.
+        Returns the promotion whose discount has not ended, if there is one; it may begin later.
         """
         return await self.execute_unary(
             request=request,
@@ -1640,7 +1640,7 @@ class WalletServiceSync(Protocol):
 
     def get_active_promotion(self, request: GetActivePromotionRequest, ctx: RequestContext[GetActivePromotionRequest, GetActivePromotionResponse], /) -> GetActivePromotionResponse:
         """
-        Returns the promotion in effect, if there is one.
+        Returns the promotion whose discount has not ended, if there is one; it may begin later.
         """
         raise ConnectError(Code.UNIMPLEMENTED, 'Not implemented')
 
@@ -2716,7 +2716,7 @@ class WalletServiceClientSync(ConnectClientSync):
         use_get: bool = False,
     ) -> GetActivePromotionResponse:
         """
-        Returns the promotion in effect, if there is one.
+        Returns the promotion whose discount has not ended, if there is one; it may begin later.
         """
         return self.execute_unary(
             request=request,

@@ -2396,7 +2396,7 @@ _GetActivePromotionRequestFields: TypeAlias = Literal["organization_name"]
 
 class GetActivePromotionRequest(Message[_GetActivePromotionRequestFields]):
     """
-    Asks for the promotion in effect.
+    Asks for the promotion whose discount has not ended.
 
     ```proto
     message wallet.v1.GetActivePromotionRequest
@@ -2428,7 +2428,7 @@ _GetActivePromotionResponseFields: TypeAlias = Literal["promotion"]
 
 class GetActivePromotionResponse(Message[_GetActivePromotionResponseFields]):
     """
-    The promotion in effect.
+    The promotion whose discount has not ended.
 
     ```proto
     message wallet.v1.GetActivePromotionResponse
@@ -2436,7 +2436,7 @@ class GetActivePromotionResponse(Message[_GetActivePromotionResponseFields]):
 
     Attributes:
         promotion:
-            The promotion. Unset when none is in effect.
+            The promotion. Unset when there is none, or its discount has ended.
 
             ```proto
             optional wallet.v1.ActivePromotion promotion = 1;
