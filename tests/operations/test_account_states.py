@@ -18,6 +18,7 @@ from wallet_service.accounts.wallet_operations import Wallets
 from wallet_service.clock import ManualClock
 from wallet_service.db import Database
 from wallet_service.errors import Code, Reason, ServiceError
+from wallet_service.journal.hold_operations import Holds
 from wallet_service.topups.steps import refuse_pending
 from wallet_service.watching.operations import BalanceWatch
 
@@ -214,6 +215,25 @@ class TestOperator:
         for _ in range(2):
             assert (await states.resume(scene.lab.org_id)).state is BillingAccountState.ACTIVE
         assert await scene.types() == [SUSPENDED, RESUMED]
+
+    async def test_a_suspended_account_sets_nothing_aside(self, scene):
+        holds = Holds(scene.lab.db, scene.lab.ledger, scene.lab.clock)
+
+        async def hold(key: str):
+            return await holds.create(
+                scene.lab.org_id, amount_minor=100, currency="USD", expires_at=None, description="", key=key
+            )
+
+        await scene.fund(1000)
+        await scene.lab.account_states.suspend(scene.lab.org_id)
+        with pytest.raises(ServiceError) as refused:
+            await hold("a")
+        assert (refused.value.code, refused.value.reason) == (
+            Code.FAILED_PRECONDITION,
+            Reason.BILLING_ACCOUNT_SUSPENDED,
+        )
+        await scene.lab.account_states.resume(scene.lab.org_id)
+        await hold("a")
 
     async def test_the_gravest_reason_is_shown_and_the_next_one_remains(self, scene):
         states = scene.lab.account_states
