@@ -1,21 +1,11 @@
 """Handing out links to files, and following them."""
 
 from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass
-from datetime import datetime
 from uuid import UUID
 
 from wallet_service.clock import Clock
 from wallet_service.files.object_store import FileStore, StoredFile
-from wallet_service.files.rules import LINK_LASTS, ByteRange, Link, LinkRefused, check, sign
-
-
-@dataclass(frozen=True, slots=True)
-class SignedLink:
-    """A URL that downloads one file until `expires_at` (exclusive)."""
-
-    url: str
-    expires_at: datetime
+from wallet_service.files.rules import LINK_LASTS, ByteRange, Link, LinkRefused, SignedLink, check, sign
 
 
 class Downloads:

@@ -40,6 +40,14 @@ class Link:
 
 
 @dataclass(frozen=True, slots=True)
+class SignedLink:
+    """A URL that downloads one file until `expires_at` (exclusive)."""
+
+    url: str
+    expires_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class ByteRange:
     """Bytes [start, end) of a file."""
 

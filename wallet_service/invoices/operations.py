@@ -11,7 +11,8 @@ from wallet_service.accounts import steps as accounts
 from wallet_service.clock import Clock
 from wallet_service.db import Database
 from wallet_service.errors import Code, Reason, ServiceError, not_found
-from wallet_service.files.operations import Downloads, SignedLink
+from wallet_service.files.operations import Downloads
+from wallet_service.files.rules import SignedLink
 from wallet_service.invoices import store
 from wallet_service.invoices.drafting import draft, first_cursor
 from wallet_service.invoices.model import Invoice, ReceiptFilter
