@@ -20,6 +20,7 @@ from wallet_service.accounts.wallet_operations import Wallets
 from wallet_service.clock import ManualClock
 from wallet_service.db import Database
 from wallet_service.errors import Reason, ServiceError
+from wallet_service.invoices import pdf
 from wallet_service.invoices.closing import StatementClosing
 from wallet_service.invoices.model import InvoiceStatus, LineKind
 from wallet_service.invoices.paper import Paper
@@ -285,3 +286,18 @@ async def test_another_organizations_statement_is_not_found(months: InvoiceScene
             await months.invoices.get(org_id, invoice_id)
         assert refused.value.reason is Reason.RESOURCE_NOT_FOUND
     assert await months.invoices.get(months.org_id, statement.invoice_id) == statement
+
+
+async def test_a_pdf_that_takes_too_long_is_refused_and_made_later(
+    months: InvoiceScene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    months.until(2026, 4, 2)
+    await months.closing.run_due(None)
+    [statement] = await months.statements()
+    with monkeypatch.context() as shorter:
+        shorter.setattr(pdf, "DEADLINE", timedelta(0))
+        with pytest.raises(ServiceError) as refused:
+            await months.invoices.download_pdf(months.org_id, statement.invoice_id)
+    assert refused.value.reason is Reason.OVERLOADED
+    assert refused.value.retry_after is not None
+    assert (await months.invoices.download_pdf(months.org_id, statement.invoice_id)).url.endswith(".pdf")
