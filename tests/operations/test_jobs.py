@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import timedelta
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import asyncpg
@@ -24,6 +25,8 @@ from tests.operations.payments_lab import PaymentsLab, payments_lab
 from wallet_service.alerts.operations import Alerts
 from wallet_service.clock import ManualClock
 from wallet_service.db import Database
+from wallet_service.exports.operations import ExportCleaning
+from wallet_service.files.object_store import FileStore
 from wallet_service.invoices.closing import StatementClosing
 from wallet_service.invoices.receipts import MissingReceipts, Receipts
 from wallet_service.job_queue import JobName, Payload, enqueue
@@ -68,9 +71,11 @@ def schedules_of(lab: PaymentsLab) -> tuple[Schedule, ...]:
         limit_marks=LimitMarks(lab.db, lab.clock),
         recharge_work=lab.recharge_work,
         alerts=Alerts(lab.db, lab.clock),
+        account_states=lab.account_states,
         notifications=notifications_of(lab),
         statement_closing=StatementClosing(lab.db, lab.clock),
         missing_receipts=MissingReceipts(lab.db, lab.clock, Receipts(lab.clock), lab.topups),
+        export_cleaning=ExportCleaning(lab.db, lab.clock, FileStore(None, folder=Path("files"))),
         db=lab.db,
         clock=lab.clock,
     )
