@@ -1,8 +1,10 @@
 """The table through `buf curl` on its three protocols, with the schema that the server's reflection tells."""
 
+import contextlib
 import json
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +13,7 @@ from google.protobuf.descriptor_pb2 import FileDescriptorProto, FileDescriptorSe
 from wallet.v1 import wallet_service_pb2
 
 from tests.clients.table import Refusal, run
-from tests.clients.wire import ALIAS, authorization, refusal_of_json
+from tests.clients.wire import ALIAS, authorization, is_stream, refusal_of_json
 
 BUF = Path(sys.executable).with_name("buf")
 SECONDS_MAX = 60
@@ -29,20 +31,41 @@ class BufCurl:
     def call(self, method: str, request: dict[str, Any], key: str | None) -> dict[str, Any] | Refusal:
         headers = [word for pair in authorization(key).items() for word in ("--header", ": ".join(pair))]
         schema = ["--schema", str(self._published)] if method.startswith(ALIAS) else ["--reflect"]
-        done = subprocess.run(
-            [
-                *(BUF, "curl", "--http2-prior-knowledge", "--protocol", self._protocol),
-                *(*schema, *headers, "--data", "@-", f"{self._url}/{method}"),
-            ],
-            input=json.dumps(request),
-            capture_output=True,
-            text=True,
-            timeout=SECONDS_MAX,
-        )
+        command = [
+            *(BUF, "curl", "--http2-prior-knowledge", "--protocol", self._protocol),
+            *(*schema, *headers, "--data", "@-", f"{self._url}/{method}"),
+        ]
+        if not method.startswith(ALIAS) and is_stream(method):
+            return first_message(command, request)
+        done = subprocess.run(command, input=json.dumps(request), capture_output=True, text=True, timeout=SECONDS_MAX)
         if done.returncode == 0:
             return json.loads(done.stdout)
         assert done.stderr.startswith("{"), done.stderr
         return refusal_of_json(json.loads(done.stderr))
+
+
+def first_message(command: Sequence[object], request: dict[str, Any]) -> dict[str, Any] | Refusal:
+    """What a stream begins with; then the process is ended."""
+    with subprocess.Popen(
+        [str(word) for word in command],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdin.write(json.dumps(request))
+        process.stdin.close()
+        text = ""
+        for line in process.stdout:
+            text += line
+            with contextlib.suppress(json.JSONDecodeError):
+                message, _ = json.JSONDecoder().raw_decode(text)
+                process.kill()
+                return message
+        return refusal_of_json(json.loads(process.stderr.read()))
 
 
 def published_schema() -> FileDescriptorSet:

@@ -7,11 +7,12 @@ from typing import Any
 import pytest
 
 from tests.clients.table import Refusal, run, run_raw
-from tests.clients.wire import authorization, is_read, refusal_of_json
+from tests.clients.wire import authorization, is_read, is_stream, refusal_of_json
 
 SECONDS_MAX = 60
 GET_BYTES_MAX = 8192
 """What does not fit into a URL is sent by POST."""
+_END_OF_STREAM = 2
 
 
 class Curl:
@@ -24,6 +25,8 @@ class Curl:
 
     def call(self, method: str, request: dict[str, Any], key: str | None) -> dict[str, Any] | Refusal:
         body = json.dumps(request)
+        if is_stream(method):
+            return self._first_message(method, body.encode(), key)
         if self._use_get and is_read(method) and len(body) < GET_BYTES_MAX:
             how = ["--get", "--data", "encoding=json&connect=v1", "--data-urlencode", "message@-"]
         else:
@@ -34,6 +37,26 @@ class Curl:
         how = ["--header", "content-type: application/proto", "--data-binary", "@-"]
         answer = self._run(how, method, body, key)
         return answer if isinstance(answer, Refusal) else None
+
+    def _first_message(self, method: str, body: bytes, key: str | None) -> dict[str, Any] | Refusal:
+        """What a stream begins with, in the two seconds that curl waits for its end."""
+        headers = [word for pair in authorization(key).items() for word in ("--header", ": ".join(pair))]
+        how = [
+            "--silent",
+            "--max-time",
+            "2",
+            "--header",
+            "content-type: application/connect+json",
+            "--data-binary",
+            "@-",
+        ]
+        framed = b"\0" + len(body).to_bytes(4) + body
+        done = subprocess.run(
+            ["curl", *headers, *how, f"{self._url}/{method}"], input=framed, capture_output=True, timeout=SECONDS_MAX
+        )
+        flags, size = done.stdout[0], int.from_bytes(done.stdout[1:5])
+        content = json.loads(done.stdout[5 : 5 + size])
+        return refusal_of_json(content["error"]) if flags & _END_OF_STREAM else content
 
     def _run(self, how: list[str], method: str, body: bytes, key: str | None) -> dict[str, Any] | Refusal:
         headers = [word for pair in authorization(key).items() for word in ("--header", ": ".join(pair))]

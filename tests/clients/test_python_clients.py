@@ -1,5 +1,6 @@
 """The table through the Python clients: grpcio with the generated stubs, and connectrpc on every protocol it speaks."""
 
+import contextlib
 import dataclasses
 import importlib
 import json
@@ -18,7 +19,7 @@ from grpc_status import rpc_status
 from pyqwest import HTTPVersion, SyncClient, SyncHTTPTransport
 
 from tests.clients.table import Refusal, run, run_raw
-from tests.clients.wire import ALIAS, authorization, descriptor, is_read, module_of, refusal
+from tests.clients.wire import ALIAS, authorization, descriptor, is_read, is_stream, module_of, refusal
 
 SECONDS_MAX = 60
 GET_BYTES_MAX = 8192
@@ -48,6 +49,9 @@ class GrpcioClient:
         metadata = list(authorization(key).items())
         try:
             answer = getattr(self._stub(service), name)(message, metadata=metadata, timeout=SECONDS_MAX)
+            if is_stream(method):
+                stream, answer = answer, next(answer)
+                stream.cancel()
         except grpc.RpcError as error:
             return grpc_refusal(error)
         return MessageToDict(answer)
@@ -112,6 +116,9 @@ class ConnectrpcClient:
             options["use_get"] = len(json.dumps(request)) < GET_BYTES_MAX
         try:
             answer = self._method(module, service, name)(message, **options)
+            if is_stream(method):
+                with contextlib.closing(answer) as stream:
+                    answer = next(stream)
         except ConnectError as error:
             details = [(detail.type_name, detail.message_bytes) for detail in error.details]
             return refusal(error.code.value, error.message, details)

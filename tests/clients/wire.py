@@ -31,8 +31,15 @@ def descriptor(method: str) -> MethodDescriptor:
     return messages.DESCRIPTOR.services_by_name[service.rpartition(".")[2]].methods_by_name[name]
 
 
+def is_stream(method: str) -> bool:
+    """Whether it answers with a stream, of which the table takes the first message."""
+    return descriptor(method).server_streaming
+
+
 def is_read(method: str) -> bool:
-    """Whether the method has no side effects, so that it may be asked for by GET."""
+    """Whether the method has no side effects and one answer, so that it may be asked for by GET."""
+    if is_stream(method):
+        return False
     options = descriptor(method).GetOptions()
     return options.idempotency_level == options.NO_SIDE_EFFECTS
 

@@ -78,6 +78,13 @@ func (p publishedPath) RoundTrip(request *http.Request) (*http.Response, error) 
 	return p.next.RoundTrip(aliased)
 }
 
+// serverStream is a *connect.ServerStreamForClient[T], of which the table takes the first message.
+type serverStream interface {
+	Receive() bool
+	Err() error
+	Close() error
+}
+
 func (c *connectGo) name() string { return c.label }
 
 func (c *connectGo) call(ctx context.Context, method, request, key string) (string, *refusal) {
@@ -95,7 +102,17 @@ func (c *connectGo) call(ctx context.Context, method, request, key string) (stri
 	if err, failed := results[1].Interface().(error); failed {
 		return "", connectRefusal(err)
 	}
-	answer, err := protojson.Marshal(results[0].Interface().(connect.AnyResponse).Any().(proto.Message))
+	var first any
+	if stream, streams := results[0].Interface().(serverStream); streams {
+		defer stream.Close()
+		if !stream.Receive() {
+			return "", connectRefusal(stream.Err())
+		}
+		first = results[0].MethodByName("Msg").Call(nil)[0].Interface()
+	} else {
+		first = results[0].Interface().(connect.AnyResponse).Any()
+	}
+	answer, err := protojson.Marshal(first.(proto.Message))
 	if err != nil {
 		return "", &refusal{message: err.Error()}
 	}

@@ -70,6 +70,12 @@ func (c *grpcGo) call(ctx context.Context, method, request, key string) (string,
 	if err, failed := results[1].Interface().(error); failed {
 		return "", grpcRefusal(err)
 	}
+	if _, streams := results[0].Interface().(grpc.ClientStream); streams {
+		results = results[0].MethodByName("Recv").Call(nil)
+		if err, failed := results[1].Interface().(error); failed {
+			return "", grpcRefusal(err)
+		}
+	}
 	answer, err := protojson.Marshal(results[0].Interface().(proto.Message))
 	if err != nil {
 		return "", &refusal{message: err.Error()}

@@ -4,6 +4,7 @@ import {
   create,
   fromJson,
   toJson,
+  type DescMethodServerStreaming,
   type DescMethodUnary,
   type DescService,
   type JsonObject,
@@ -33,7 +34,8 @@ const SERVICES = new Map(
   ),
 );
 
-type Unary = (request: Message, options: CallOptions) => Promise<Message>;
+type Callable = DescMethodUnary | DescMethodServerStreaming;
+type Call = (request: Message, options: CallOptions) => Promise<Message> | AsyncIterable<Message>;
 
 /** The service under the path that clients of the published SDK use. */
 function published(service: DescService): DescService {
@@ -71,26 +73,33 @@ export class ConnectNode implements RawClient {
 
 async function send(
   transport: Transport,
-  method: DescMethodUnary,
+  method: Callable,
   request: Message,
   key: string | undefined,
 ): Promise<Answer> {
-  const client = createClient(method.parent, transport) as unknown as Record<string, Unary>;
+  const client = createClient(method.parent, transport) as unknown as Record<string, Call>;
   const call = client[method.localName];
   if (call === undefined) throw new Error(`the client has no ${method.localName}`);
   const headers: Record<string, string> = key === undefined ? {} : { authorization: `Bearer ${key}` };
   let answer: Message;
   try {
-    answer = await call(request, { headers, timeoutMs: MS_MAX });
+    answer = await firstOf(call(request, { headers, timeoutMs: MS_MAX }));
   } catch (error) {
     return refusalOf(error);
   }
   return toJson(method.output, answer);
 }
 
-function methodOf(name: string): DescMethodUnary {
+/** Of a stream, the table takes the first message. */
+async function firstOf(answer: Promise<Message> | AsyncIterable<Message>): Promise<Message> {
+  if (answer instanceof Promise) return answer;
+  for await (const message of answer) return message;
+  throw new Error("the stream was empty");
+}
+
+function methodOf(name: string): Callable {
   const [service, rest] = name.split("/");
   const method = SERVICES.get(service ?? "")?.methods.find((candidate) => candidate.name === rest);
-  if (method?.methodKind !== "unary") throw new Error(`there is no unary ${name}`);
-  return method as DescMethodUnary;
+  if (method?.methodKind !== "unary" && method?.methodKind !== "server_streaming") throw new Error(`there is no ${name}`);
+  return method as Callable;
 }
