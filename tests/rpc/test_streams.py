@@ -247,6 +247,21 @@ def test_a_consumer_that_does_not_read_fills_no_memory(
     wait_until(ended.exists, 10)
 
 
+def test_a_consumer_that_goes_in_the_middle_of_a_message_is_no_failure_of_ours(
+    server: ServerProcess, stub: webhook_service_pb2_grpc.WebhookServiceStub
+) -> None:
+    for _ in range(20):
+        ended = forget(server, "flood.stream-ended")
+        call = stub.WatchEvents(asking_grpcio(0, "flood"), metadata=list(VIEWER.items()))
+        next(call)
+        call.cancel()
+        wait_until(ended.exists)
+    unexpected = [
+        line for line in server.log_lines(event="unhandled_exception") if "RuntimeError" not in line["exception"]
+    ]
+    assert unexpected == []
+
+
 def settled(path: Path) -> int:
     """The number in the file when it has not changed for a second; fails after 15."""
     last, since, end = "", time.monotonic(), time.monotonic() + 15

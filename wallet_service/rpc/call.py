@@ -17,7 +17,7 @@ class Call:
 
     `method` is a published name (`package.Service/Method`, a route's template, or "other"), never what the caller typed.
     `code` is the canonical status in lower case. `organization` is the slug that the request is about, after authorization;
-    None when the request does not tell.
+    None when the request does not tell. `has_left`: a message could not be sent because nobody listens any more.
     """
 
     correlation_id: str
@@ -29,6 +29,7 @@ class Call:
     code: str | None = None
     error_id: str | None = None
     deadline_monotonic: float | None = None
+    has_left: bool = False
 
     def remaining(self) -> timedelta | None:
         """Time left until the deadline, never negative; None when there is no deadline (streams, plain HTTP)."""

@@ -74,6 +74,9 @@ def to_connect_error(error: Exception) -> MappedError:
         return error
     if isinstance(error, ServiceError):
         mapped = MappedError(WireCode(error.code.value), error.message, _details(error))
+    elif isinstance(error, OSError) and current_call().has_left:
+        # The interceptors of a stream see what its sending raises, too.
+        mapped = MappedError(WireCode.CANCELED, "the caller ended the call")
     elif isinstance(error, ConnectError) and error.code is WireCode.CANCELED:
         mapped = MappedError(error.code, "the caller ended the call")
     elif isinstance(error, ConnectError) and error.code in _RUNTIME_REFUSALS:

@@ -16,7 +16,7 @@ from urllib.parse import unquote_to_bytes
 import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from wallet_service.rpc.call import OK, Call, enter
+from wallet_service.rpc.call import OK, Call, current_call, enter
 from wallet_service.rpc.deadlines import CONNECT_HEADER, GRPC_HEADER, DeadlinePolicy
 from wallet_service.rpc.errors import to_connect_error
 from wallet_service.rpc.metrics import CallMetrics
@@ -188,6 +188,7 @@ class _Response:
         except OSError:
             # The ASGI specification's way to say that nobody is listening any more.
             self.disconnected = True
+            current_call().has_left = True
             raise
 
 
