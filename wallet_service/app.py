@@ -76,6 +76,7 @@ def rpc_services(service: Service) -> list[RpcService]:
         usage_queries=service.usage_queries,
         catalog=service.catalog,
         activity=service.activity,
+        exports=service.exports,
         forecasts=service.forecasts,
         invoices=service.invoices,
         alerts=service.alerts,

@@ -57,6 +57,18 @@ class Settings(BaseSettings):
     download_secret: SecretStr | None = None
     """Signs download links; unset makes one and keeps it in `data_dir`. Services on several machines need the same."""
 
+    # Exports
+    export_rows_max: int = Field(default=10_000_000, ge=1, le=2_000_000_000)
+    """Rows of one file at most."""
+    export_kept_hours: int = Field(default=24, ge=1)
+    """How long a file can be fetched; its link works for one hour."""
+    export_concurrency: int = Field(default=2, ge=1, le=16)
+    """Files that a process writes at a time; each holds a connection. More than that wait."""
+    focus_provider_name: str | None = None
+    """ProviderName in FOCUS files; unset means `issuer_name`."""
+    focus_publisher_name: str | None = None
+    """PublisherName in FOCUS files; unset means the provider."""
+
     # Statements
     issuer_name: str = Field(default="Wallet Service", min_length=1, max_length=100)
     """Who issues statements and receipts, as printed on them."""

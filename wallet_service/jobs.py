@@ -13,6 +13,7 @@ from wallet_service.account_states.operations import AccountStates
 from wallet_service.alerts.operations import Alerts
 from wallet_service.clock import Clock
 from wallet_service.db import Database
+from wallet_service.exports.operations import ExportCleaning
 from wallet_service.invoices.closing import StatementClosing
 from wallet_service.invoices.receipts import MissingReceipts
 from wallet_service.job_queue import JobName, Payload, delete_finished
@@ -126,6 +127,7 @@ def schedule_table(
     notifications: Notifications,
     statement_closing: StatementClosing,
     missing_receipts: MissingReceipts,
+    export_cleaning: ExportCleaning,
     db: Database,
     clock: Clock,
 ) -> tuple[Schedule, ...]:
@@ -150,6 +152,7 @@ def schedule_table(
         Schedule("notifications-clean", "37 * * * *", notifications.clean),
         Schedule("statements-close", "*/2 * * * *", lambda: statement_closing.run_due(None), seconds_max=1800),
         Schedule("receipts-issue", "7 * * * *", missing_receipts.issue_missing),
+        Schedule("exports-clean", "47 * * * *", export_cleaning.clean),
         Schedule("webhooks-clean", "17 * * * *", inbox.clean),
         Schedule("jobs-clean", "27 * * * *", forget_finished_jobs),
     )

@@ -38,6 +38,8 @@ from wallet_service.event_webhooks.operations import WebhookEndpoints
 from wallet_service.event_webhooks.sending import Sender
 from wallet_service.events.feed import EventFeed
 from wallet_service.events.operations import EventLog
+from wallet_service.exports.model import FocusParties
+from wallet_service.exports.operations import ExportCleaning, Exports
 from wallet_service.files.object_store import FileStore
 from wallet_service.files.operations import Downloads
 from wallet_service.files.secret import link_secret
@@ -153,6 +155,23 @@ class Service:
             secret=link_secret(chosen.get_secret_value() if chosen else None, data_dir=settings.data_dir),
             base_url=settings.base_url,
         )
+        self._compose_exports()
+
+    def _compose_exports(self) -> None:
+        settings = self.settings
+        provider = settings.focus_provider_name or settings.issuer_name
+        self.exports = Exports(
+            self.db,
+            self.clock,
+            self.files,
+            self.downloads,
+            FocusParties(provider, settings.focus_publisher_name or provider, settings.issuer_name),
+            machine_clock=self.system_clock,
+            row_max=settings.export_rows_max,
+            kept_for=timedelta(hours=settings.export_kept_hours),
+            concurrency=settings.export_concurrency,
+        )
+        self.export_cleaning = ExportCleaning(self.db, self.system_clock, self.files)
 
     def _compose_invoices(self) -> None:
         settings, clock = self.settings, self.clock
@@ -287,6 +306,7 @@ class Service:
                 notifications=self.notifications,
                 statement_closing=self.statement_closing,
                 missing_receipts=self.missing_receipts,
+                export_cleaning=self.export_cleaning,
                 db=self.db,
                 clock=self.clock,
             ),

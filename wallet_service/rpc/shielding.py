@@ -20,6 +20,9 @@ RES = TypeVar("RES")
 WRITE_SECONDS_MAX: Final = 60
 """No write takes longer; one that does is cancelled, and its transaction rolls back."""
 
+_ENDS_WITH_ITS_CALLER: Final = frozenset({"ExportUsage"})
+"""Methods that may take as long as their deadline, move no money, and undo what they began when they are cancelled."""
+
 _log: Final = structlog.get_logger("wallet.shielding")
 
 
@@ -53,7 +56,7 @@ class ShieldedWrites:
 
 
 class WriteShield:
-    """Innermost interceptor: every method that is not a read runs shielded."""
+    """Innermost interceptor: every method that is not a read runs shielded, but for a few that take longer."""
 
     def __init__(self, writes: ShieldedWrites) -> None:
         self._writes = writes
@@ -65,7 +68,8 @@ class WriteShield:
         ctx: RequestContext[REQ, RES],
         /,
     ) -> RES:
-        if ctx.method.idempotency_level is IdempotencyLevel.NO_SIDE_EFFECTS:
+        is_read = ctx.method.idempotency_level is IdempotencyLevel.NO_SIDE_EFFECTS
+        if is_read or ctx.method.name in _ENDS_WITH_ITS_CALLER:
             return await call_next(request, ctx)
 
         async def write() -> RES:

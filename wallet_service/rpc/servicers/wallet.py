@@ -8,6 +8,7 @@ from wallet_service.accounts.wallet_operations import Wallets
 from wallet_service.activity.operations import ActivityLog
 from wallet_service.alerts.operations import Alerts
 from wallet_service.catalog.operations import CatalogOperations
+from wallet_service.exports.operations import Exports
 from wallet_service.forecast.operations import Forecasts
 from wallet_service.invoices.operations import Invoices
 from wallet_service.limits.authorization import SpendAuthorization
@@ -19,6 +20,7 @@ from wallet_service.rpc.scope import Scope
 from wallet_service.rpc.servicers.wallet_accounts import WalletAccounts
 from wallet_service.rpc.servicers.wallet_activity import WalletActivity
 from wallet_service.rpc.servicers.wallet_alerts import WalletAlertMethods
+from wallet_service.rpc.servicers.wallet_exports import WalletExports
 from wallet_service.rpc.servicers.wallet_forecast import WalletForecast
 from wallet_service.rpc.servicers.wallet_invoices import WalletInvoices
 from wallet_service.rpc.servicers.wallet_limits import WalletLimits
@@ -34,6 +36,7 @@ class WalletServicer(
     WalletAccounts,
     WalletActivity,
     WalletAlertMethods,
+    WalletExports,
     WalletForecast,
     WalletInvoices,
     WalletLimits,
@@ -58,6 +61,7 @@ class WalletServicer(
         catalog: CatalogOperations,
         activity: ActivityLog,
         alerts: Alerts,
+        exports: Exports,
         forecasts: Forecasts,
         invoices: Invoices,
         spending_limits: SpendingLimits,
@@ -69,6 +73,7 @@ class WalletServicer(
         WalletAccounts.__init__(self, scope, organizations, wallets, balances)
         WalletActivity.__init__(self, scope, activity)
         WalletAlertMethods.__init__(self, scope, alerts)
+        WalletExports.__init__(self, scope, exports)
         WalletForecast.__init__(self, scope, forecasts)
         WalletInvoices.__init__(self, scope, invoices)
         WalletLimits.__init__(self, scope, spending_limits, spend_authorization)
