@@ -4,9 +4,9 @@
 
 runs the command with the environment variable WALLET_CLIENT_TEST set to one JSON object of texts, and exits with the
 command's status. Without a command the object is printed, and the service stays until standard input ends. Either way it
-is bound in time. The object holds `url`, `target` (host:port), `stripe` (the simulator), secrets of keys (`operator`;
-`my_org` for an admin of the organization of development; `wrong`, which no one has), and moments that calls.json counts
-from, as RFC 3339 and as Unix seconds.
+is bound in time. The object holds `url`, `target` (host:port), `stripe` and `coinbase` (the simulators), secrets of keys
+(`operator`; `my_org` for an admin of the organization of development; `wrong`, which no one has), and moments that the
+table counts from, as RFC 3339 and as Unix seconds.
 """
 
 import asyncio
@@ -14,6 +14,7 @@ import contextlib
 import json
 import os
 import signal
+import socket
 import sys
 import tempfile
 from datetime import UTC, datetime, timedelta
@@ -44,7 +45,7 @@ def main() -> None:
                 "data_dir": Path(folder),
                 "database_url": None,
                 "postgres_bin_dir": chosen_binaries().bin_dir,
-                "listen": "127.0.0.1:0",
+                "listen": f"127.0.0.1:{_free_port()}",
                 "stripe_simulator_port": 0,
                 "coinbase_simulator_port": 0,
                 "log_level": "error",
@@ -53,6 +54,13 @@ def main() -> None:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             status = runner.run(_serve(settings, command))
     sys.exit(status)
+
+
+def _free_port() -> int:
+    """Links to files have to name the port before the service listens on it."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return listener.getsockname()[1]
 
 
 async def _serve(settings: Settings, command: list[str]) -> int:
@@ -80,6 +88,7 @@ def _facts(instance: Instance) -> dict[str, str]:
         "url": instance.url,
         "target": instance.url.rpartition("/")[2],
         "stripe": instance.stripe_url,
+        "coinbase": instance.coinbase_url,
         "operator": instance.operator_key,
         "my_org": instance.api_key,
         "wrong": "wk_test_" + "0" * 43,

@@ -1,6 +1,6 @@
-"""The table of calls (calls.json): read it, fill it in, run it through a client, compare the answers.
+"""The table of calls (calls/*.json): read it, fill it in, run it through a client, compare the answers.
 
-Go and TypeScript do the same with the same file (go/table, ts/src/table.ts); README.md describes it.
+Go and TypeScript do the same with the same files (go/table_test.go, ts/src/table.ts); README.md describes them.
 """
 
 import json
@@ -17,8 +17,13 @@ import pytest
 
 Json = Any
 
-TABLE: Final[dict[str, list[dict[str, Json]]]] = json.loads(Path(__file__).with_name("calls.json").read_text())
+FOLDER: Final = Path(__file__).parent
+CALLS: Final[list[dict[str, Json]]] = [
+    step for path in sorted(FOLDER.glob("calls/*.json")) for step in json.loads(path.read_text())
+]
+RAW: Final[list[dict[str, Json]]] = json.loads((FOLDER / "raw.json").read_text())
 PAUSE_SECONDS: Final = 0.05
+HTTP_SECONDS_MAX: Final = 30
 _PLACEHOLDER: Final = re.compile(r"\$\{(\w+)\}")
 
 
@@ -51,11 +56,13 @@ def run(client: Client, service: Mapping[str, str], subtests: pytest.Subtests) -
     """Every call of the table in order, each a subtest, in an organization of its own; the values that were kept."""
     run_name = f"{client.name.replace(' ', '-')}-{secrets.token_hex(4)}"
     values = {**service, "run": run_name}
-    for step in TABLE["calls"]:
+    for step in CALLS:
         with subtests.test(step["name"]):
             if "post" in step:
                 url = fill(step["post"], values)
-                httpx.post(url, json=fill(step["with"], values), timeout=30).raise_for_status()
+                httpx.post(url, json=fill(step["with"], values), timeout=HTTP_SECONDS_MAX).raise_for_status()
+            elif "get" in step:
+                assert differences(fill(step["gives"], values), _got(step, values), "") == []
             else:
                 _take(client, step, values)
     return values
@@ -63,10 +70,18 @@ def run(client: Client, service: Mapping[str, str], subtests: pytest.Subtests) -
 
 def run_raw(client: RawClient, values: Mapping[str, str], subtests: pytest.Subtests) -> None:
     """Every body of the table that is no message."""
-    for step in TABLE["raw"]:
+    for step in RAW:
         with subtests.test(step["name"]):
             answer = client.send(step["call"], bytes.fromhex(step["hex"]), key_of(step, values))
             assert faults(step, answer, values) == []
+
+
+def _got(step: dict[str, Json], values: Mapping[str, str]) -> dict[str, Json]:
+    """What a plain GET answers; of the content as much as the step expects."""
+    answer = httpx.get(fill(step["get"], values), timeout=HTTP_SECONDS_MAX)
+    media_type = answer.headers.get("content-type", "").partition(";")[0]
+    begins = answer.content[: len(step["gives"].get("begins", ""))].decode("latin-1")
+    return {"status": answer.status_code, "type": media_type, "begins": begins}
 
 
 def _take(client: Client, step: dict[str, Json], values: dict[str, str]) -> None:

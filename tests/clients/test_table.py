@@ -7,7 +7,7 @@ import pytest
 from billing.v1 import account_service_pb2, catalog_service_pb2, ledger_service_pb2, usage_service_pb2
 from wallet.v1 import wallet_service_pb2
 
-from tests.clients.table import TABLE, Refusal, differences, faults, fill
+from tests.clients.table import CALLS, RAW, Refusal, differences, faults, fill
 
 SERVICES = (account_service_pb2, catalog_service_pb2, ledger_service_pb2, usage_service_pb2, wallet_service_pb2)
 REFUSED = Refusal("not_found", "it was not found", "RESOURCE_NOT_FOUND", ("name",), {"name": "it"})
@@ -23,7 +23,7 @@ def test_every_rpc_has_an_answer_in_the_table() -> None:
     }
     answered = {
         step["call"]
-        for step in TABLE["calls"]
+        for step in CALLS
         if "call" in step and ("gives" in step or step["refused"]["code"] == "unimplemented")
     }
     assert published - answered == set()
@@ -31,7 +31,7 @@ def test_every_rpc_has_an_answer_in_the_table() -> None:
 
 
 def test_names_are_unique() -> None:
-    names = Counter(step["name"] for steps in (TABLE["calls"], TABLE["raw"]) for step in steps)
+    names = Counter(step["name"] for steps in (CALLS, RAW) for step in steps)
     assert [name for name, count in names.items() if count > 1] == []
 
 

@@ -1,4 +1,4 @@
-// Package clients runs the table of calls (../calls.json) through the Go clients. ../README.md describes the table.
+// Package clients runs the table of calls (../calls/*.json) through the Go clients. ../README.md describes the table.
 package clients
 
 import (
@@ -7,8 +7,10 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"io"
 	"net/http"
 	"os"
+	"path/filepath"
 	"reflect"
 	"regexp"
 	"strconv"
@@ -45,6 +47,7 @@ type step struct {
 	Name    string            `json:"name"`
 	Call    string            `json:"call"`
 	Post    string            `json:"post"`
+	Get     string            `json:"get"`
 	As      string            `json:"as"`
 	With    any               `json:"with"`
 	Hex     string            `json:"hex"`
@@ -54,10 +57,7 @@ type step struct {
 	Within  int               `json:"within"`
 }
 
-type table struct {
-	Calls []step `json:"calls"`
-	Raw   []step `json:"raw"`
-}
+type table struct{ Calls, Raw []step }
 
 // refusal is an error as a client shows it: reason and metadata of ErrorInfo, fields of BadRequest.
 type refusal struct {
@@ -108,15 +108,27 @@ func run(t *testing.T, c client) {
 }
 
 func readTable(t *testing.T) table {
-	text, err := os.ReadFile("../calls.json")
+	paths, err := filepath.Glob("../calls/*.json") // in order of their names
+	if err != nil || len(paths) == 0 {
+		t.Fatalf("there are no calls: %v", err)
+	}
+	var calls []step
+	for _, path := range paths {
+		calls = append(calls, readSteps(t, path)...)
+	}
+	return table{Calls: calls, Raw: readSteps(t, "../raw.json")}
+}
+
+func readSteps(t *testing.T, path string) []step {
+	text, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)
 	}
-	var calls table
-	if err := json.Unmarshal(text, &calls); err != nil {
-		t.Fatal(err)
+	var steps []step
+	if err := json.Unmarshal(text, &steps); err != nil {
+		t.Fatalf("%s: %v", path, err)
 	}
-	return calls
+	return steps
 }
 
 func takeStep(t *testing.T, c client, s step, values map[string]string) {
@@ -126,6 +138,10 @@ func takeStep(t *testing.T, c client, s step, values map[string]string) {
 	}
 	if s.Post != "" {
 		post(t, fill(t, s.Post, values).(string), string(request))
+		return
+	}
+	if s.Get != "" {
+		report(t, differences(fill(t, s.Gives, values), get(t, s, values), ""))
 		return
 	}
 	end := time.Now().Add(time.Duration(s.Within) * time.Second)
@@ -163,6 +179,26 @@ func post(t *testing.T, url, body string) {
 	defer answer.Body.Close()
 	if answer.StatusCode >= 300 {
 		t.Fatalf("%s: %s", url, answer.Status)
+	}
+}
+
+// get tells what a plain GET answers; of the content as much as the step expects.
+func get(t *testing.T, s step, values map[string]string) map[string]any {
+	answer, err := http.Get(fill(t, s.Get, values).(string))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer answer.Body.Close()
+	content, err := io.ReadAll(answer.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	expected, _ := s.Gives["begins"].(string)
+	mediaType, _, _ := strings.Cut(answer.Header.Get("Content-Type"), ";")
+	return map[string]any{
+		"status": float64(answer.StatusCode),
+		"type":   mediaType,
+		"begins": string(content[:min(len(expected), len(content))]),
 	}
 }
 

@@ -1,8 +1,8 @@
-// The table of calls (calls.json): read it, fill it in, run it through a client, compare the answers. The same as
+// The table of calls (calls/*.json): read it, fill it in, run it through a client, compare the answers. The same as
 // ../table.py.
 
 import { randomBytes } from "node:crypto";
-import { readFileSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 import type { TestContext } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { isDeepStrictEqual } from "node:util";
@@ -29,6 +29,12 @@ interface Post {
   name: string;
   post: string;
   with: JsonObject;
+}
+
+interface Get {
+  name: string;
+  get: string;
+  gives: JsonObject;
 }
 
 interface Raw extends Expectation {
@@ -62,26 +68,30 @@ export interface RawClient extends Client {
   send(method: string, body: Uint8Array, key: string | undefined): Promise<Answer>;
 }
 
-const TABLE = JSON.parse(readFileSync(new URL("../../calls.json", import.meta.url), "utf8")) as {
-  calls: (Call | Post)[];
-  raw: Raw[];
-};
+const FOLDER = new URL("../../", import.meta.url);
+const CALLS = readdirSync(new URL("calls/", FOLDER))
+  .sort()
+  .flatMap((name) => read(`calls/${name}`) as (Call | Post | Get)[]);
+const RAW = read("raw.json") as Raw[];
 const PAUSE_MS = 50;
-const POST_MS_MAX = 30_000;
+const HTTP_MS_MAX = 30_000;
 
 /** Every step of the table in order, each a subtest, in an organization of its own; the values that were kept. */
 export async function run(client: Client, service: Values, t: TestContext): Promise<Values> {
   const name = `${client.name.replaceAll(" ", "-")}-${randomBytes(4).toString("hex")}`;
   const values: Values = { ...service, run: name };
-  for (const step of TABLE.calls) {
-    await t.test(step.name, () => ("post" in step ? post(step, values) : take(client, step, values)));
+  for (const step of CALLS) {
+    await t.test(step.name, () => {
+      if ("post" in step) return post(step, values);
+      return "get" in step ? get(step, values) : take(client, step, values);
+    });
   }
   return values;
 }
 
 /** Every body of the table that is no message. */
 export async function runRaw(client: RawClient, values: Values, t: TestContext): Promise<void> {
-  for (const step of TABLE.raw) {
+  for (const step of RAW) {
     await t.test(step.name, async () => {
       const answer = await client.send(step.call, Buffer.from(step.hex, "hex"), keyOf(step.as, values));
       demand(faults(step, answer, values), answer);
@@ -94,10 +104,23 @@ async function post(step: Post, values: Values): Promise<void> {
     method: "POST",
     headers: { "content-type": "application/json" },
     body: JSON.stringify(fill(step.with, values)),
-    signal: AbortSignal.timeout(POST_MS_MAX),
+    signal: AbortSignal.timeout(HTTP_MS_MAX),
   });
   const text = await response.text();
   if (!response.ok) throw new Error(`${response.status} ${text}`);
+}
+
+/** What a plain GET answers; of the content as much as the step expects. */
+async function get(step: Get, values: Values): Promise<void> {
+  const response = await fetch(filled(step.get, values), { signal: AbortSignal.timeout(HTTP_MS_MAX) });
+  const content = Buffer.from(await response.arrayBuffer());
+  const { begins } = step.gives;
+  const answer = {
+    status: response.status,
+    type: response.headers.get("content-type")?.split(";")[0] ?? "",
+    begins: content.toString("latin1", 0, typeof begins === "string" ? begins.length : 0),
+  };
+  demand(differences(fill(step.gives, values), answer, ""), answer);
 }
 
 async function take(client: Client, step: Call, values: Values): Promise<void> {
@@ -114,6 +137,10 @@ async function take(client: Client, step: Call, values: Values): Promise<void> {
     for (const [name, path] of Object.entries(step.keep ?? {})) values[name] = textAt(answer as JsonValue, path);
     return;
   }
+}
+
+function read(name: string): unknown {
+  return JSON.parse(readFileSync(new URL(name, FOLDER), "utf8"));
 }
 
 function demand(found: readonly string[], answer: Answer): void {
