@@ -2919,6 +2919,20 @@ func (x *QueryUsageResponse) GetEgressFreeGib() int64 {
 }
 
 // Asks for usage as a file. Exactly one of `project_name` and `organization_name` is set.
+//
+// A row is one usage event, in order of event time, then of recording. Columns of `csv`, `ndjson` and `parquet`:
+// `usage_event_id`, `event_time`, `recorded_time` (UTC, to the microsecond), `project`, `meter`, `category`, `resource`,
+// `datacenter`, `quantity`, `unit`, `currency`, `unit_price_minor`, `list_cost_minor` (quantity times price),
+// `discount_minor`, `cost_minor` (list cost less discount), `idempotency_key`, `metadata` (a JSON object). Amounts are exact,
+// in minor units; decimals are text in NDJSON, decimal128 in Parquet (costs rounded at 26 digits after the point, more than
+// nearly any has). `csv` can be imported again as it is.
+//
+// `focus`: BilledCost and EffectiveCost are after discounts, ListCost and ContractedCost before, in major units. The charge
+// period is the UTC hour of the event, the billing period its UTC month. ChargeClass is Correction for a negative quantity
+// that was recorded after that month. Columns that begin with `x_` are ours.
+//
+// In `csv` and `focus` a text that a spreadsheet would run as a formula (it begins with = + - @, a tab or a carriage return)
+// has an apostrophe before it. Numbers are never changed.
 type ExportUsageRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Project whose usage is meant: `projects/{project}`. Unset when `organization_name` is set.
@@ -2933,7 +2947,8 @@ type ExportUsageRequest struct {
 	EndTimeUnix int64 `protobuf:"varint,5,opt,name=end_time_unix,json=endTimeUnix,proto3" json:"end_time_unix,omitempty"`
 	// `csv`, `ndjson`, `parquet` or `focus` (FinOps FOCUS 1.2, as CSV, one row for each charge). Unset means `csv`.
 	Format string `protobuf:"bytes,6,opt,name=format,proto3" json:"format,omitempty"`
-	// Rows to write at most. 0 (unset) means the server's own limit, which is also the most that can be asked for.
+	// Rows that the file may have: more are refused, not cut off. 0 (unset) means the server's own limit (10,000,000 unless
+	// configured), which is also the most that can be asked for.
 	MaxRows       int32 `protobuf:"varint,7,opt,name=max_rows,json=maxRows,proto3" json:"max_rows,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

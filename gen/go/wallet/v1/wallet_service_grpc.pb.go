@@ -111,7 +111,9 @@ type WalletServiceClient interface {
 	GetTopUp(ctx context.Context, in *GetTopUpRequest, opts ...grpc.CallOption) (*GetTopUpResponse, error)
 	// Sums recorded usage and its cost by time bucket and group. Bucket by bucket in order of time, then by group.
 	QueryUsage(ctx context.Context, in *QueryUsageRequest, opts ...grpc.CallOption) (*QueryUsageResponse, error)
-	// Writes usage to a file and returns a signed link to it.
+	// Writes usage to a file and returns a signed link to it, which works for one hour. May take minutes for millions of rows:
+	// the call lasts as long as its deadline, at most ten minutes, and a file that is not complete by then is removed. Sums
+	// are those of QueryUsage at the moment of the call. EXPORT_TOO_LARGE (with `maximum_rows`) before anything is written.
 	ExportUsage(ctx context.Context, in *ExportUsageRequest, opts ...grpc.CallOption) (*ExportUsageResponse, error)
 	// Redeems a single-use code: its discount starts to take effect on the organization's billing account.
 	RedeemPromotionCode(ctx context.Context, in *RedeemPromotionCodeRequest, opts ...grpc.CallOption) (*RedeemPromotionCodeResponse, error)
@@ -540,7 +542,9 @@ type WalletServiceServer interface {
 	GetTopUp(context.Context, *GetTopUpRequest) (*GetTopUpResponse, error)
 	// Sums recorded usage and its cost by time bucket and group. Bucket by bucket in order of time, then by group.
 	QueryUsage(context.Context, *QueryUsageRequest) (*QueryUsageResponse, error)
-	// Writes usage to a file and returns a signed link to it.
+	// Writes usage to a file and returns a signed link to it, which works for one hour. May take minutes for millions of rows:
+	// the call lasts as long as its deadline, at most ten minutes, and a file that is not complete by then is removed. Sums
+	// are those of QueryUsage at the moment of the call. EXPORT_TOO_LARGE (with `maximum_rows`) before anything is written.
 	ExportUsage(context.Context, *ExportUsageRequest) (*ExportUsageResponse, error)
 	// Redeems a single-use code: its discount starts to take effect on the organization's billing account.
 	RedeemPromotionCode(context.Context, *RedeemPromotionCodeRequest) (*RedeemPromotionCodeResponse, error)

@@ -183,7 +183,9 @@ type WalletServiceClient interface {
 	GetTopUp(context.Context, *connect.Request[v1.GetTopUpRequest]) (*connect.Response[v1.GetTopUpResponse], error)
 	// Sums recorded usage and its cost by time bucket and group. Bucket by bucket in order of time, then by group.
 	QueryUsage(context.Context, *connect.Request[v1.QueryUsageRequest]) (*connect.Response[v1.QueryUsageResponse], error)
-	// Writes usage to a file and returns a signed link to it.
+	// Writes usage to a file and returns a signed link to it, which works for one hour. May take minutes for millions of rows:
+	// the call lasts as long as its deadline, at most ten minutes, and a file that is not complete by then is removed. Sums
+	// are those of QueryUsage at the moment of the call. EXPORT_TOO_LARGE (with `maximum_rows`) before anything is written.
 	ExportUsage(context.Context, *connect.Request[v1.ExportUsageRequest]) (*connect.Response[v1.ExportUsageResponse], error)
 	// Redeems a single-use code: its discount starts to take effect on the organization's billing account.
 	RedeemPromotionCode(context.Context, *connect.Request[v1.RedeemPromotionCodeRequest]) (*connect.Response[v1.RedeemPromotionCodeResponse], error)
@@ -710,7 +712,9 @@ type WalletServiceHandler interface {
 	GetTopUp(context.Context, *connect.Request[v1.GetTopUpRequest]) (*connect.Response[v1.GetTopUpResponse], error)
 	// Sums recorded usage and its cost by time bucket and group. Bucket by bucket in order of time, then by group.
 	QueryUsage(context.Context, *connect.Request[v1.QueryUsageRequest]) (*connect.Response[v1.QueryUsageResponse], error)
-	// Writes usage to a file and returns a signed link to it.
+	// Writes usage to a file and returns a signed link to it, which works for one hour. May take minutes for millions of rows:
+	// the call lasts as long as its deadline, at most ten minutes, and a file that is not complete by then is removed. Sums
+	// are those of QueryUsage at the moment of the call. EXPORT_TOO_LARGE (with `maximum_rows`) before anything is written.
 	ExportUsage(context.Context, *connect.Request[v1.ExportUsageRequest]) (*connect.Response[v1.ExportUsageResponse], error)
 	// Redeems a single-use code: its discount starts to take effect on the organization's billing account.
 	RedeemPromotionCode(context.Context, *connect.Request[v1.RedeemPromotionCodeRequest]) (*connect.Response[v1.RedeemPromotionCodeResponse], error)

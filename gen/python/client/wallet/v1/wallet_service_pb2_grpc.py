@@ -383,7 +383,9 @@ class WalletServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ExportUsage(self, request, context):
-        """Writes usage to a file and returns a signed link to it.
+        """Writes usage to a file and returns a signed link to it, which works for one hour. May take minutes for millions of rows:
+        the call lasts as long as its deadline, at most ten minutes, and a file that is not complete by then is removed. Sums
+        are those of QueryUsage at the moment of the call. EXPORT_TOO_LARGE (with `maximum_rows`) before anything is written.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

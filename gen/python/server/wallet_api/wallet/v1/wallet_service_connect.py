@@ -180,7 +180,9 @@ class WalletService(Protocol):
 
     async def export_usage(self, request: ExportUsageRequest, ctx: RequestContext[ExportUsageRequest, ExportUsageResponse], /) -> ExportUsageResponse:
         """
-        Writes usage to a file and returns a signed link to it.
+        Writes usage to a file and returns a signed link to it, which works for one hour. May take minutes for millions of rows:
+        the call lasts as long as its deadline, at most ten minutes, and a file that is not complete by then is removed. Sums
+        are those of QueryUsage at the moment of the call. EXPORT_TOO_LARGE (with `maximum_rows`) before anything is written.
         """
         raise ConnectError(Code.UNIMPLEMENTED, 'Not implemented')
 
@@ -1223,7 +1225,9 @@ class WalletServiceClient(ConnectClient):
         timeout_ms: int | None = None,
     ) -> ExportUsageResponse:
         """
-        Writes usage to a file and returns a signed link to it.
+        Writes usage to a file and returns a signed link to it, which works for one hour. May take minutes for millions of rows:
+        the call lasts as long as its deadline, at most ten minutes, and a file that is not complete by then is removed. Sums
+        are those of QueryUsage at the moment of the call. EXPORT_TOO_LARGE (with `maximum_rows`) before anything is written.
         """
         return await self.execute_unary(
             request=request,
@@ -1628,7 +1632,9 @@ class WalletServiceSync(Protocol):
 
     def export_usage(self, request: ExportUsageRequest, ctx: RequestContext[ExportUsageRequest, ExportUsageResponse], /) -> ExportUsageResponse:
         """
-        Writes usage to a file and returns a signed link to it.
+        Writes usage to a file and returns a signed link to it, which works for one hour. May take minutes for millions of rows:
+        the call lasts as long as its deadline, at most ten minutes, and a file that is not complete by then is removed. Sums
+        are those of QueryUsage at the moment of the call. EXPORT_TOO_LARGE (with `maximum_rows`) before anything is written.
         """
         raise ConnectError(Code.UNIMPLEMENTED, 'Not implemented')
 
@@ -2669,7 +2675,9 @@ class WalletServiceClientSync(ConnectClientSync):
         timeout_ms: int | None = None,
     ) -> ExportUsageResponse:
         """
-        Writes usage to a file and returns a signed link to it.
+        Writes usage to a file and returns a signed link to it, which works for one hour. May take minutes for millions of rows:
+        the call lasts as long as its deadline, at most ten minutes, and a file that is not complete by then is removed. Sums
+        are those of QueryUsage at the moment of the call. EXPORT_TOO_LARGE (with `maximum_rows`) before anything is written.
         """
         return self.execute_unary(
             request=request,
