@@ -12,6 +12,7 @@ from wallet_api.billing.v1.ledger_service_connect import LedgerService, LedgerSe
 from wallet_api.billing.v1.promotion_service_connect import PromotionService, PromotionServiceASGIApplication
 from wallet_api.billing.v1.test_clock_service_connect import TestClockService, TestClockServiceASGIApplication
 from wallet_api.billing.v1.usage_service_connect import UsageService, UsageServiceASGIApplication
+from wallet_api.wallet.v1.credit_service_connect import CreditService, CreditServiceASGIApplication
 from wallet_api.wallet.v1.wallet_service_connect import WalletService, WalletServiceASGIApplication
 from wallet_api.wallet.v1.webhook_service_connect import WebhookService, WebhookServiceASGIApplication
 
@@ -23,6 +24,7 @@ from wallet_service.rpc.composition import Environment, RpcOptions, RpcService, 
 from wallet_service.rpc.scope import Scope
 from wallet_service.rpc.servicers.account import AccountServicer
 from wallet_service.rpc.servicers.catalog import CatalogServicer
+from wallet_service.rpc.servicers.credit import CreditServicer
 from wallet_service.rpc.servicers.ledger import LedgerServicer
 from wallet_service.rpc.servicers.promotion import PromotionServicer
 from wallet_service.rpc.servicers.test_clocks import TestClockServicer
@@ -101,8 +103,17 @@ def rpc_services(service: Service) -> list[RpcService]:
     promotion = PromotionServicer(service.promotions)
     test_clocks = TestClockServicer(service.test_clocks)
     webhook = WebhookServicer(scope, service.webhook_endpoints, service.event_log)
+    credit = CreditServicer(
+        scope,
+        credits=service.credits,
+        topups=service.topups,
+        auto_recharges=service.auto_recharges,
+        spending_limits=service.spending_limits,
+        invoices=service.invoices,
+    )
     return [
         RpcService(WalletServiceASGIApplication, wallet, WalletService.desc()),
+        RpcService(CreditServiceASGIApplication, credit, CreditService.desc()),
         RpcService(WebhookServiceASGIApplication, webhook, WebhookService.desc()),
         RpcService(AccountServiceASGIApplication, account, AccountService.desc()),
         RpcService(LedgerServiceASGIApplication, ledger, LedgerService.desc()),

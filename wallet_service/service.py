@@ -31,6 +31,7 @@ from wallet_service.background import beside
 from wallet_service.catalog.operations import CatalogOperations
 from wallet_service.clock import Clock, ServiceClock, SystemClock, moment
 from wallet_service.config import Settings
+from wallet_service.credits.operations import Credits
 from wallet_service.db import Database, engine_for
 from wallet_service.due import DueWork
 from wallet_service.event_webhooks.dispatch import WebhookDispatcher
@@ -206,6 +207,13 @@ class Service:
         self.inbox = WebhookInbox(self.db, clock, providers, self.topup_sync)
         self.missing_receipts = MissingReceipts(self.db, clock, self.receipts, self.topups)
         self._compose_recharge(settlement)
+        self.credits = Credits(
+            self.db,
+            clock,
+            topups=self.topups,
+            auto_recharges=self.auto_recharges,
+            usage_queries=self.usage_queries,
+        )
 
     def _compose_recharge(self, settlement: Settlement) -> None:
         settings, clock = self.settings, self.clock

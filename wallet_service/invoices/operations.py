@@ -36,15 +36,22 @@ class Invoices:
         self._downloads = downloads
         self._paper = paper
 
-    async def list(self, org_id: UUID, *, receipts: ReceiptFilter | None, size: int, token: str) -> Page[Invoice]:
-        """Newest period first; receipts None: statements only. Raises INVALID_PAGE_TOKEN."""
-        digest = query_digest("invoices", org_id, receipts)
+    async def list(
+        self, org_id: UUID, *, receipts: ReceiptFilter | None, statements: bool = True, size: int, token: str
+    ) -> Page[Invoice]:
+        """Newest period first; receipts None: statements only, statements False: receipts only.
+
+        Raises INVALID_PAGE_TOKEN.
+        """
+        digest = query_digest("invoices", org_id, receipts, statements)
         key = decode_token(token, digest, [int, str])
         before = None if key is None else _position(key)
         rows = page_size(size)
 
         async def work(conn: AsyncConnection) -> Page[Invoice]:
-            found = await store.list_invoices(conn, org_id, receipts=receipts, before=before, limit=rows + 1)
+            found = await store.list_invoices(
+                conn, org_id, receipts=receipts, statements=statements, before=before, limit=rows + 1
+            )
             return page_of(found, size=rows, digest=digest, key=_key)
 
         return await self._db.read(work)

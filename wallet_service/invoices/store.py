@@ -102,15 +102,21 @@ async def list_invoices(
     org_id: UUID,
     *,
     receipts: ReceiptFilter | None,
+    statements: bool,
     before: tuple[datetime, UUID] | None,
     limit: int,
 ) -> Sequence[Invoice]:
-    """By end of period and id, newest first, from behind `before`; receipts None: statements only."""
+    """By end of period and id, newest first, from behind `before`.
+
+    receipts None: statements only; statements False: receipts only.
+    """
     query: Select[Any] = _INVOICES.where(invoices.c.org_id == org_id)
     if receipts is None:
         query = query.where(invoices.c.kind == InvoiceKind.STATEMENT.value)
     elif receipts is not ReceiptFilter.ALL:
         query = query.where(invoices.c.origin.is_(None) | (invoices.c.origin == receipts.value))
+    if not statements:
+        query = query.where(invoices.c.kind == InvoiceKind.RECEIPT.value)
     if before is not None:
         query = query.where(tuple_(invoices.c.period_end_at, invoices.c.invoice_id) < before)
     query = query.order_by(invoices.c.period_end_at.desc(), invoices.c.invoice_id.desc()).limit(limit)

@@ -15,6 +15,7 @@ from wallet_service.limits import steps, store
 from wallet_service.limits.marks import limit_event, mark
 from wallet_service.limits.model import Duration, LimitStatus, SpendingLimit, Strategy
 from wallet_service.limits.rules import check_amount
+from wallet_service.topups.steps import has_succeeded_by_hand
 
 
 class SpendingLimits:
@@ -52,7 +53,7 @@ class SpendingLimits:
         check_amount(amount_minor)
 
         async def work(conn: AsyncConnection) -> LimitStatus:
-            if needs_manual_topup and not await store.has_manual_topup(conn, org_id):
+            if needs_manual_topup and not await has_succeeded_by_hand(conn, org_id):
                 raise _no_manual_topup()
             wallet = (await steps.standing(conn, org_id)).wallet
             now = self._clock.now()

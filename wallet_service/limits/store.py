@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import Row, and_, delete, func, select, text, update
+from sqlalchemy import Row, and_, delete, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -46,10 +46,6 @@ _STANDINGS: Final = (
     )
     .where(wallets.c.closed_at.is_(None))
 )
-
-_HAS_MANUAL_TOPUP: Final = """
-    SELECT EXISTS (SELECT FROM topups WHERE org_id = :org_id AND state = 'SUCCEEDED' AND origin = 'manual')
-"""
 
 
 async def standing(conn: AsyncConnection, org_id: UUID) -> Standing | None:
@@ -114,11 +110,6 @@ async def due_limits(conn: AsyncConnection, org_id: UUID | None, *, now: datetim
     query = query.where(in_real_time(limits.org_id) if org_id is None else limits.org_id == org_id)
     rows = await conn.execute(query.order_by(limits.reached_until).limit(limit))
     return [DueLimit(row.org_id, row.wallet_id) for row in rows]
-
-
-async def has_manual_topup(conn: AsyncConnection, org_id: UUID) -> bool:
-    """Whether a top-up that the customer made by hand has succeeded."""
-    return bool((await conn.execute(text(_HAS_MANUAL_TOPUP), {"org_id": org_id})).scalar_one())
 
 
 def _of(wallet: Wallet) -> Any:

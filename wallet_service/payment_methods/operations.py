@@ -359,3 +359,13 @@ async def attached_method(conn: AsyncConnection, org_id: UUID, payment_method_id
     if method is None or method.state is not MethodState.ATTACHED:
         raise not_found("payment method", payment_method_id)
     return method
+
+
+async def default_method(conn: AsyncConnection, org_id: UUID) -> PaymentMethod | None:
+    """A step: the card that is charged where none is named; None without one."""
+    return await store.default_method(conn, org_id)
+
+
+async def saved_method(conn: AsyncConnection, org_id: UUID, payment_method_id: str) -> PaymentMethod | None:
+    """A step: a card that was ever saved, detached ones included."""
+    return await store.read_method(conn, org_id, payment_method_id)

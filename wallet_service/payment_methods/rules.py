@@ -31,6 +31,16 @@ def method_invalid(field: str) -> ServiceError:
     )
 
 
+def no_default() -> ServiceError:
+    """FAILED_PRECONDITION: there is no card to charge by default."""
+    return ServiceError(
+        Code.FAILED_PRECONDITION,
+        Reason.PAYMENT_METHOD_INVALID,
+        "there is no default payment method to charge; attach a card first",
+        metadata={"missing": "default_payment_method"},
+    )
+
+
 def refusal_of(failure: Failure, metadata: Mapping[str, str] | None = None) -> ServiceError:
     """What the caller of a provider's failed call gets; `metadata` is added to the provider's own codes."""
     details = {"provider_code": failure.code, **(metadata or {})}

@@ -90,7 +90,7 @@ class AutoRecharges:
 
         async def work(conn: AsyncConnection) -> RechargeView:
             wallet = await accounts.open_wallet(conn, org_id)
-            return await _view(conn, wallet, await store.read_config(conn, org_id, wallet.wallet_id))
+            return await recharge_of(conn, wallet)
 
         return await self._db.read(work)
 
@@ -178,6 +178,11 @@ class AutoRecharges:
             currency=wallet.currency,
             agreed_at=now,
         )
+
+
+async def recharge_of(conn: AsyncConnection, wallet: Wallet) -> RechargeView:
+    """A step: how recharging of a wallet stands."""
+    return await _view(conn, wallet, await store.read_config(conn, wallet.org_id, wallet.wallet_id))
 
 
 async def refuse_detach(conn: AsyncConnection, org_id: UUID, payment_method_id: str) -> None:

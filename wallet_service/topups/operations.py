@@ -103,6 +103,21 @@ class TopUps:
             )
         )
 
+    async def charge_default(self, org_id: UUID, *, amount_minor: int, request_key: str) -> StartedTopUp:
+        """The same, with the default card and the wallet's currency. Raises PAYMENT_METHOD_INVALID where there is none."""
+        return await self._cards.start(
+            Order(
+                org_id=org_id,
+                rpc="CreateTopUp",
+                method=TopUpMethod.STRIPE_CARD,
+                amount_minor=amount_minor,
+                currency=None,
+                payment_method_id=None,
+                request_key=request_key,
+                uses_default_method=True,
+            )
+        )
+
     async def create_by_checkout(self, request: CheckoutTopUpRequest) -> StartedTopUp:
         """Start a checkout in USDC, credited 1:1 in USD once it is paid, or answer with the one of the same key.
 

@@ -22,7 +22,8 @@ from wallet_service.accounts.model import BillingAccountState, Wallet
 from wallet_service.clock import Clock
 from wallet_service.db import Database
 from wallet_service.payment_methods.model import PaymentMethod
-from wallet_service.payment_methods.operations import attached_method
+from wallet_service.payment_methods.operations import attached_method, default_method
+from wallet_service.payment_methods.rules import no_default
 from wallet_service.requests.operations import claim
 from wallet_service.topups import rules, store
 from wallet_service.topups.asking import TopUpSync
@@ -32,7 +33,10 @@ from wallet_service.topups.settlement import Settlement
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Order:
-    """What is asked for. `rpc`: where `request_key` is unique. `currency` None: the wallet's."""
+    """What is asked for. `rpc`: where `request_key` is unique. `currency` None: the wallet's.
+
+    `uses_default_method`: whichever card is the default when it is stored; a repetition is about the same card.
+    """
 
     org_id: UUID
     rpc: str
@@ -42,6 +46,7 @@ class Order:
     payment_method_id: str | None
     request_key: str
     origin: Origin = Origin.MANUAL
+    uses_default_method: bool = False
 
     @property
     def content(self) -> Mapping[str, str | int | None]:
@@ -129,9 +134,7 @@ class Starter:
             minimum=self._provider.minimum(wallet.currency),
             maximum_minor=self._amount_max_minor,
         )
-        card = None
-        if order.payment_method_id is not None:
-            card = await attached_method(conn, order.org_id, order.payment_method_id)
+        card = await self._card_of(conn, order)
         return await self._settlement.open(conn, self._fresh(order, wallet, card, topup_id))
 
     async def resume(self, topup: TopUp) -> StartedTopUp:
@@ -146,6 +149,16 @@ class Starter:
         if seen is None and current.external_id is not None:
             seen = await self._provider.sync(current.external_id)
         return self._answer(current, seen)
+
+    async def _card_of(self, conn: AsyncConnection, order: Order) -> PaymentMethod | None:
+        if order.payment_method_id is not None:
+            return await attached_method(conn, order.org_id, order.payment_method_id)
+        if not order.uses_default_method:
+            return None
+        card = await default_method(conn, order.org_id)
+        if card is None:
+            raise no_default()
+        return card
 
     def _fresh(self, order: Order, wallet: Wallet, card: PaymentMethod | None, topup_id: UUID) -> TopUp:
         now = self._clock.now()

@@ -21,6 +21,11 @@ async def refuse_pending(conn: AsyncConnection, wallet: Wallet) -> None:
         raise rules.still_pending(pending_count)
 
 
+async def has_succeeded_by_hand(conn: AsyncConnection, org_id: UUID, *, before: datetime | None = None) -> bool:
+    """Whether a top-up that the customer made by hand has succeeded, before a time if one is given."""
+    return await store.has_manual_success(conn, org_id, before=before)
+
+
 async def has_open_dispute(conn: AsyncConnection, org_id: UUID, *, since: datetime | None) -> bool:
     """Whether a dispute that took money, and was heard of after `since`, was not decided for us."""
     return await store.has_open_dispute(conn, org_id, since=since)

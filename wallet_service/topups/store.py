@@ -153,6 +153,18 @@ async def pending_unattended_minor(conn: AsyncConnection, org_id: UUID, wallet_i
     return int(found.scalar_one())
 
 
+async def has_manual_success(conn: AsyncConnection, org_id: UUID, *, before: datetime | None) -> bool:
+    """Whether a top-up of origin `manual` is SUCCEEDED, settled earlier than `before` (None: ever)."""
+    query = select(topups.c.topup_id).where(
+        topups.c.org_id == org_id,
+        topups.c.state == TopUpState.SUCCEEDED.value,
+        topups.c.origin == Origin.MANUAL.value,
+    )
+    if before is not None:
+        query = query.where(topups.c.settled_at < before)
+    return (await conn.execute(query.limit(1))).one_or_none() is not None
+
+
 async def read_taken_back(conn: AsyncConnection, org_id: UUID, topup_id: UUID) -> dict[str, TakenBack]:
     """Refunds, disputes and warnings of a locked top-up by the provider's reference."""
     found = await conn.execute(

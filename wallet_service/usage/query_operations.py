@@ -51,6 +51,7 @@ class UsageQueries:
         end: datetime | None = None,
         bucket: Bucket = Bucket.DAY,
         dimensions: Iterable[Dimension] = (),
+        currency: str = "",
         size: int = 0,
         token: str = "",
     ) -> Page[UsageRow]:
@@ -59,12 +60,13 @@ class UsageQueries:
         `end` None means now: everything recorded so far, also usage that lies a few minutes ahead of our clock, so that the
         sums agree with the ledger.
 
-        Without dimensions there is one row for each bucket and currency. The sums are exact at any bounds, not only at whole
-        hours. Costs are those recorded when the usage was rated; category and unit are the meter's of today.
+        currency: only what was charged in it; "" for any. Without dimensions there is one row for each bucket and currency.
+        The sums are exact at any bounds, not only at whole hours. Costs are those recorded when the usage was rated;
+        category and unit are the meter's of today.
         """
         ordered = in_order(dimensions)
         digest = query_digest(
-            "usage", org_id, project_id, meter_prefix, start, end, bucket.value, [d.value for d in ordered]
+            "usage", org_id, project_id, meter_prefix, start, end, bucket.value, [d.value for d in ordered], currency
         )
         marker = _marker(token, digest, ordered)
         limit = page_size(size)
@@ -76,6 +78,7 @@ class UsageQueries:
             end=_FAR if end is None else end,
             bucket=bucket,
             dimensions=ordered,
+            currency=currency,
         )
 
         async def work(conn: AsyncConnection) -> Page[UsageRow]:

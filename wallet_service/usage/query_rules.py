@@ -34,7 +34,10 @@ class Dimension(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class UsageQuery:
-    """Usage of one organization, or of one of its projects, at or after `start` (None: ever) and before `end`."""
+    """Usage of one organization, or of one of its projects, at or after `start` (None: ever) and before `end`.
+
+    currency: only what was charged in it; "" for any.
+    """
 
     org_id: UUID
     project_id: UUID | None
@@ -43,6 +46,7 @@ class UsageQuery:
     end: datetime
     bucket: Bucket
     dimensions: tuple[Dimension, ...]
+    currency: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -91,6 +91,9 @@ def _source(query: UsageQuery, hourly: bool, span: Span, parameters: dict[str, A
     if query.meter_prefix:
         parameters["prefix"] = query.meter_prefix
         conditions.append("starts_with(meter, :prefix)")
+    if query.currency:
+        parameters["currency"] = query.currency
+        conditions.append("currency = :currency")
     names = ", ".join(columns)
     return (
         f"SELECT date_trunc('{query.bucket.value}', {time}, 'UTC') AS bucket, {names},"
