@@ -22,7 +22,7 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
-// The automatic top-up. All fields are unset when it was never configured.
+// The automatic top-up. All fields are unset when it was never configured, was deleted, or was turned off by the customer.
 type TopUpConfig struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// What one top-up adds, in minor units. Unset when there is none.
@@ -312,7 +312,7 @@ type GetUsageHistoryRequest struct {
 	OrganizationName string `protobuf:"bytes,1,opt,name=organization_name,json=organizationName,proto3" json:"organization_name,omitempty"`
 	// Width of a window in UTC: `day` or `hour`. Required.
 	ValueGroupingWindow string `protobuf:"bytes,2,opt,name=value_grouping_window,json=valueGroupingWindow,proto3" json:"value_grouping_window,omitempty"`
-	// Start of the range, inclusive, in Unix milliseconds. 0 (unset) means 30 days before the end.
+	// Start of the range, inclusive, in Unix milliseconds. 0 (unset) means the start of the UTC day 30 days before the end.
 	StartTime int64 `protobuf:"varint,3,opt,name=start_time,json=startTime,proto3" json:"start_time,omitempty"`
 	// End of the range, exclusive, in Unix milliseconds. 0 (unset) means now.
 	EndTime int64 `protobuf:"varint,4,opt,name=end_time,json=endTime,proto3" json:"end_time,omitempty"`
@@ -454,9 +454,10 @@ func (x *GetUsageHistoryResponse) GetNextPageToken() string {
 // What was spent in one window.
 type UsageWindow struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Stable id of the window. Always set in answers.
+	// Stable id of the window: its width, start and currency (`day-2026-03-01-usd`). Always set in answers.
 	Id string `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
-	// Spend in minor units, as the nearest double, for display.
+	// Spend in minor units, as the nearest double, for display: of the part of the window that the range covers, after
+	// discounts, in the currency of the wallet.
 	AggregatedValue float64 `protobuf:"fixed64,2,opt,name=aggregated_value,json=aggregatedValue,proto3" json:"aggregated_value,omitempty"`
 	// Exact spend, as decimal text in minor units. Always set in answers.
 	AggregatedValueDecimal string `protobuf:"bytes,3,opt,name=aggregated_value_decimal,json=aggregatedValueDecimal,proto3" json:"aggregated_value_decimal,omitempty"`
@@ -1085,7 +1086,7 @@ type CreateTopUpResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Secret with which the client finishes a payment that needs the customer. Empty when nothing is left to do.
 	ClientSecret string `protobuf:"bytes,1,opt,name=client_secret,json=clientSecret,proto3" json:"client_secret,omitempty"`
-	// Whether this is the first top-up of the organization. Default false.
+	// Whether no top-up of the organization that was made by hand had succeeded before this one. Default false.
 	Onboarding bool `protobuf:"varint,2,opt,name=onboarding,proto3" json:"onboarding,omitempty"`
 	// Id to ask GetTopUpStatus for: the name of the top-up. Always set.
 	PaymentIntentId string `protobuf:"bytes,3,opt,name=payment_intent_id,json=paymentIntentId,proto3" json:"payment_intent_id,omitempty"`
@@ -1373,8 +1374,8 @@ func (x *GetTopUpConfigResponse) GetConfig() *TopUpConfig {
 	return nil
 }
 
-// Request of SetTopUpConfig. By sending it the caller agrees to be charged `amount` whenever the balance falls below
-// `threshold`.
+// Request of SetTopUpConfig. By sending it the caller agrees to be charged `amount` whenever the available balance falls
+// below `threshold`, within the default caps of the service by day and month. The words are kept with who sent it when.
 type SetTopUpConfigRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Organization that is meant: `organizations/{organization}`. Required.

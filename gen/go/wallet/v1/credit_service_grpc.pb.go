@@ -49,9 +49,9 @@ type CreditServiceClient interface {
 	GetInvoiceHistory(ctx context.Context, in *GetInvoiceHistoryRequest, opts ...grpc.CallOption) (*GetInvoiceHistoryResponse, error)
 	// Returns the statement of the present month as it stands. Changes nothing.
 	GetInvoicePreview(ctx context.Context, in *CreditServiceGetInvoicePreviewRequest, opts ...grpc.CallOption) (*CreditServiceGetInvoicePreviewResponse, error)
-	// Charges the default card; at least 1000 minor units.
+	// Charges the default card; at least 1000 minor units. Refused with PAYMENT_METHOD_INVALID when there is none.
 	CreateTopUp(ctx context.Context, in *CreateTopUpRequest, opts ...grpc.CallOption) (*CreateTopUpResponse, error)
-	// Returns how a top-up stands.
+	// Returns how a top-up stands: `failed` also when it was canceled.
 	GetTopUpStatus(ctx context.Context, in *GetTopUpStatusRequest, opts ...grpc.CallOption) (*GetTopUpStatusResponse, error)
 	// Returns the automatic top-up.
 	GetTopUpConfig(ctx context.Context, in *GetTopUpConfigRequest, opts ...grpc.CallOption) (*GetTopUpConfigResponse, error)
@@ -211,9 +211,9 @@ type CreditServiceServer interface {
 	GetInvoiceHistory(context.Context, *GetInvoiceHistoryRequest) (*GetInvoiceHistoryResponse, error)
 	// Returns the statement of the present month as it stands. Changes nothing.
 	GetInvoicePreview(context.Context, *CreditServiceGetInvoicePreviewRequest) (*CreditServiceGetInvoicePreviewResponse, error)
-	// Charges the default card; at least 1000 minor units.
+	// Charges the default card; at least 1000 minor units. Refused with PAYMENT_METHOD_INVALID when there is none.
 	CreateTopUp(context.Context, *CreateTopUpRequest) (*CreateTopUpResponse, error)
-	// Returns how a top-up stands.
+	// Returns how a top-up stands: `failed` also when it was canceled.
 	GetTopUpStatus(context.Context, *GetTopUpStatusRequest) (*GetTopUpStatusResponse, error)
 	// Returns the automatic top-up.
 	GetTopUpConfig(context.Context, *GetTopUpConfigRequest) (*GetTopUpConfigResponse, error)

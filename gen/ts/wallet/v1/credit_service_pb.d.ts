@@ -11,7 +11,7 @@ import type { Message } from "@bufbuild/protobuf";
 export declare const file_wallet_v1_credit_service: GenFile;
 
 /**
- * The automatic top-up. All fields are unset when it was never configured.
+ * The automatic top-up. All fields are unset when it was never configured, was deleted, or was turned off by the customer.
  *
  * @generated from message wallet.v1.TopUpConfig
  */
@@ -188,7 +188,7 @@ export declare type GetUsageHistoryRequest = Message<"wallet.v1.GetUsageHistoryR
   valueGroupingWindow: string;
 
   /**
-   * Start of the range, inclusive, in Unix milliseconds. 0 (unset) means 30 days before the end.
+   * Start of the range, inclusive, in Unix milliseconds. 0 (unset) means the start of the UTC day 30 days before the end.
    *
    * @generated from field: int64 start_time = 3;
    */
@@ -256,14 +256,15 @@ export declare const GetUsageHistoryResponseSchema: GenMessage<GetUsageHistoryRe
  */
 export declare type UsageWindow = Message<"wallet.v1.UsageWindow"> & {
   /**
-   * Stable id of the window. Always set in answers.
+   * Stable id of the window: its width, start and currency (`day-2026-03-01-usd`). Always set in answers.
    *
    * @generated from field: string id = 1;
    */
   id: string;
 
   /**
-   * Spend in minor units, as the nearest double, for display.
+   * Spend in minor units, as the nearest double, for display: of the part of the window that the range covers, after
+   * discounts, in the currency of the wallet.
    *
    * @generated from field: double aggregated_value = 2;
    */
@@ -626,7 +627,7 @@ export declare type CreateTopUpResponse = Message<"wallet.v1.CreateTopUpResponse
   clientSecret: string;
 
   /**
-   * Whether this is the first top-up of the organization. Default false.
+   * Whether no top-up of the organization that was made by hand had succeeded before this one. Default false.
    *
    * @generated from field: bool onboarding = 2;
    */
@@ -762,8 +763,8 @@ export declare type GetTopUpConfigResponse = Message<"wallet.v1.GetTopUpConfigRe
 export declare const GetTopUpConfigResponseSchema: GenMessage<GetTopUpConfigResponse>;
 
 /**
- * Request of SetTopUpConfig. By sending it the caller agrees to be charged `amount` whenever the balance falls below
- * `threshold`.
+ * Request of SetTopUpConfig. By sending it the caller agrees to be charged `amount` whenever the available balance falls
+ * below `threshold`, within the default caps of the service by day and month. The words are kept with who sent it when.
  *
  * @generated from message wallet.v1.SetTopUpConfigRequest
  */
@@ -1055,7 +1056,7 @@ export declare const CreditService: GenService<{
     output: typeof CreditServiceGetInvoicePreviewResponseSchema;
   },
   /**
-   * Charges the default card; at least 1000 minor units.
+   * Charges the default card; at least 1000 minor units. Refused with PAYMENT_METHOD_INVALID when there is none.
    *
    * @generated from rpc wallet.v1.CreditService.CreateTopUp
    */
@@ -1065,7 +1066,7 @@ export declare const CreditService: GenService<{
     output: typeof CreateTopUpResponseSchema;
   },
   /**
-   * Returns how a top-up stands.
+   * Returns how a top-up stands: `failed` also when it was canceled.
    *
    * @generated from rpc wallet.v1.CreditService.GetTopUpStatus
    */

@@ -81,9 +81,9 @@ type CreditServiceClient interface {
 	GetInvoiceHistory(context.Context, *connect.Request[v1.GetInvoiceHistoryRequest]) (*connect.Response[v1.GetInvoiceHistoryResponse], error)
 	// Returns the statement of the present month as it stands. Changes nothing.
 	GetInvoicePreview(context.Context, *connect.Request[v1.CreditServiceGetInvoicePreviewRequest]) (*connect.Response[v1.CreditServiceGetInvoicePreviewResponse], error)
-	// Charges the default card; at least 1000 minor units.
+	// Charges the default card; at least 1000 minor units. Refused with PAYMENT_METHOD_INVALID when there is none.
 	CreateTopUp(context.Context, *connect.Request[v1.CreateTopUpRequest]) (*connect.Response[v1.CreateTopUpResponse], error)
-	// Returns how a top-up stands.
+	// Returns how a top-up stands: `failed` also when it was canceled.
 	GetTopUpStatus(context.Context, *connect.Request[v1.GetTopUpStatusRequest]) (*connect.Response[v1.GetTopUpStatusResponse], error)
 	// Returns the automatic top-up.
 	GetTopUpConfig(context.Context, *connect.Request[v1.GetTopUpConfigRequest]) (*connect.Response[v1.GetTopUpConfigResponse], error)
@@ -282,9 +282,9 @@ type CreditServiceHandler interface {
 	GetInvoiceHistory(context.Context, *connect.Request[v1.GetInvoiceHistoryRequest]) (*connect.Response[v1.GetInvoiceHistoryResponse], error)
 	// Returns the statement of the present month as it stands. Changes nothing.
 	GetInvoicePreview(context.Context, *connect.Request[v1.CreditServiceGetInvoicePreviewRequest]) (*connect.Response[v1.CreditServiceGetInvoicePreviewResponse], error)
-	// Charges the default card; at least 1000 minor units.
+	// Charges the default card; at least 1000 minor units. Refused with PAYMENT_METHOD_INVALID when there is none.
 	CreateTopUp(context.Context, *connect.Request[v1.CreateTopUpRequest]) (*connect.Response[v1.CreateTopUpResponse], error)
-	// Returns how a top-up stands.
+	// Returns how a top-up stands: `failed` also when it was canceled.
 	GetTopUpStatus(context.Context, *connect.Request[v1.GetTopUpStatusRequest]) (*connect.Response[v1.GetTopUpStatusResponse], error)
 	// Returns the automatic top-up.
 	GetTopUpConfig(context.Context, *connect.Request[v1.GetTopUpConfigRequest]) (*connect.Response[v1.GetTopUpConfigResponse], error)

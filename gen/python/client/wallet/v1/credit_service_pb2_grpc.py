@@ -134,14 +134,14 @@ class CreditServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def CreateTopUp(self, request, context):
-        """Charges the default card; at least 1000 minor units.
+        """Charges the default card; at least 1000 minor units. Refused with PAYMENT_METHOD_INVALID when there is none.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetTopUpStatus(self, request, context):
-        """Returns how a top-up stands.
+        """Returns how a top-up stands: `failed` also when it was canceled.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

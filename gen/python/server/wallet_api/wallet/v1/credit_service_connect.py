@@ -62,13 +62,13 @@ class CreditService(Protocol):
 
     async def create_top_up(self, request: CreateTopUpRequest, ctx: RequestContext[CreateTopUpRequest, CreateTopUpResponse], /) -> CreateTopUpResponse:
         """
-        Charges the default card; at least 1000 minor units.
+        Charges the default card; at least 1000 minor units. Refused with PAYMENT_METHOD_INVALID when there is none.
         """
         raise ConnectError(Code.UNIMPLEMENTED, 'Not implemented')
 
     async def get_top_up_status(self, request: GetTopUpStatusRequest, ctx: RequestContext[GetTopUpStatusRequest, GetTopUpStatusResponse], /) -> GetTopUpStatusResponse:
         """
-        Returns how a top-up stands.
+        Returns how a top-up stands: `failed` also when it was canceled.
         """
         raise ConnectError(Code.UNIMPLEMENTED, 'Not implemented')
 
@@ -385,7 +385,7 @@ class CreditServiceClient(ConnectClient):
         timeout_ms: int | None = None,
     ) -> CreateTopUpResponse:
         """
-        Charges the default card; at least 1000 minor units.
+        Charges the default card; at least 1000 minor units. Refused with PAYMENT_METHOD_INVALID when there is none.
         """
         return await self.execute_unary(
             request=request,
@@ -409,7 +409,7 @@ class CreditServiceClient(ConnectClient):
         use_get: bool = False,
     ) -> GetTopUpStatusResponse:
         """
-        Returns how a top-up stands.
+        Returns how a top-up stands: `failed` also when it was canceled.
         """
         return await self.execute_unary(
             request=request,
@@ -600,13 +600,13 @@ class CreditServiceSync(Protocol):
 
     def create_top_up(self, request: CreateTopUpRequest, ctx: RequestContext[CreateTopUpRequest, CreateTopUpResponse], /) -> CreateTopUpResponse:
         """
-        Charges the default card; at least 1000 minor units.
+        Charges the default card; at least 1000 minor units. Refused with PAYMENT_METHOD_INVALID when there is none.
         """
         raise ConnectError(Code.UNIMPLEMENTED, 'Not implemented')
 
     def get_top_up_status(self, request: GetTopUpStatusRequest, ctx: RequestContext[GetTopUpStatusRequest, GetTopUpStatusResponse], /) -> GetTopUpStatusResponse:
         """
-        Returns how a top-up stands.
+        Returns how a top-up stands: `failed` also when it was canceled.
         """
         raise ConnectError(Code.UNIMPLEMENTED, 'Not implemented')
 
@@ -921,7 +921,7 @@ class CreditServiceClientSync(ConnectClientSync):
         timeout_ms: int | None = None,
     ) -> CreateTopUpResponse:
         """
-        Charges the default card; at least 1000 minor units.
+        Charges the default card; at least 1000 minor units. Refused with PAYMENT_METHOD_INVALID when there is none.
         """
         return self.execute_unary(
             request=request,
@@ -945,7 +945,7 @@ class CreditServiceClientSync(ConnectClientSync):
         use_get: bool = False,
     ) -> GetTopUpStatusResponse:
         """
-        Returns how a top-up stands.
+        Returns how a top-up stands: `failed` also when it was canceled.
         """
         return self.execute_unary(
             request=request,

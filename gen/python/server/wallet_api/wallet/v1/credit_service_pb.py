@@ -24,7 +24,7 @@ _TopUpConfigFields: TypeAlias = Literal["amount", "threshold", "disabled_reason"
 
 class TopUpConfig(Message[_TopUpConfigFields]):
     """
-    The automatic top-up. All fields are unset when it was never configured.
+    The automatic top-up. All fields are unset when it was never configured, was deleted, or was turned off by the customer.
 
     ```proto
     message wallet.v1.TopUpConfig
@@ -260,7 +260,7 @@ class GetUsageHistoryRequest(Message[_GetUsageHistoryRequestFields]):
             string value_grouping_window = 2;
             ```
         start_time:
-            Start of the range, inclusive, in Unix milliseconds. 0 (unset) means 30 days before the end.
+            Start of the range, inclusive, in Unix milliseconds. 0 (unset) means the start of the UTC day 30 days before the end.
 
             ```proto
             int64 start_time = 3;
@@ -360,13 +360,14 @@ class UsageWindow(Message[_UsageWindowFields]):
 
     Attributes:
         id:
-            Stable id of the window. Always set in answers.
+            Stable id of the window: its width, start and currency (`day-2026-03-01-usd`). Always set in answers.
 
             ```proto
             string id = 1;
             ```
         aggregated_value:
-            Spend in minor units, as the nearest double, for display.
+            Spend in minor units, as the nearest double, for display: of the part of the window that the range covers, after
+            discounts, in the currency of the wallet.
 
             ```proto
             double aggregated_value = 2;
@@ -854,7 +855,7 @@ class CreateTopUpResponse(Message[_CreateTopUpResponseFields]):
             string client_secret = 1;
             ```
         onboarding:
-            Whether this is the first top-up of the organization. Default false.
+            Whether no top-up of the organization that was made by hand had succeeded before this one. Default false.
 
             ```proto
             bool onboarding = 2;
@@ -1056,8 +1057,8 @@ _SetTopUpConfigRequestFields: TypeAlias = Literal["organization_name", "amount",
 
 class SetTopUpConfigRequest(Message[_SetTopUpConfigRequestFields]):
     """
-    Request of SetTopUpConfig. By sending it the caller agrees to be charged `amount` whenever the balance falls below
-    `threshold`.
+    Request of SetTopUpConfig. By sending it the caller agrees to be charged `amount` whenever the available balance falls
+    below `threshold`, within the default caps of the service by day and month. The words are kept with who sent it when.
 
     ```proto
     message wallet.v1.SetTopUpConfigRequest
