@@ -36,6 +36,8 @@ MANDATORY = frozenset(
 )
 CONDITIONAL = frozenset(
     [
+        "ChargeFrequency",
+        "ServiceSubcategory",
         "ConsumedQuantity",
         "ConsumedUnit",
         "ContractedUnitPrice",
@@ -55,11 +57,23 @@ CONDITIONAL = frozenset(
         "Tags",
     ]
 )
-"""Mandatory for a provider that has regions, resources, price lists, sub accounts and tags, as we have."""
+"""Recommended, or mandatory for a provider that has regions, resources, price lists, sub accounts and tags, as we have."""
 
 NULLABLE = frozenset(
     {"ChargeClass", "RegionId", "RegionName", "ResourceId", "ResourceName", "ResourceType", "SkuPriceDetails"}
 )
+_SUBCATEGORIES = {
+    "Compute": {"Containers", "End User Computing", "Quantum Compute", "Serverless Compute", "Virtual Machines"},
+    "Networking": {
+        "Application Networking",
+        "Content Delivery",
+        "Network Connectivity",
+        "Network Infrastructure",
+        "Network Routing",
+        "Network Security",
+    },
+    "Storage": {"Backup Storage", "Block Storage", "File Storage", "Object Storage", "Storage Platforms"},
+}
 _COSTS = ("BilledCost", "EffectiveCost", "ListCost", "ContractedCost")
 _PRICES = ("ListUnitPrice", "ContractedUnitPrice")
 _QUANTITIES = ("PricingQuantity", "ConsumedQuantity")
@@ -83,6 +97,9 @@ def _values(row: Mapping[str, str]) -> Iterator[str]:
     """Allowed values, and what goes together."""
     if row["ServiceCategory"] not in FOCUS_CATEGORIES:
         yield "ServiceCategory"
+    allowed = _SUBCATEGORIES.get(row["ServiceCategory"], frozenset()) | {f"Other ({row['ServiceCategory']})"}
+    if row["ServiceSubcategory"] not in allowed:
+        yield "ServiceSubcategory"
     if row["ChargeCategory"] != "Usage" or row["ChargeClass"] not in ("", "Correction"):
         yield "ChargeCategory or ChargeClass"
     if row["ChargeFrequency"] != "Usage-Based" or row["PricingCategory"] != "Standard":
@@ -95,7 +112,7 @@ def _values(row: Mapping[str, str]) -> Iterator[str]:
         yield "a region that is half null"
     if any(not isinstance(value, str) for value in json.loads(row["Tags"]).values()):
         yield "Tags"
-    others = row.keys() - MANDATORY - CONDITIONAL - {"ChargeFrequency"}
+    others = row.keys() - MANDATORY - CONDITIONAL
     if any(not name.startswith("x_") for name in others):
         yield "a column that is neither FOCUS nor x_"
 

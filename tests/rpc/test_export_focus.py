@@ -65,6 +65,7 @@ async def test_every_row_keeps_the_rules(site: Site) -> None:
     [
         ("ServiceName", ""),
         ("ServiceCategory", "vCPU"),
+        ("ServiceSubcategory", "Block Storage"),
         ("BilledCost", "1e3"),
         ("ListCost", "9999"),
         ("EffectiveCost", "9999"),
@@ -121,6 +122,7 @@ async def test_who_what_and_when(site: Site) -> None:
     assert use["BillingAccountId"] == "organizations/my-org/billing-accounts/default"
     assert (use["SubAccountId"], use["RegionId"], use["ResourceId"]) == ("projects/my-app", "eu-1", "vm-1")
     assert (use["ServiceName"], use["ServiceCategory"], use["SkuId"]) == ("vCPU", "Compute", VCPU)
+    assert (use["ServiceSubcategory"], use["PricingUnit"]) == ("Virtual Machines", "vcpu-Hours")
     assert use["SkuPriceId"] == f"{VCPU}/USD/0.342466"
     assert (use["ListUnitPrice"], use["ListCost"]) == ("0.00342466", "2.5000018")
     assert (use["BillingPeriodStart"], use["BillingPeriodEnd"]) == ("2026-02-01T00:00:00Z", "2026-03-01T00:00:00Z")

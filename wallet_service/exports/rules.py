@@ -32,19 +32,22 @@ FOCUS_CATEGORIES: Final = frozenset(
 )
 """The values that ServiceCategory may have."""
 
-_OUR_CATEGORIES: Final[Mapping[str, str]] = {
-    "Bare Metal": "Compute",
-    "Data Transfer": "Networking",
-    "GPU": "Compute",
-    "Memory": "Compute",
-    "Object Storage": "Storage",
-    "Public IPv4": "Networking",
-    "VM Storage": "Storage",
-    "vCPU": "Compute",
+_OUR_CATEGORIES: Final[Mapping[str, tuple[str, str]]] = {
+    "Bare Metal": ("Compute", "Other (Compute)"),
+    "Data Transfer": ("Networking", "Network Infrastructure"),
+    "GPU": ("Compute", "Other (Compute)"),
+    "Memory": ("Compute", "Virtual Machines"),
+    "Object Storage": ("Storage", "Object Storage"),
+    "Public IPv4": ("Networking", "Network Infrastructure"),
+    "VM Storage": ("Storage", "Block Storage"),
+    "vCPU": ("Compute", "Virtual Machines"),
 }
 
-SERVICE_CATEGORIES: Final[Mapping[str, str]] = {**{name: name for name in FOCUS_CATEGORIES}, **_OUR_CATEGORIES}
-"""ServiceCategory of a category of ours; what is not here is "Other"."""
+SERVICE_CATEGORIES: Final[Mapping[str, tuple[str, str]]] = {
+    **{name: (name, f"Other ({name})") for name in sorted(FOCUS_CATEGORIES)},
+    **_OUR_CATEGORIES,
+}
+"""ServiceCategory and ServiceSubcategory of a category of ours; what is not here is "Other"."""
 
 _SUFFIXES: Final = {
     ExportFormat.CSV: "csv",

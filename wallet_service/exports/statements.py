@@ -103,8 +103,8 @@ _FOCUS_SOURCE: Final = f"""
     JOIN billing_accounts b ON b.org_id = e.org_id
     JOIN (VALUES {", ".join(f"('{code}', 1e-{exponent}::numeric)" for code, exponent in EXPONENTS.items())})
         AS f(currency, factor) ON f.currency = e.currency
-    LEFT JOIN (VALUES {", ".join(f"('{ours}', '{focus}')" for ours, focus in SERVICE_CATEGORIES.items())})
-        AS c(ours, focus) ON c.ours = m.category
+    LEFT JOIN (VALUES {", ".join(f"('{ours}', '{c}', '{sub}')" for ours, (c, sub) in SERVICE_CATEGORIES.items())})
+        AS c(ours, category, subcategory) ON c.ours = m.category
 """
 
 
@@ -117,6 +117,8 @@ def _focus_columns(arg_count: int) -> str:
     # The statement of a month is closed when the month is over.
     is_late_correction = f"e.quantity < 0 AND {recorded_month} > {month}"
     resource, datacenter = (_guarded(f"nullif(e.{name}, '')") for name in ("resource", "datacenter"))
+    # The way FOCUS writes units of time: vcpu-hour is vcpu-Hours.
+    unit = _guarded("regexp_replace(regexp_replace(m.unit, '-hour$', '-Hours'), '-month$', '-Months')")
     meter_name = _guarded("coalesce(nullif(m.display_name, ''), e.meter)")
     columns = {
         "BilledCost": cost,
@@ -132,7 +134,7 @@ def _focus_columns(arg_count: int) -> str:
         "ChargePeriodEnd": _time(f"{hour} + interval '1 hour'"),
         "ChargePeriodStart": _time(hour),
         "ConsumedQuantity": _number("e.quantity"),
-        "ConsumedUnit": _guarded("m.unit"),
+        "ConsumedUnit": unit,
         "ContractedCost": _number(list_cost),
         "ContractedUnitPrice": price,
         "EffectiveCost": cost,
@@ -141,7 +143,7 @@ def _focus_columns(arg_count: int) -> str:
         "ListUnitPrice": price,
         "PricingCategory": "'Standard'",
         "PricingQuantity": _number("e.quantity"),
-        "PricingUnit": _guarded("m.unit"),
+        "PricingUnit": unit,
         "ProviderName": f"${arg_count + 1}::text",
         "PublisherName": f"${arg_count + 2}::text",
         "RegionId": datacenter,
@@ -149,8 +151,9 @@ def _focus_columns(arg_count: int) -> str:
         "ResourceId": resource,
         "ResourceName": resource,
         "ResourceType": f"CASE WHEN e.resource <> '' THEN {_guarded(_CATEGORY)} END",
-        "ServiceCategory": "coalesce(c.focus, 'Other')",
+        "ServiceCategory": "coalesce(c.category, 'Other')",
         "ServiceName": _guarded(_CATEGORY),
+        "ServiceSubcategory": "coalesce(c.subcategory, 'Other (Other)')",
         "SkuId": "e.meter",
         "SkuMeter": meter_name,
         "SkuPriceDetails": "NULL::text",
