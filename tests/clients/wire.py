@@ -3,6 +3,7 @@
 import base64
 import binascii
 import importlib
+import re
 from collections.abc import Iterable
 from typing import Any, Final
 
@@ -19,9 +20,9 @@ _BAD_REQUEST: Final = error_details_pb2.BadRequest.DESCRIPTOR.full_name
 
 
 def module_of(service: str) -> str:
-    """`billing.v1.AccountService` is generated into billing/v1/account_service..., and so is its alias."""
+    """`billing.v1.TestClockService` is generated into billing/v1/test_clock_service..., and so is an alias."""
     package, _, name = service.removeprefix(ALIAS).rpartition(".")
-    return f"{package}.{name.removesuffix('Service').lower()}_service"
+    return f"{package}.{re.sub('(?<!^)(?=[A-Z])', '_', name).lower()}"
 
 
 def descriptor(method: str) -> MethodDescriptor:

@@ -16,7 +16,10 @@ import { createClient, type CallOptions, type Transport } from "@connectrpc/conn
 import { AccountService } from "@wallet-service/wallet/billing/v1/account_service_pb.js";
 import { CatalogService } from "@wallet-service/wallet/billing/v1/catalog_service_pb.js";
 import { LedgerService } from "@wallet-service/wallet/billing/v1/ledger_service_pb.js";
+import { PromotionService } from "@wallet-service/wallet/billing/v1/promotion_service_pb.js";
+import { TestClockService } from "@wallet-service/wallet/billing/v1/test_clock_service_pb.js";
 import { UsageService } from "@wallet-service/wallet/billing/v1/usage_service_pb.js";
+import { CreditService } from "@wallet-service/wallet/wallet/v1/credit_service_pb.js";
 import { WalletService } from "@wallet-service/wallet/wallet/v1/wallet_service_pb.js";
 import { WebhookService } from "@wallet-service/wallet/wallet/v1/webhook_service_pb.js";
 import { refusalOf } from "./refusal.js";
@@ -29,9 +32,18 @@ const MS_MAX = 60_000;
 const GET_CHARACTERS_MAX = 8192;
 
 const SERVICES = new Map(
-  [AccountService, CatalogService, LedgerService, UsageService, WalletService, WebhookService, published(WalletService)].map(
-    (service: DescService) => [service.typeName, service],
-  ),
+  [
+    AccountService,
+    CatalogService,
+    CreditService,
+    LedgerService,
+    PromotionService,
+    TestClockService,
+    UsageService,
+    WalletService,
+    WebhookService,
+    published(WalletService),
+  ].map((service: DescService) => [service.typeName, service]),
 );
 
 type Callable = DescMethodUnary | DescMethodServerStreaming;
