@@ -51,6 +51,7 @@ def create_app(draining: asyncio.Event) -> ASGIApp:
         http_routes=[*webhook_routes(service.inbox), *download_routes(service.downloads)],
         environment=Environment(
             authenticate=service.authenticator.authenticate,
+            audit_log=service.audit_log,
             database_ok=service.db.is_reachable,
             draining=draining,
             moment_of_call=Scope(service.directory, service.times.moment_of).moment,
@@ -96,6 +97,7 @@ def rpc_services(service: Service) -> list[RpcService]:
         service.api_keys,
         service.notifications,
         service.account_states,
+        service.audit_log,
     )
     ledger = LedgerServicer(scope, service.journal, service.holds, service.audit, service.wallets)
     catalog = CatalogServicer(service.catalog, service.clock)

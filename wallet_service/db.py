@@ -2,7 +2,7 @@
 
 `transact` is the only place that begins and commits. The function given to it may run more than once (serialization
 failures, deadlocks), so it has no effect outside the database. Lock order everywhere: configuration, top-up, accrual,
-ledger accounts sorted by id, and last the head of an organization's events.
+ledger accounts sorted by id, the head of an organization's events, and last that of its audit log.
 """
 
 import asyncio
@@ -10,7 +10,7 @@ import random
 from collections.abc import Awaitable, Callable
 from contextvars import ContextVar
 from datetime import timedelta
-from typing import Any, Final, TypeVar, cast
+from typing import Any, Final, Protocol, TypeVar, cast
 
 import asyncpg
 from sqlalchemy import MetaData, text
@@ -115,6 +115,22 @@ def _unstorable() -> ServiceError:
 _shared: Final[ContextVar[AsyncConnection | None]] = ContextVar("shared", default=None)
 
 
+class ClosingWrite(Protocol):
+    """What the transactions of the current call do as their last statement."""
+
+    def begin(self) -> None:
+        """A transaction begins, maybe again."""
+        ...
+
+    async def write(self, conn: AsyncConnection) -> None: ...
+
+    def committed(self) -> None: ...
+
+
+closing_write: Final[ContextVar[ClosingWrite | None]] = ContextVar("closing_write", default=None)
+"""A task inherits it from whoever makes it; nobody's work is done in the transactions of a call but its own."""
+
+
 class Database:
     """Transactions over one engine."""
 
@@ -123,12 +139,24 @@ class Database:
         self._timeout_ms = int(statement_timeout / timedelta(milliseconds=1))
 
     async def transact(self, work: Callable[[AsyncConnection], Awaitable[T]]) -> T:
-        """Run `work` in one READ COMMITTED transaction and commit.
+        """Run `work` in one READ COMMITTED transaction, then the `closing_write` of the current call, and commit.
 
         Serialization failures and deadlocks run it again, at most six times. Raises ServiceError(UNAVAILABLE) when the
         database cannot be reached; the outcome of a commit may then be unknown and the caller retries by key.
         """
-        return await self._run(work, mode="READ WRITE, ISOLATION LEVEL READ COMMITTED")
+        mode, closing = "READ WRITE, ISOLATION LEVEL READ COMMITTED", closing_write.get()
+        if closing is None:
+            return await self._run(work, mode=mode)
+
+        async def closed(conn: AsyncConnection) -> T:
+            closing.begin()
+            result = await work(conn)
+            await closing.write(conn)
+            return result
+
+        result = await self._run(closed, mode=mode)
+        closing.committed()
+        return result
 
     async def read(self, work: Callable[[AsyncConnection], Awaitable[T]]) -> T:
         """Run `work` on one read-only snapshot of the database: that of `read_together`, within one."""

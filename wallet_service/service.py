@@ -27,6 +27,7 @@ from wallet_service.activity.operations import ActivityLog
 from wallet_service.alerts.operations import Alerts
 from wallet_service.apikeys.authentication import Authenticator
 from wallet_service.apikeys.operations import ApiKeys
+from wallet_service.audit_log.operations import AuditLog
 from wallet_service.background import beside
 from wallet_service.catalog.operations import CatalogOperations
 from wallet_service.clock import Clock, ServiceClock, SystemClock, moment
@@ -114,6 +115,7 @@ class Service:
         self.journal = Journal(self.db, self.ledger, clock)
         self.holds = Holds(self.db, self.ledger, clock)
         self.audit = Audit(self.db)
+        self.audit_log = AuditLog(self.db, self.system_clock)
         self.activity = ActivityLog(self.db, clock)
         self.catalog = CatalogOperations(self.db, clock)
         self.usage = UsageRecorder(
@@ -279,7 +281,7 @@ class Service:
         stack.push_async_callback(self.courier.aclose)
         if self.coinbase is not None:
             stack.push_async_callback(self.coinbase.aclose)
-        for part in (self.ledger, self.usage, self.balances, self.authenticator):
+        for part in (self.audit_log, self.ledger, self.usage, self.balances, self.authenticator):
             await stack.enter_async_context(part)
         return self
 

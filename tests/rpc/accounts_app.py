@@ -34,6 +34,7 @@ from wallet_service.accounts.project_operations import Projects
 from wallet_service.accounts.wallet_operations import Wallets
 from wallet_service.apikeys.authentication import Authenticator
 from wallet_service.apikeys.operations import ApiKeys
+from wallet_service.audit_log.operations import AuditLog
 from wallet_service.clock import ManualClock
 from wallet_service.db import Database, engine_for
 from wallet_service.notifications.operations import Notifications
@@ -97,7 +98,7 @@ async def running(database_url: str) -> AsyncIterator[Api]:
     app = build(
         authenticator,
         balances,
-        AccountServicer(scope, organizations, wallets, projects, api_keys, notifications, states),
+        AccountServicer(scope, organizations, wallets, projects, api_keys, notifications, states, AuditLog(db, clock)),
         WalletServicer(scope, organizations, wallets, balances),
         db,
     )

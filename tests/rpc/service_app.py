@@ -82,6 +82,7 @@ def _app(service: Service) -> object:
         http_routes=[],
         environment=Environment(
             authenticate=service.authenticator.authenticate,
+            audit_log=service.audit_log,
             database_ok=service.db.is_reachable,
             draining=asyncio.Event(),
             lifespan=lifespan,

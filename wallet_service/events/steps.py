@@ -7,6 +7,7 @@ from datetime import datetime
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from ledger.ids import new_id
+from wallet_service.audit_log.pending import note_event
 from wallet_service.events import store
 from wallet_service.events.model import Event, NewEvent
 
@@ -35,6 +36,8 @@ async def append(
         for index, new in enumerate(new_events)
     )
     await store.insert_events(conn, written)
+    for event in written:
+        note_event(event.type, event.subject, event.data)
     return written
 
 

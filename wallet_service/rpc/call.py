@@ -1,6 +1,7 @@
 """The request being served, as a context variable that every layer below the gateway reads."""
 
 import time
+import uuid
 from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import timedelta
@@ -17,7 +18,9 @@ class Call:
 
     `method` is a published name (`package.Service/Method`, a route's template, or "other"), never what the caller typed.
     `code` is the canonical status in lower case. `organization` is the slug that the request is about, after authorization;
-    None when the request does not tell. `has_left`: a message could not be sent because nobody listens any more.
+    None when the request does not tell; `org_id` is its id, once it was looked up. `remote_address` is the peer of the
+    connection as the server knows it, `user_agent` what the caller says of itself. `has_left`: a message could not be sent
+    because nobody listens any more.
     """
 
     correlation_id: str
@@ -26,6 +29,9 @@ class Call:
     flat_names: bool = False
     principal: Principal | None = None
     organization: str | None = None
+    org_id: uuid.UUID | None = None
+    remote_address: str = ""
+    user_agent: str = ""
     code: str | None = None
     error_id: str | None = None
     deadline_monotonic: float | None = None

@@ -21,7 +21,7 @@ async def real_time() -> datetime | None:
 
 
 class CallTime:
-    """Behind authorization, which finds out whose call it is, and before a write gets a task of its own."""
+    """Behind authorization, which finds out whose call it is."""
 
     def __init__(self, moment_of_call: MomentOfCall) -> None:
         self._moment_of_call = moment_of_call

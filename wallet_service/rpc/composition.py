@@ -23,7 +23,9 @@ from starlette.routing import BaseRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
 from wallet_api.grpc.health.v1.health_connect import Health, HealthASGIApplication
 
+from wallet_service.audit_log.operations import AuditLog
 from wallet_service.rpc import policy as policies
+from wallet_service.rpc.auditing import Auditing
 from wallet_service.rpc.authentication import Authenticate, Authentication
 from wallet_service.rpc.authorization import Authorization
 from wallet_service.rpc.call import current_call
@@ -90,9 +92,11 @@ class RpcOptions:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Environment:
-    """What the composition root hands in. `lifespan` opens and closes what the servicers use."""
+    """What the composition root hands in. `lifespan` opens and closes what the servicers use; without an `audit_log` no
+    call is recorded."""
 
     authenticate: Authenticate
+    audit_log: AuditLog | None = None
     database_ok: Callable[[], Any]
     draining: asyncio.Event
     lifespan: Lifespan
@@ -194,13 +198,13 @@ def _our_applications(
         # Mapped errors for the span, too: the inner mapping runs before telemetry sees the outcome.
         telemetry = OpenTelemetryInterceptor(tracer_provider=tracer_provider)
         interceptors += [telemetry, mapping]
+    interceptors += [authentication, Validation(), WriteShield(environment.writes)]
+    if environment.audit_log is not None:
+        interceptors.append(Auditing(environment.audit_log))
     interceptors += [
-        authentication,
-        Validation(),
         Authorization(policy),
         StreamAuthentication(authentication),
         CallTime(environment.moment_of_call),
-        WriteShield(environment.writes),
     ]
     return [
         service.application(

@@ -60,7 +60,13 @@ class Gateway:
             return
         started = time.monotonic()
         headers = _Headers.of(scope)
-        call = Call(headers.correlation_id, protocol=headers.protocol)
+        peer = scope.get("client")
+        call = Call(
+            headers.correlation_id,
+            protocol=headers.protocol,
+            remote_address=str(peer[0]) if peer else "",
+            user_agent=headers.user_agent,
+        )
         enter(call)
         response = _Response(send, call.correlation_id)
         self._metrics.in_flight.inc()
@@ -149,6 +155,7 @@ class _Headers:
     protocol: str
     grpc: bool
     timeout: bytes | None
+    user_agent: str
     undecodable: bool
 
     @classmethod
@@ -163,6 +170,7 @@ class _Headers:
             protocol=protocol,
             grpc=grpc,
             timeout=headers.get(GRPC_HEADER if grpc else CONNECT_HEADER),
+            user_agent=headers.get(b"user-agent", b"").decode("latin-1"),
             undecodable=not all(_decodes(name) and _decodes(value) for name, value in pairs),
         )
 

@@ -234,6 +234,7 @@ _ACCOUNT_SERVICE: Final = {
     "UpdateSuspensionPolicy": Rule(_P.OPERATOR, (_billing_account("name"),)),
     "GetNotificationSettings": Rule(_P.VIEWER, (_billing_account("name"),)),
     "UpdateNotificationSettings": Rule(_P.ADMIN, (_billing_account("name"),)),
+    "ListAuditEvents": Rule(_P.ADMIN, (_organization("organization_name"),), platform_when_unnamed=True),
 }
 
 _LEDGER_SERVICE: Final = {

@@ -29,7 +29,7 @@ class Scope:
 
     async def moment(self) -> datetime | None:
         """The present of the organization that the current call is about; None if it tells none, and for real time."""
-        org_id = await self._known_organization()
+        org_id = current_call().org_id = await self._known_organization()
         return None if org_id is None else await self._moment_of(org_id)
 
     async def owner(self, kind: str, name: str) -> Owner:
@@ -57,7 +57,8 @@ class Scope:
         if found is None or (expected is not None and found.org_slug != expected):
             raise not_found("project", name)
         if expected is None:
-            # An operator's call that names nothing but the project: it is known only now whose time it is.
+            # An operator's call that names nothing but the project: it is known only now whose call and time it is.
+            call.org_id = found.org_id
             enter(await self._moment_of(found.org_id))
         return found
 

@@ -56,7 +56,8 @@ class ShieldedWrites:
 
 
 class WriteShield:
-    """Innermost interceptor: every method that is not a read runs shielded, but for a few that take longer."""
+    """Every method that is not a read runs shielded, from authorization on to its record in the audit log, but for a few
+    that take longer."""
 
     def __init__(self, writes: ShieldedWrites) -> None:
         self._writes = writes

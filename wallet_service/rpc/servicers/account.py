@@ -24,6 +24,7 @@ from wallet_service.accounts.project_operations import Projects
 from wallet_service.accounts.wallet_operations import Wallets
 from wallet_service.apikeys.operations import ApiKeys
 from wallet_service.apikeys.rules import ApiKey
+from wallet_service.audit_log.operations import AuditLog
 from wallet_service.errors import not_found
 from wallet_service.notifications.operations import Notifications
 from wallet_service.principal import Role
@@ -35,6 +36,7 @@ from wallet_service.rpc.convert import (
 )
 from wallet_service.rpc.scope import Owner, Scope, caller, visible_organization
 from wallet_service.rpc.servicers.account_states import AccountStateMethods, to_proto_billing_account
+from wallet_service.rpc.servicers.audit_log import AuditLogMethods
 from wallet_service.rpc.servicers.notification_settings import NotificationSettingsMethods
 from wallet_service.rpc.servicers.wallet_accounts import to_proto_wallet
 
@@ -47,7 +49,7 @@ _TO_ROLES: Final = {
 _FROM_ROLES: Final = {wire: role for role, wire in _TO_ROLES.items()}
 
 
-class AccountServicer(AccountStateMethods, NotificationSettingsMethods, AccountService):
+class AccountServicer(AccountStateMethods, NotificationSettingsMethods, AuditLogMethods, AccountService):
     """Organizations and what belongs to them."""
 
     def __init__(
@@ -59,9 +61,11 @@ class AccountServicer(AccountStateMethods, NotificationSettingsMethods, AccountS
         keys: ApiKeys,
         notifications: Notifications,
         states: AccountStates,
+        audit_log: AuditLog,
     ) -> None:
         AccountStateMethods.__init__(self, scope, states)
         NotificationSettingsMethods.__init__(self, scope, notifications)
+        AuditLogMethods.__init__(self, scope, audit_log)
         self._scope = scope
         self._organizations = organizations
         self._wallets = wallets

@@ -142,6 +142,59 @@ func (Role) EnumDescriptor() ([]byte, []int) {
 	return file_billing_v1_account_proto_rawDescGZIP(), []int{1}
 }
 
+// How a recorded call ended.
+type AuditOutcome int32
+
+const (
+	// Never sent.
+	AuditOutcome_AUDIT_OUTCOME_UNSPECIFIED AuditOutcome = 0
+	// It took effect; the record was committed with it or, for counted calls, within a second after it.
+	AuditOutcome_AUDIT_OUTCOME_APPLIED AuditOutcome = 1
+	// It was refused, with a reason.
+	AuditOutcome_AUDIT_OUTCOME_REFUSED AuditOutcome = 2
+)
+
+// Enum value maps for AuditOutcome.
+var (
+	AuditOutcome_name = map[int32]string{
+		0: "AUDIT_OUTCOME_UNSPECIFIED",
+		1: "AUDIT_OUTCOME_APPLIED",
+		2: "AUDIT_OUTCOME_REFUSED",
+	}
+	AuditOutcome_value = map[string]int32{
+		"AUDIT_OUTCOME_UNSPECIFIED": 0,
+		"AUDIT_OUTCOME_APPLIED":     1,
+		"AUDIT_OUTCOME_REFUSED":     2,
+	}
+)
+
+func (x AuditOutcome) Enum() *AuditOutcome {
+	p := new(AuditOutcome)
+	*p = x
+	return p
+}
+
+func (x AuditOutcome) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (AuditOutcome) Descriptor() protoreflect.EnumDescriptor {
+	return file_billing_v1_account_proto_enumTypes[2].Descriptor()
+}
+
+func (AuditOutcome) Type() protoreflect.EnumType {
+	return &file_billing_v1_account_proto_enumTypes[2]
+}
+
+func (x AuditOutcome) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use AuditOutcome.Descriptor instead.
+func (AuditOutcome) EnumDescriptor() ([]byte, []int) {
+	return file_billing_v1_account_proto_rawDescGZIP(), []int{2}
+}
+
 // A tenant. Creating one creates, in the same transaction, its billing account and its wallet.
 type Organization struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -619,6 +672,181 @@ func (x *NotificationTarget) GetEventTypes() []string {
 	return nil
 }
 
+// Calls that changed something or tried to, by one key. Records of an organization are numbered without a gap and chained by
+// hashes, which VerifyLedger checks.
+type AuditEvent struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Number in the organization's log, from 1. Output only.
+	Sequence int64 `protobuf:"varint,1,opt,name=sequence,proto3" json:"sequence,omitempty"`
+	// When it was recorded, in the time of the machine. Output only.
+	CreateTime *timestamppb.Timestamp `protobuf:"bytes,2,opt,name=create_time,json=createTime,proto3" json:"create_time,omitempty"`
+	// The method, like billing.v1.LedgerService/Deposit. Output only.
+	Method string `protobuf:"bytes,3,opt,name=method,proto3" json:"method,omitempty"`
+	// The key that called, organizations/{slug}/api-keys/{id} or operators/api-keys/{id}. Output only.
+	ApiKeyName string `protobuf:"bytes,4,opt,name=api_key_name,json=apiKeyName,proto3" json:"api_key_name,omitempty"`
+	// What the key might do. Output only.
+	Role Role `protobuf:"varint,5,opt,name=role,proto3,enum=billing.v1.Role" json:"role,omitempty"`
+	// Address of the connection's other end, that of the last proxy if there is one. Output only.
+	RemoteAddress string `protobuf:"bytes,6,opt,name=remote_address,json=remoteAddress,proto3" json:"remote_address,omitempty"`
+	// What the caller's software says of itself, up to 256 characters. Output only.
+	UserAgent string `protobuf:"bytes,7,opt,name=user_agent,json=userAgent,proto3" json:"user_agent,omitempty"`
+	// The x-request-id of the call, of the first one where calls are counted together. Output only.
+	CorrelationId string `protobuf:"bytes,8,opt,name=correlation_id,json=correlationId,proto3" json:"correlation_id,omitempty"`
+	// How it ended. Output only.
+	Outcome AuditOutcome `protobuf:"varint,9,opt,name=outcome,proto3,enum=billing.v1.AuditOutcome" json:"outcome,omitempty"`
+	// Why it was refused, a name of ErrorReason. Output only.
+	Reason string `protobuf:"bytes,10,opt,name=reason,proto3" json:"reason,omitempty"`
+	// How many calls of one kind were counted together: refused ones, and holds and usage, whose own logs are the journal and
+	// the usage events. Otherwise 1. Output only.
+	CallCount int64 `protobuf:"varint,11,opt,name=call_count,json=callCount,proto3" json:"call_count,omitempty"`
+	// When the first of them came. Output only.
+	FirstTime *timestamppb.Timestamp `protobuf:"bytes,12,opt,name=first_time,json=firstTime,proto3" json:"first_time,omitempty"`
+	// The resources that the calls named or made. Output only.
+	ResourceNames []string `protobuf:"bytes,13,rep,name=resource_names,json=resourceNames,proto3" json:"resource_names,omitempty"`
+	// JSON: `request` without secrets, `before` the change, and the `events` written with it; `items` of counted calls. The
+	// text is what the hash covers. Output only.
+	DetailJson string `protobuf:"bytes,14,opt,name=detail_json,json=detailJson,proto3" json:"detail_json,omitempty"`
+	// Hash of this record and, through the hash before it, of all before it. Output only.
+	Hash          []byte `protobuf:"bytes,15,opt,name=hash,proto3" json:"hash,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *AuditEvent) Reset() {
+	*x = AuditEvent{}
+	mi := &file_billing_v1_account_proto_msgTypes[6]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *AuditEvent) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*AuditEvent) ProtoMessage() {}
+
+func (x *AuditEvent) ProtoReflect() protoreflect.Message {
+	mi := &file_billing_v1_account_proto_msgTypes[6]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use AuditEvent.ProtoReflect.Descriptor instead.
+func (*AuditEvent) Descriptor() ([]byte, []int) {
+	return file_billing_v1_account_proto_rawDescGZIP(), []int{6}
+}
+
+func (x *AuditEvent) GetSequence() int64 {
+	if x != nil {
+		return x.Sequence
+	}
+	return 0
+}
+
+func (x *AuditEvent) GetCreateTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.CreateTime
+	}
+	return nil
+}
+
+func (x *AuditEvent) GetMethod() string {
+	if x != nil {
+		return x.Method
+	}
+	return ""
+}
+
+func (x *AuditEvent) GetApiKeyName() string {
+	if x != nil {
+		return x.ApiKeyName
+	}
+	return ""
+}
+
+func (x *AuditEvent) GetRole() Role {
+	if x != nil {
+		return x.Role
+	}
+	return Role_ROLE_UNSPECIFIED
+}
+
+func (x *AuditEvent) GetRemoteAddress() string {
+	if x != nil {
+		return x.RemoteAddress
+	}
+	return ""
+}
+
+func (x *AuditEvent) GetUserAgent() string {
+	if x != nil {
+		return x.UserAgent
+	}
+	return ""
+}
+
+func (x *AuditEvent) GetCorrelationId() string {
+	if x != nil {
+		return x.CorrelationId
+	}
+	return ""
+}
+
+func (x *AuditEvent) GetOutcome() AuditOutcome {
+	if x != nil {
+		return x.Outcome
+	}
+	return AuditOutcome_AUDIT_OUTCOME_UNSPECIFIED
+}
+
+func (x *AuditEvent) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+func (x *AuditEvent) GetCallCount() int64 {
+	if x != nil {
+		return x.CallCount
+	}
+	return 0
+}
+
+func (x *AuditEvent) GetFirstTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.FirstTime
+	}
+	return nil
+}
+
+func (x *AuditEvent) GetResourceNames() []string {
+	if x != nil {
+		return x.ResourceNames
+	}
+	return nil
+}
+
+func (x *AuditEvent) GetDetailJson() string {
+	if x != nil {
+		return x.DetailJson
+	}
+	return ""
+}
+
+func (x *AuditEvent) GetHash() []byte {
+	if x != nil {
+		return x.Hash
+	}
+	return nil
+}
+
 var File_billing_v1_account_proto protoreflect.FileDescriptor
 
 const file_billing_v1_account_proto_rawDesc = "" +
@@ -671,7 +899,31 @@ const file_billing_v1_account_proto_rawDesc = "" +
 	"\x03url\x18\x01 \x01(\tB\n" +
 	"\xbaH\ar\x05\x10\x03\x18\xe8\aR\x03url\x12O\n" +
 	"\vevent_types\x18\x02 \x03(\tB.\xbaH+\x92\x01(\x10@\x18\x01\"\"r \x18d2\x1c^[a-z_]+(\\.[a-z_]+)*(\\.\\*)?$R\n" +
-	"eventTypes*\xa5\x01\n" +
+	"eventTypes\"\xb4\x04\n" +
+	"\n" +
+	"AuditEvent\x12\x1a\n" +
+	"\bsequence\x18\x01 \x01(\x03R\bsequence\x12;\n" +
+	"\vcreate_time\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\n" +
+	"createTime\x12\x16\n" +
+	"\x06method\x18\x03 \x01(\tR\x06method\x12 \n" +
+	"\fapi_key_name\x18\x04 \x01(\tR\n" +
+	"apiKeyName\x12$\n" +
+	"\x04role\x18\x05 \x01(\x0e2\x10.billing.v1.RoleR\x04role\x12%\n" +
+	"\x0eremote_address\x18\x06 \x01(\tR\rremoteAddress\x12\x1d\n" +
+	"\n" +
+	"user_agent\x18\a \x01(\tR\tuserAgent\x12%\n" +
+	"\x0ecorrelation_id\x18\b \x01(\tR\rcorrelationId\x122\n" +
+	"\aoutcome\x18\t \x01(\x0e2\x18.billing.v1.AuditOutcomeR\aoutcome\x12\x16\n" +
+	"\x06reason\x18\n" +
+	" \x01(\tR\x06reason\x12\x1d\n" +
+	"\n" +
+	"call_count\x18\v \x01(\x03R\tcallCount\x129\n" +
+	"\n" +
+	"first_time\x18\f \x01(\v2\x1a.google.protobuf.TimestampR\tfirstTime\x12%\n" +
+	"\x0eresource_names\x18\r \x03(\tR\rresourceNames\x12\x1f\n" +
+	"\vdetail_json\x18\x0e \x01(\tR\n" +
+	"detailJson\x12\x12\n" +
+	"\x04hash\x18\x0f \x01(\fR\x04hash*\xa5\x01\n" +
 	"\x13BillingAccountState\x12%\n" +
 	"!BILLING_ACCOUNT_STATE_UNSPECIFIED\x10\x00\x12 \n" +
 	"\x1cBILLING_ACCOUNT_STATE_ACTIVE\x10\x01\x12#\n" +
@@ -683,7 +935,11 @@ const file_billing_v1_account_proto_rawDesc = "" +
 	"\vROLE_EDITOR\x10\x02\x12\x0e\n" +
 	"\n" +
 	"ROLE_ADMIN\x10\x03\x12\x11\n" +
-	"\rROLE_OPERATOR\x10\x04B>Z<github.com/wallet-service/wallet/gen/go/billing/v1;billingv1b\x06proto3"
+	"\rROLE_OPERATOR\x10\x04*c\n" +
+	"\fAuditOutcome\x12\x1d\n" +
+	"\x19AUDIT_OUTCOME_UNSPECIFIED\x10\x00\x12\x19\n" +
+	"\x15AUDIT_OUTCOME_APPLIED\x10\x01\x12\x19\n" +
+	"\x15AUDIT_OUTCOME_REFUSED\x10\x02B>Z<github.com/wallet-service/wallet/gen/go/billing/v1;billingv1b\x06proto3"
 
 var (
 	file_billing_v1_account_proto_rawDescOnce sync.Once
@@ -697,36 +953,42 @@ func file_billing_v1_account_proto_rawDescGZIP() []byte {
 	return file_billing_v1_account_proto_rawDescData
 }
 
-var file_billing_v1_account_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_billing_v1_account_proto_msgTypes = make([]protoimpl.MessageInfo, 6)
+var file_billing_v1_account_proto_enumTypes = make([]protoimpl.EnumInfo, 3)
+var file_billing_v1_account_proto_msgTypes = make([]protoimpl.MessageInfo, 7)
 var file_billing_v1_account_proto_goTypes = []any{
 	(BillingAccountState)(0),      // 0: billing.v1.BillingAccountState
 	(Role)(0),                     // 1: billing.v1.Role
-	(*Organization)(nil),          // 2: billing.v1.Organization
-	(*BillingAccount)(nil),        // 3: billing.v1.BillingAccount
-	(*Project)(nil),               // 4: billing.v1.Project
-	(*ApiKey)(nil),                // 5: billing.v1.ApiKey
-	(*SuspensionPolicy)(nil),      // 6: billing.v1.SuspensionPolicy
-	(*NotificationTarget)(nil),    // 7: billing.v1.NotificationTarget
-	(*durationpb.Duration)(nil),   // 8: google.protobuf.Duration
-	(*timestamppb.Timestamp)(nil), // 9: google.protobuf.Timestamp
+	(AuditOutcome)(0),             // 2: billing.v1.AuditOutcome
+	(*Organization)(nil),          // 3: billing.v1.Organization
+	(*BillingAccount)(nil),        // 4: billing.v1.BillingAccount
+	(*Project)(nil),               // 5: billing.v1.Project
+	(*ApiKey)(nil),                // 6: billing.v1.ApiKey
+	(*SuspensionPolicy)(nil),      // 7: billing.v1.SuspensionPolicy
+	(*NotificationTarget)(nil),    // 8: billing.v1.NotificationTarget
+	(*AuditEvent)(nil),            // 9: billing.v1.AuditEvent
+	(*durationpb.Duration)(nil),   // 10: google.protobuf.Duration
+	(*timestamppb.Timestamp)(nil), // 11: google.protobuf.Timestamp
 }
 var file_billing_v1_account_proto_depIdxs = []int32{
-	8,  // 0: billing.v1.Organization.usage_age_max:type_name -> google.protobuf.Duration
-	9,  // 1: billing.v1.Organization.create_time:type_name -> google.protobuf.Timestamp
+	10, // 0: billing.v1.Organization.usage_age_max:type_name -> google.protobuf.Duration
+	11, // 1: billing.v1.Organization.create_time:type_name -> google.protobuf.Timestamp
 	0,  // 2: billing.v1.BillingAccount.state:type_name -> billing.v1.BillingAccountState
-	9,  // 3: billing.v1.BillingAccount.create_time:type_name -> google.protobuf.Timestamp
-	9,  // 4: billing.v1.Project.create_time:type_name -> google.protobuf.Timestamp
+	11, // 3: billing.v1.BillingAccount.create_time:type_name -> google.protobuf.Timestamp
+	11, // 4: billing.v1.Project.create_time:type_name -> google.protobuf.Timestamp
 	1,  // 5: billing.v1.ApiKey.role:type_name -> billing.v1.Role
-	9,  // 6: billing.v1.ApiKey.expire_time:type_name -> google.protobuf.Timestamp
-	9,  // 7: billing.v1.ApiKey.revoke_time:type_name -> google.protobuf.Timestamp
-	9,  // 8: billing.v1.ApiKey.last_use_time:type_name -> google.protobuf.Timestamp
-	9,  // 9: billing.v1.ApiKey.create_time:type_name -> google.protobuf.Timestamp
-	10, // [10:10] is the sub-list for method output_type
-	10, // [10:10] is the sub-list for method input_type
-	10, // [10:10] is the sub-list for extension type_name
-	10, // [10:10] is the sub-list for extension extendee
-	0,  // [0:10] is the sub-list for field type_name
+	11, // 6: billing.v1.ApiKey.expire_time:type_name -> google.protobuf.Timestamp
+	11, // 7: billing.v1.ApiKey.revoke_time:type_name -> google.protobuf.Timestamp
+	11, // 8: billing.v1.ApiKey.last_use_time:type_name -> google.protobuf.Timestamp
+	11, // 9: billing.v1.ApiKey.create_time:type_name -> google.protobuf.Timestamp
+	11, // 10: billing.v1.AuditEvent.create_time:type_name -> google.protobuf.Timestamp
+	1,  // 11: billing.v1.AuditEvent.role:type_name -> billing.v1.Role
+	2,  // 12: billing.v1.AuditEvent.outcome:type_name -> billing.v1.AuditOutcome
+	11, // 13: billing.v1.AuditEvent.first_time:type_name -> google.protobuf.Timestamp
+	14, // [14:14] is the sub-list for method output_type
+	14, // [14:14] is the sub-list for method input_type
+	14, // [14:14] is the sub-list for extension type_name
+	14, // [14:14] is the sub-list for extension extendee
+	0,  // [0:14] is the sub-list for field type_name
 }
 
 func init() { file_billing_v1_account_proto_init() }
@@ -740,8 +1002,8 @@ func file_billing_v1_account_proto_init() {
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_billing_v1_account_proto_rawDesc), len(file_billing_v1_account_proto_rawDesc)),
-			NumEnums:      2,
-			NumMessages:   6,
+			NumEnums:      3,
+			NumMessages:   7,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -2383,6 +2383,161 @@ func (x *UpdateNotificationSettingsResponse) GetTargets() []*NotificationTarget 
 	return nil
 }
 
+// Request of ListAuditEvents.
+type ListAuditEventsRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// organizations/{slug}. Unset: calls that are about no organization.
+	OrganizationName string `protobuf:"bytes,1,opt,name=organization_name,json=organizationName,proto3" json:"organization_name,omitempty"`
+	// Rows of a page, up to 1000. 0: 50.
+	PageSize int32 `protobuf:"varint,2,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
+	// The next_page_token of the page before. Unset: the first page.
+	PageToken string `protobuf:"bytes,3,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
+	// Only calls of this method, like billing.v1.LedgerService/Deposit. Unset: of every one.
+	Method string `protobuf:"bytes,4,opt,name=method,proto3" json:"method,omitempty"`
+	// Only calls with this key, organizations/{slug}/api-keys/{id} or operators/api-keys/{id}. Unset: with any.
+	ApiKeyName string `protobuf:"bytes,5,opt,name=api_key_name,json=apiKeyName,proto3" json:"api_key_name,omitempty"`
+	// Only what was recorded at this time or later. Unset: from the first.
+	StartTime *timestamppb.Timestamp `protobuf:"bytes,6,opt,name=start_time,json=startTime,proto3" json:"start_time,omitempty"`
+	// Only what was recorded before this time. Unset: to the last.
+	EndTime       *timestamppb.Timestamp `protobuf:"bytes,7,opt,name=end_time,json=endTime,proto3" json:"end_time,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListAuditEventsRequest) Reset() {
+	*x = ListAuditEventsRequest{}
+	mi := &file_billing_v1_account_service_proto_msgTypes[45]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListAuditEventsRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListAuditEventsRequest) ProtoMessage() {}
+
+func (x *ListAuditEventsRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_billing_v1_account_service_proto_msgTypes[45]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListAuditEventsRequest.ProtoReflect.Descriptor instead.
+func (*ListAuditEventsRequest) Descriptor() ([]byte, []int) {
+	return file_billing_v1_account_service_proto_rawDescGZIP(), []int{45}
+}
+
+func (x *ListAuditEventsRequest) GetOrganizationName() string {
+	if x != nil {
+		return x.OrganizationName
+	}
+	return ""
+}
+
+func (x *ListAuditEventsRequest) GetPageSize() int32 {
+	if x != nil {
+		return x.PageSize
+	}
+	return 0
+}
+
+func (x *ListAuditEventsRequest) GetPageToken() string {
+	if x != nil {
+		return x.PageToken
+	}
+	return ""
+}
+
+func (x *ListAuditEventsRequest) GetMethod() string {
+	if x != nil {
+		return x.Method
+	}
+	return ""
+}
+
+func (x *ListAuditEventsRequest) GetApiKeyName() string {
+	if x != nil {
+		return x.ApiKeyName
+	}
+	return ""
+}
+
+func (x *ListAuditEventsRequest) GetStartTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.StartTime
+	}
+	return nil
+}
+
+func (x *ListAuditEventsRequest) GetEndTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.EndTime
+	}
+	return nil
+}
+
+// Response of ListAuditEvents.
+type ListAuditEventsResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The page.
+	AuditEvents []*AuditEvent `protobuf:"bytes,1,rep,name=audit_events,json=auditEvents,proto3" json:"audit_events,omitempty"`
+	// For the next page; empty on the last one.
+	NextPageToken string `protobuf:"bytes,2,opt,name=next_page_token,json=nextPageToken,proto3" json:"next_page_token,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListAuditEventsResponse) Reset() {
+	*x = ListAuditEventsResponse{}
+	mi := &file_billing_v1_account_service_proto_msgTypes[46]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListAuditEventsResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListAuditEventsResponse) ProtoMessage() {}
+
+func (x *ListAuditEventsResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_billing_v1_account_service_proto_msgTypes[46]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListAuditEventsResponse.ProtoReflect.Descriptor instead.
+func (*ListAuditEventsResponse) Descriptor() ([]byte, []int) {
+	return file_billing_v1_account_service_proto_rawDescGZIP(), []int{46}
+}
+
+func (x *ListAuditEventsResponse) GetAuditEvents() []*AuditEvent {
+	if x != nil {
+		return x.AuditEvents
+	}
+	return nil
+}
+
+func (x *ListAuditEventsResponse) GetNextPageToken() string {
+	if x != nil {
+		return x.NextPageToken
+	}
+	return ""
+}
+
 var File_billing_v1_account_service_proto protoreflect.FileDescriptor
 
 const file_billing_v1_account_service_proto_rawDesc = "" +
@@ -2549,7 +2704,22 @@ const file_billing_v1_account_service_proto_rawDesc = "" +
 	"\atargets\x18\x02 \x03(\v2\x1e.billing.v1.NotificationTargetB\b\xbaH\x05\x92\x01\x02\x10\n" +
 	"R\atargets\"^\n" +
 	"\"UpdateNotificationSettingsResponse\x128\n" +
-	"\atargets\x18\x01 \x03(\v2\x1e.billing.v1.NotificationTargetR\atargets2\xce\x12\n" +
+	"\atargets\x18\x01 \x03(\v2\x1e.billing.v1.NotificationTargetR\atargets\"\xe1\x02\n" +
+	"\x16ListAuditEventsRequest\x125\n" +
+	"\x11organization_name\x18\x01 \x01(\tB\b\xbaH\x05r\x03\x18\xff\x01R\x10organizationName\x12'\n" +
+	"\tpage_size\x18\x02 \x01(\x05B\n" +
+	"\xbaH\a\x1a\x05\x18\xe8\a(\x00R\bpageSize\x12'\n" +
+	"\n" +
+	"page_token\x18\x03 \x01(\tB\b\xbaH\x05r\x03\x18\x80\bR\tpageToken\x12 \n" +
+	"\x06method\x18\x04 \x01(\tB\b\xbaH\x05r\x03\x18\xff\x01R\x06method\x12*\n" +
+	"\fapi_key_name\x18\x05 \x01(\tB\b\xbaH\x05r\x03\x18\xff\x01R\n" +
+	"apiKeyName\x129\n" +
+	"\n" +
+	"start_time\x18\x06 \x01(\v2\x1a.google.protobuf.TimestampR\tstartTime\x125\n" +
+	"\bend_time\x18\a \x01(\v2\x1a.google.protobuf.TimestampR\aendTime\"|\n" +
+	"\x17ListAuditEventsResponse\x129\n" +
+	"\faudit_events\x18\x01 \x03(\v2\x16.billing.v1.AuditEventR\vauditEvents\x12&\n" +
+	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken2\xaf\x13\n" +
 	"\x0eAccountService\x12c\n" +
 	"\x12CreateOrganization\x12%.billing.v1.CreateOrganizationRequest\x1a&.billing.v1.CreateOrganizationResponse\x12_\n" +
 	"\x0fGetOrganization\x12\".billing.v1.GetOrganizationRequest\x1a#.billing.v1.GetOrganizationResponse\"\x03\x90\x02\x01\x12e\n" +
@@ -2575,7 +2745,8 @@ const file_billing_v1_account_service_proto_rawDesc = "" +
 	"\x13GetSuspensionPolicy\x12&.billing.v1.GetSuspensionPolicyRequest\x1a'.billing.v1.GetSuspensionPolicyResponse\"\x03\x90\x02\x01\x12t\n" +
 	"\x16UpdateSuspensionPolicy\x12).billing.v1.UpdateSuspensionPolicyRequest\x1a*.billing.v1.UpdateSuspensionPolicyResponse\"\x03\x90\x02\x02\x12w\n" +
 	"\x17GetNotificationSettings\x12*.billing.v1.GetNotificationSettingsRequest\x1a+.billing.v1.GetNotificationSettingsResponse\"\x03\x90\x02\x01\x12\x80\x01\n" +
-	"\x1aUpdateNotificationSettings\x12-.billing.v1.UpdateNotificationSettingsRequest\x1a..billing.v1.UpdateNotificationSettingsResponse\"\x03\x90\x02\x02B>Z<github.com/wallet-service/wallet/gen/go/billing/v1;billingv1b\x06proto3"
+	"\x1aUpdateNotificationSettings\x12-.billing.v1.UpdateNotificationSettingsRequest\x1a..billing.v1.UpdateNotificationSettingsResponse\"\x03\x90\x02\x02\x12_\n" +
+	"\x0fListAuditEvents\x12\".billing.v1.ListAuditEventsRequest\x1a#.billing.v1.ListAuditEventsResponse\"\x03\x90\x02\x01B>Z<github.com/wallet-service/wallet/gen/go/billing/v1;billingv1b\x06proto3"
 
 var (
 	file_billing_v1_account_service_proto_rawDescOnce sync.Once
@@ -2589,7 +2760,7 @@ func file_billing_v1_account_service_proto_rawDescGZIP() []byte {
 	return file_billing_v1_account_service_proto_rawDescData
 }
 
-var file_billing_v1_account_service_proto_msgTypes = make([]protoimpl.MessageInfo, 45)
+var file_billing_v1_account_service_proto_msgTypes = make([]protoimpl.MessageInfo, 47)
 var file_billing_v1_account_service_proto_goTypes = []any{
 	(*CreateOrganizationRequest)(nil),          // 0: billing.v1.CreateOrganizationRequest
 	(*CreateOrganizationResponse)(nil),         // 1: billing.v1.CreateOrganizationResponse
@@ -2636,105 +2807,113 @@ var file_billing_v1_account_service_proto_goTypes = []any{
 	(*GetNotificationSettingsResponse)(nil),    // 42: billing.v1.GetNotificationSettingsResponse
 	(*UpdateNotificationSettingsRequest)(nil),  // 43: billing.v1.UpdateNotificationSettingsRequest
 	(*UpdateNotificationSettingsResponse)(nil), // 44: billing.v1.UpdateNotificationSettingsResponse
-	(*durationpb.Duration)(nil),                // 45: google.protobuf.Duration
-	(*Organization)(nil),                       // 46: billing.v1.Organization
-	(*BillingAccount)(nil),                     // 47: billing.v1.BillingAccount
-	(*v1.Wallet)(nil),                          // 48: wallet.v1.Wallet
-	(*timestamppb.Timestamp)(nil),              // 49: google.protobuf.Timestamp
-	(*Project)(nil),                            // 50: billing.v1.Project
-	(Role)(0),                                  // 51: billing.v1.Role
-	(*ApiKey)(nil),                             // 52: billing.v1.ApiKey
-	(*SuspensionPolicy)(nil),                   // 53: billing.v1.SuspensionPolicy
-	(*NotificationTarget)(nil),                 // 54: billing.v1.NotificationTarget
-	(*v1.CreateWalletRequest)(nil),             // 55: wallet.v1.CreateWalletRequest
-	(*v1.DeleteWalletRequest)(nil),             // 56: wallet.v1.DeleteWalletRequest
-	(*v1.CreateWalletResponse)(nil),            // 57: wallet.v1.CreateWalletResponse
-	(*v1.DeleteWalletResponse)(nil),            // 58: wallet.v1.DeleteWalletResponse
+	(*ListAuditEventsRequest)(nil),             // 45: billing.v1.ListAuditEventsRequest
+	(*ListAuditEventsResponse)(nil),            // 46: billing.v1.ListAuditEventsResponse
+	(*durationpb.Duration)(nil),                // 47: google.protobuf.Duration
+	(*Organization)(nil),                       // 48: billing.v1.Organization
+	(*BillingAccount)(nil),                     // 49: billing.v1.BillingAccount
+	(*v1.Wallet)(nil),                          // 50: wallet.v1.Wallet
+	(*timestamppb.Timestamp)(nil),              // 51: google.protobuf.Timestamp
+	(*Project)(nil),                            // 52: billing.v1.Project
+	(Role)(0),                                  // 53: billing.v1.Role
+	(*ApiKey)(nil),                             // 54: billing.v1.ApiKey
+	(*SuspensionPolicy)(nil),                   // 55: billing.v1.SuspensionPolicy
+	(*NotificationTarget)(nil),                 // 56: billing.v1.NotificationTarget
+	(*AuditEvent)(nil),                         // 57: billing.v1.AuditEvent
+	(*v1.CreateWalletRequest)(nil),             // 58: wallet.v1.CreateWalletRequest
+	(*v1.DeleteWalletRequest)(nil),             // 59: wallet.v1.DeleteWalletRequest
+	(*v1.CreateWalletResponse)(nil),            // 60: wallet.v1.CreateWalletResponse
+	(*v1.DeleteWalletResponse)(nil),            // 61: wallet.v1.DeleteWalletResponse
 }
 var file_billing_v1_account_service_proto_depIdxs = []int32{
-	45, // 0: billing.v1.CreateOrganizationRequest.usage_age_max:type_name -> google.protobuf.Duration
-	46, // 1: billing.v1.CreateOrganizationResponse.organization:type_name -> billing.v1.Organization
-	46, // 2: billing.v1.GetOrganizationResponse.organization:type_name -> billing.v1.Organization
-	46, // 3: billing.v1.ListOrganizationsResponse.organizations:type_name -> billing.v1.Organization
-	45, // 4: billing.v1.UpdateOrganizationRequest.usage_age_max:type_name -> google.protobuf.Duration
-	46, // 5: billing.v1.UpdateOrganizationResponse.organization:type_name -> billing.v1.Organization
-	47, // 6: billing.v1.GetBillingAccountResponse.billing_account:type_name -> billing.v1.BillingAccount
-	47, // 7: billing.v1.UpdateBillingAccountResponse.billing_account:type_name -> billing.v1.BillingAccount
-	48, // 8: billing.v1.WalletRecord.wallet:type_name -> wallet.v1.Wallet
-	49, // 9: billing.v1.WalletRecord.delete_time:type_name -> google.protobuf.Timestamp
+	47, // 0: billing.v1.CreateOrganizationRequest.usage_age_max:type_name -> google.protobuf.Duration
+	48, // 1: billing.v1.CreateOrganizationResponse.organization:type_name -> billing.v1.Organization
+	48, // 2: billing.v1.GetOrganizationResponse.organization:type_name -> billing.v1.Organization
+	48, // 3: billing.v1.ListOrganizationsResponse.organizations:type_name -> billing.v1.Organization
+	47, // 4: billing.v1.UpdateOrganizationRequest.usage_age_max:type_name -> google.protobuf.Duration
+	48, // 5: billing.v1.UpdateOrganizationResponse.organization:type_name -> billing.v1.Organization
+	49, // 6: billing.v1.GetBillingAccountResponse.billing_account:type_name -> billing.v1.BillingAccount
+	49, // 7: billing.v1.UpdateBillingAccountResponse.billing_account:type_name -> billing.v1.BillingAccount
+	50, // 8: billing.v1.WalletRecord.wallet:type_name -> wallet.v1.Wallet
+	51, // 9: billing.v1.WalletRecord.delete_time:type_name -> google.protobuf.Timestamp
 	13, // 10: billing.v1.ListWalletsResponse.wallets:type_name -> billing.v1.WalletRecord
-	50, // 11: billing.v1.CreateProjectResponse.project:type_name -> billing.v1.Project
-	50, // 12: billing.v1.GetProjectResponse.project:type_name -> billing.v1.Project
-	50, // 13: billing.v1.ListProjectsResponse.projects:type_name -> billing.v1.Project
-	50, // 14: billing.v1.UpdateProjectResponse.project:type_name -> billing.v1.Project
-	51, // 15: billing.v1.CreateApiKeyRequest.role:type_name -> billing.v1.Role
-	49, // 16: billing.v1.CreateApiKeyRequest.expire_time:type_name -> google.protobuf.Timestamp
-	52, // 17: billing.v1.CreateApiKeyResponse.api_key:type_name -> billing.v1.ApiKey
-	52, // 18: billing.v1.GetApiKeyResponse.api_key:type_name -> billing.v1.ApiKey
-	52, // 19: billing.v1.ListApiKeysResponse.api_keys:type_name -> billing.v1.ApiKey
-	52, // 20: billing.v1.RevokeApiKeyResponse.api_key:type_name -> billing.v1.ApiKey
-	47, // 21: billing.v1.SuspendBillingAccountResponse.billing_account:type_name -> billing.v1.BillingAccount
-	47, // 22: billing.v1.ResumeBillingAccountResponse.billing_account:type_name -> billing.v1.BillingAccount
-	47, // 23: billing.v1.CloseBillingAccountResponse.billing_account:type_name -> billing.v1.BillingAccount
-	53, // 24: billing.v1.GetSuspensionPolicyResponse.policy:type_name -> billing.v1.SuspensionPolicy
-	53, // 25: billing.v1.UpdateSuspensionPolicyRequest.policy:type_name -> billing.v1.SuspensionPolicy
-	53, // 26: billing.v1.UpdateSuspensionPolicyResponse.policy:type_name -> billing.v1.SuspensionPolicy
-	54, // 27: billing.v1.GetNotificationSettingsResponse.targets:type_name -> billing.v1.NotificationTarget
-	54, // 28: billing.v1.UpdateNotificationSettingsRequest.targets:type_name -> billing.v1.NotificationTarget
-	54, // 29: billing.v1.UpdateNotificationSettingsResponse.targets:type_name -> billing.v1.NotificationTarget
-	0,  // 30: billing.v1.AccountService.CreateOrganization:input_type -> billing.v1.CreateOrganizationRequest
-	2,  // 31: billing.v1.AccountService.GetOrganization:input_type -> billing.v1.GetOrganizationRequest
-	4,  // 32: billing.v1.AccountService.ListOrganizations:input_type -> billing.v1.ListOrganizationsRequest
-	6,  // 33: billing.v1.AccountService.UpdateOrganization:input_type -> billing.v1.UpdateOrganizationRequest
-	8,  // 34: billing.v1.AccountService.GetBillingAccount:input_type -> billing.v1.GetBillingAccountRequest
-	10, // 35: billing.v1.AccountService.UpdateBillingAccount:input_type -> billing.v1.UpdateBillingAccountRequest
-	55, // 36: billing.v1.AccountService.CreateWallet:input_type -> wallet.v1.CreateWalletRequest
-	12, // 37: billing.v1.AccountService.ListWallets:input_type -> billing.v1.ListWalletsRequest
-	56, // 38: billing.v1.AccountService.DeleteWallet:input_type -> wallet.v1.DeleteWalletRequest
-	15, // 39: billing.v1.AccountService.CreateProject:input_type -> billing.v1.CreateProjectRequest
-	17, // 40: billing.v1.AccountService.GetProject:input_type -> billing.v1.GetProjectRequest
-	19, // 41: billing.v1.AccountService.ListProjects:input_type -> billing.v1.ListProjectsRequest
-	21, // 42: billing.v1.AccountService.UpdateProject:input_type -> billing.v1.UpdateProjectRequest
-	23, // 43: billing.v1.AccountService.CreateApiKey:input_type -> billing.v1.CreateApiKeyRequest
-	25, // 44: billing.v1.AccountService.GetApiKey:input_type -> billing.v1.GetApiKeyRequest
-	27, // 45: billing.v1.AccountService.ListApiKeys:input_type -> billing.v1.ListApiKeysRequest
-	29, // 46: billing.v1.AccountService.RevokeApiKey:input_type -> billing.v1.RevokeApiKeyRequest
-	31, // 47: billing.v1.AccountService.SuspendBillingAccount:input_type -> billing.v1.SuspendBillingAccountRequest
-	33, // 48: billing.v1.AccountService.ResumeBillingAccount:input_type -> billing.v1.ResumeBillingAccountRequest
-	35, // 49: billing.v1.AccountService.CloseBillingAccount:input_type -> billing.v1.CloseBillingAccountRequest
-	37, // 50: billing.v1.AccountService.GetSuspensionPolicy:input_type -> billing.v1.GetSuspensionPolicyRequest
-	39, // 51: billing.v1.AccountService.UpdateSuspensionPolicy:input_type -> billing.v1.UpdateSuspensionPolicyRequest
-	41, // 52: billing.v1.AccountService.GetNotificationSettings:input_type -> billing.v1.GetNotificationSettingsRequest
-	43, // 53: billing.v1.AccountService.UpdateNotificationSettings:input_type -> billing.v1.UpdateNotificationSettingsRequest
-	1,  // 54: billing.v1.AccountService.CreateOrganization:output_type -> billing.v1.CreateOrganizationResponse
-	3,  // 55: billing.v1.AccountService.GetOrganization:output_type -> billing.v1.GetOrganizationResponse
-	5,  // 56: billing.v1.AccountService.ListOrganizations:output_type -> billing.v1.ListOrganizationsResponse
-	7,  // 57: billing.v1.AccountService.UpdateOrganization:output_type -> billing.v1.UpdateOrganizationResponse
-	9,  // 58: billing.v1.AccountService.GetBillingAccount:output_type -> billing.v1.GetBillingAccountResponse
-	11, // 59: billing.v1.AccountService.UpdateBillingAccount:output_type -> billing.v1.UpdateBillingAccountResponse
-	57, // 60: billing.v1.AccountService.CreateWallet:output_type -> wallet.v1.CreateWalletResponse
-	14, // 61: billing.v1.AccountService.ListWallets:output_type -> billing.v1.ListWalletsResponse
-	58, // 62: billing.v1.AccountService.DeleteWallet:output_type -> wallet.v1.DeleteWalletResponse
-	16, // 63: billing.v1.AccountService.CreateProject:output_type -> billing.v1.CreateProjectResponse
-	18, // 64: billing.v1.AccountService.GetProject:output_type -> billing.v1.GetProjectResponse
-	20, // 65: billing.v1.AccountService.ListProjects:output_type -> billing.v1.ListProjectsResponse
-	22, // 66: billing.v1.AccountService.UpdateProject:output_type -> billing.v1.UpdateProjectResponse
-	24, // 67: billing.v1.AccountService.CreateApiKey:output_type -> billing.v1.CreateApiKeyResponse
-	26, // 68: billing.v1.AccountService.GetApiKey:output_type -> billing.v1.GetApiKeyResponse
-	28, // 69: billing.v1.AccountService.ListApiKeys:output_type -> billing.v1.ListApiKeysResponse
-	30, // 70: billing.v1.AccountService.RevokeApiKey:output_type -> billing.v1.RevokeApiKeyResponse
-	32, // 71: billing.v1.AccountService.SuspendBillingAccount:output_type -> billing.v1.SuspendBillingAccountResponse
-	34, // 72: billing.v1.AccountService.ResumeBillingAccount:output_type -> billing.v1.ResumeBillingAccountResponse
-	36, // 73: billing.v1.AccountService.CloseBillingAccount:output_type -> billing.v1.CloseBillingAccountResponse
-	38, // 74: billing.v1.AccountService.GetSuspensionPolicy:output_type -> billing.v1.GetSuspensionPolicyResponse
-	40, // 75: billing.v1.AccountService.UpdateSuspensionPolicy:output_type -> billing.v1.UpdateSuspensionPolicyResponse
-	42, // 76: billing.v1.AccountService.GetNotificationSettings:output_type -> billing.v1.GetNotificationSettingsResponse
-	44, // 77: billing.v1.AccountService.UpdateNotificationSettings:output_type -> billing.v1.UpdateNotificationSettingsResponse
-	54, // [54:78] is the sub-list for method output_type
-	30, // [30:54] is the sub-list for method input_type
-	30, // [30:30] is the sub-list for extension type_name
-	30, // [30:30] is the sub-list for extension extendee
-	0,  // [0:30] is the sub-list for field type_name
+	52, // 11: billing.v1.CreateProjectResponse.project:type_name -> billing.v1.Project
+	52, // 12: billing.v1.GetProjectResponse.project:type_name -> billing.v1.Project
+	52, // 13: billing.v1.ListProjectsResponse.projects:type_name -> billing.v1.Project
+	52, // 14: billing.v1.UpdateProjectResponse.project:type_name -> billing.v1.Project
+	53, // 15: billing.v1.CreateApiKeyRequest.role:type_name -> billing.v1.Role
+	51, // 16: billing.v1.CreateApiKeyRequest.expire_time:type_name -> google.protobuf.Timestamp
+	54, // 17: billing.v1.CreateApiKeyResponse.api_key:type_name -> billing.v1.ApiKey
+	54, // 18: billing.v1.GetApiKeyResponse.api_key:type_name -> billing.v1.ApiKey
+	54, // 19: billing.v1.ListApiKeysResponse.api_keys:type_name -> billing.v1.ApiKey
+	54, // 20: billing.v1.RevokeApiKeyResponse.api_key:type_name -> billing.v1.ApiKey
+	49, // 21: billing.v1.SuspendBillingAccountResponse.billing_account:type_name -> billing.v1.BillingAccount
+	49, // 22: billing.v1.ResumeBillingAccountResponse.billing_account:type_name -> billing.v1.BillingAccount
+	49, // 23: billing.v1.CloseBillingAccountResponse.billing_account:type_name -> billing.v1.BillingAccount
+	55, // 24: billing.v1.GetSuspensionPolicyResponse.policy:type_name -> billing.v1.SuspensionPolicy
+	55, // 25: billing.v1.UpdateSuspensionPolicyRequest.policy:type_name -> billing.v1.SuspensionPolicy
+	55, // 26: billing.v1.UpdateSuspensionPolicyResponse.policy:type_name -> billing.v1.SuspensionPolicy
+	56, // 27: billing.v1.GetNotificationSettingsResponse.targets:type_name -> billing.v1.NotificationTarget
+	56, // 28: billing.v1.UpdateNotificationSettingsRequest.targets:type_name -> billing.v1.NotificationTarget
+	56, // 29: billing.v1.UpdateNotificationSettingsResponse.targets:type_name -> billing.v1.NotificationTarget
+	51, // 30: billing.v1.ListAuditEventsRequest.start_time:type_name -> google.protobuf.Timestamp
+	51, // 31: billing.v1.ListAuditEventsRequest.end_time:type_name -> google.protobuf.Timestamp
+	57, // 32: billing.v1.ListAuditEventsResponse.audit_events:type_name -> billing.v1.AuditEvent
+	0,  // 33: billing.v1.AccountService.CreateOrganization:input_type -> billing.v1.CreateOrganizationRequest
+	2,  // 34: billing.v1.AccountService.GetOrganization:input_type -> billing.v1.GetOrganizationRequest
+	4,  // 35: billing.v1.AccountService.ListOrganizations:input_type -> billing.v1.ListOrganizationsRequest
+	6,  // 36: billing.v1.AccountService.UpdateOrganization:input_type -> billing.v1.UpdateOrganizationRequest
+	8,  // 37: billing.v1.AccountService.GetBillingAccount:input_type -> billing.v1.GetBillingAccountRequest
+	10, // 38: billing.v1.AccountService.UpdateBillingAccount:input_type -> billing.v1.UpdateBillingAccountRequest
+	58, // 39: billing.v1.AccountService.CreateWallet:input_type -> wallet.v1.CreateWalletRequest
+	12, // 40: billing.v1.AccountService.ListWallets:input_type -> billing.v1.ListWalletsRequest
+	59, // 41: billing.v1.AccountService.DeleteWallet:input_type -> wallet.v1.DeleteWalletRequest
+	15, // 42: billing.v1.AccountService.CreateProject:input_type -> billing.v1.CreateProjectRequest
+	17, // 43: billing.v1.AccountService.GetProject:input_type -> billing.v1.GetProjectRequest
+	19, // 44: billing.v1.AccountService.ListProjects:input_type -> billing.v1.ListProjectsRequest
+	21, // 45: billing.v1.AccountService.UpdateProject:input_type -> billing.v1.UpdateProjectRequest
+	23, // 46: billing.v1.AccountService.CreateApiKey:input_type -> billing.v1.CreateApiKeyRequest
+	25, // 47: billing.v1.AccountService.GetApiKey:input_type -> billing.v1.GetApiKeyRequest
+	27, // 48: billing.v1.AccountService.ListApiKeys:input_type -> billing.v1.ListApiKeysRequest
+	29, // 49: billing.v1.AccountService.RevokeApiKey:input_type -> billing.v1.RevokeApiKeyRequest
+	31, // 50: billing.v1.AccountService.SuspendBillingAccount:input_type -> billing.v1.SuspendBillingAccountRequest
+	33, // 51: billing.v1.AccountService.ResumeBillingAccount:input_type -> billing.v1.ResumeBillingAccountRequest
+	35, // 52: billing.v1.AccountService.CloseBillingAccount:input_type -> billing.v1.CloseBillingAccountRequest
+	37, // 53: billing.v1.AccountService.GetSuspensionPolicy:input_type -> billing.v1.GetSuspensionPolicyRequest
+	39, // 54: billing.v1.AccountService.UpdateSuspensionPolicy:input_type -> billing.v1.UpdateSuspensionPolicyRequest
+	41, // 55: billing.v1.AccountService.GetNotificationSettings:input_type -> billing.v1.GetNotificationSettingsRequest
+	43, // 56: billing.v1.AccountService.UpdateNotificationSettings:input_type -> billing.v1.UpdateNotificationSettingsRequest
+	45, // 57: billing.v1.AccountService.ListAuditEvents:input_type -> billing.v1.ListAuditEventsRequest
+	1,  // 58: billing.v1.AccountService.CreateOrganization:output_type -> billing.v1.CreateOrganizationResponse
+	3,  // 59: billing.v1.AccountService.GetOrganization:output_type -> billing.v1.GetOrganizationResponse
+	5,  // 60: billing.v1.AccountService.ListOrganizations:output_type -> billing.v1.ListOrganizationsResponse
+	7,  // 61: billing.v1.AccountService.UpdateOrganization:output_type -> billing.v1.UpdateOrganizationResponse
+	9,  // 62: billing.v1.AccountService.GetBillingAccount:output_type -> billing.v1.GetBillingAccountResponse
+	11, // 63: billing.v1.AccountService.UpdateBillingAccount:output_type -> billing.v1.UpdateBillingAccountResponse
+	60, // 64: billing.v1.AccountService.CreateWallet:output_type -> wallet.v1.CreateWalletResponse
+	14, // 65: billing.v1.AccountService.ListWallets:output_type -> billing.v1.ListWalletsResponse
+	61, // 66: billing.v1.AccountService.DeleteWallet:output_type -> wallet.v1.DeleteWalletResponse
+	16, // 67: billing.v1.AccountService.CreateProject:output_type -> billing.v1.CreateProjectResponse
+	18, // 68: billing.v1.AccountService.GetProject:output_type -> billing.v1.GetProjectResponse
+	20, // 69: billing.v1.AccountService.ListProjects:output_type -> billing.v1.ListProjectsResponse
+	22, // 70: billing.v1.AccountService.UpdateProject:output_type -> billing.v1.UpdateProjectResponse
+	24, // 71: billing.v1.AccountService.CreateApiKey:output_type -> billing.v1.CreateApiKeyResponse
+	26, // 72: billing.v1.AccountService.GetApiKey:output_type -> billing.v1.GetApiKeyResponse
+	28, // 73: billing.v1.AccountService.ListApiKeys:output_type -> billing.v1.ListApiKeysResponse
+	30, // 74: billing.v1.AccountService.RevokeApiKey:output_type -> billing.v1.RevokeApiKeyResponse
+	32, // 75: billing.v1.AccountService.SuspendBillingAccount:output_type -> billing.v1.SuspendBillingAccountResponse
+	34, // 76: billing.v1.AccountService.ResumeBillingAccount:output_type -> billing.v1.ResumeBillingAccountResponse
+	36, // 77: billing.v1.AccountService.CloseBillingAccount:output_type -> billing.v1.CloseBillingAccountResponse
+	38, // 78: billing.v1.AccountService.GetSuspensionPolicy:output_type -> billing.v1.GetSuspensionPolicyResponse
+	40, // 79: billing.v1.AccountService.UpdateSuspensionPolicy:output_type -> billing.v1.UpdateSuspensionPolicyResponse
+	42, // 80: billing.v1.AccountService.GetNotificationSettings:output_type -> billing.v1.GetNotificationSettingsResponse
+	44, // 81: billing.v1.AccountService.UpdateNotificationSettings:output_type -> billing.v1.UpdateNotificationSettingsResponse
+	46, // 82: billing.v1.AccountService.ListAuditEvents:output_type -> billing.v1.ListAuditEventsResponse
+	58, // [58:83] is the sub-list for method output_type
+	33, // [33:58] is the sub-list for method input_type
+	33, // [33:33] is the sub-list for extension type_name
+	33, // [33:33] is the sub-list for extension extendee
+	0,  // [0:33] is the sub-list for field type_name
 }
 
 func init() { file_billing_v1_account_service_proto_init() }
@@ -2750,7 +2929,7 @@ func file_billing_v1_account_service_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_billing_v1_account_service_proto_rawDesc), len(file_billing_v1_account_service_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   45,
+			NumMessages:   47,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -289,6 +289,127 @@ export declare type NotificationTarget = Message<"billing.v1.NotificationTarget"
 export declare const NotificationTargetSchema: GenMessage<NotificationTarget>;
 
 /**
+ * Calls that changed something or tried to, by one key. Records of an organization are numbered without a gap and chained by
+ * hashes, which VerifyLedger checks.
+ *
+ * @generated from message billing.v1.AuditEvent
+ */
+export declare type AuditEvent = Message<"billing.v1.AuditEvent"> & {
+  /**
+   * Number in the organization's log, from 1. Output only.
+   *
+   * @generated from field: int64 sequence = 1;
+   */
+  sequence: bigint;
+
+  /**
+   * When it was recorded, in the time of the machine. Output only.
+   *
+   * @generated from field: google.protobuf.Timestamp create_time = 2;
+   */
+  createTime?: Timestamp | undefined;
+
+  /**
+   * The method, like billing.v1.LedgerService/Deposit. Output only.
+   *
+   * @generated from field: string method = 3;
+   */
+  method: string;
+
+  /**
+   * The key that called, organizations/{slug}/api-keys/{id} or operators/api-keys/{id}. Output only.
+   *
+   * @generated from field: string api_key_name = 4;
+   */
+  apiKeyName: string;
+
+  /**
+   * What the key might do. Output only.
+   *
+   * @generated from field: billing.v1.Role role = 5;
+   */
+  role: Role;
+
+  /**
+   * Address of the connection's other end, that of the last proxy if there is one. Output only.
+   *
+   * @generated from field: string remote_address = 6;
+   */
+  remoteAddress: string;
+
+  /**
+   * What the caller's software says of itself, up to 256 characters. Output only.
+   *
+   * @generated from field: string user_agent = 7;
+   */
+  userAgent: string;
+
+  /**
+   * The x-request-id of the call, of the first one where calls are counted together. Output only.
+   *
+   * @generated from field: string correlation_id = 8;
+   */
+  correlationId: string;
+
+  /**
+   * How it ended. Output only.
+   *
+   * @generated from field: billing.v1.AuditOutcome outcome = 9;
+   */
+  outcome: AuditOutcome;
+
+  /**
+   * Why it was refused, a name of ErrorReason. Output only.
+   *
+   * @generated from field: string reason = 10;
+   */
+  reason: string;
+
+  /**
+   * How many calls of one kind were counted together: refused ones, and holds and usage, whose own logs are the journal and
+   * the usage events. Otherwise 1. Output only.
+   *
+   * @generated from field: int64 call_count = 11;
+   */
+  callCount: bigint;
+
+  /**
+   * When the first of them came. Output only.
+   *
+   * @generated from field: google.protobuf.Timestamp first_time = 12;
+   */
+  firstTime?: Timestamp | undefined;
+
+  /**
+   * The resources that the calls named or made. Output only.
+   *
+   * @generated from field: repeated string resource_names = 13;
+   */
+  resourceNames: string[];
+
+  /**
+   * JSON: `request` without secrets, `before` the change, and the `events` written with it; `items` of counted calls. The
+   * text is what the hash covers. Output only.
+   *
+   * @generated from field: string detail_json = 14;
+   */
+  detailJson: string;
+
+  /**
+   * Hash of this record and, through the hash before it, of all before it. Output only.
+   *
+   * @generated from field: bytes hash = 15;
+   */
+  hash: Uint8Array;
+};
+
+/**
+ * Describes the message billing.v1.AuditEvent.
+ * Use `create(AuditEventSchema)` to create a new message.
+ */
+export declare const AuditEventSchema: GenMessage<AuditEvent>;
+
+/**
  * State of a billing account.
  *
  * @generated from enum billing.v1.BillingAccountState
@@ -374,4 +495,37 @@ export enum Role {
  * Describes the enum billing.v1.Role.
  */
 export declare const RoleSchema: GenEnum<Role>;
+
+/**
+ * How a recorded call ended.
+ *
+ * @generated from enum billing.v1.AuditOutcome
+ */
+export enum AuditOutcome {
+  /**
+   * Never sent.
+   *
+   * @generated from enum value: AUDIT_OUTCOME_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED = 0,
+
+  /**
+   * It took effect; the record was committed with it or, for counted calls, within a second after it.
+   *
+   * @generated from enum value: AUDIT_OUTCOME_APPLIED = 1;
+   */
+  APPLIED = 1,
+
+  /**
+   * It was refused, with a reason.
+   *
+   * @generated from enum value: AUDIT_OUTCOME_REFUSED = 2;
+   */
+  REFUSED = 2,
+}
+
+/**
+ * Describes the enum billing.v1.AuditOutcome.
+ */
+export declare const AuditOutcomeSchema: GenEnum<AuditOutcome>;
 

@@ -5,7 +5,7 @@
 import type { GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import type { Message } from "@bufbuild/protobuf";
 import type { Duration, Timestamp } from "@bufbuild/protobuf/wkt";
-import type { ApiKey, BillingAccount, NotificationTarget, Organization, Project, Role, SuspensionPolicy } from "./account_pb.js";
+import type { ApiKey, AuditEvent, BillingAccount, NotificationTarget, Organization, Project, Role, SuspensionPolicy } from "./account_pb.js";
 import type { Wallet } from "../../wallet/v1/wallet_pb.js";
 import type { CreateWalletRequestSchema, CreateWalletResponseSchema, DeleteWalletRequestSchema, DeleteWalletResponseSchema } from "../../wallet/v1/operator_messages_pb.js";
 
@@ -1139,6 +1139,95 @@ export declare type UpdateNotificationSettingsResponse = Message<"billing.v1.Upd
 export declare const UpdateNotificationSettingsResponseSchema: GenMessage<UpdateNotificationSettingsResponse>;
 
 /**
+ * Request of ListAuditEvents.
+ *
+ * @generated from message billing.v1.ListAuditEventsRequest
+ */
+export declare type ListAuditEventsRequest = Message<"billing.v1.ListAuditEventsRequest"> & {
+  /**
+   * organizations/{slug}. Unset: calls that are about no organization.
+   *
+   * @generated from field: string organization_name = 1;
+   */
+  organizationName: string;
+
+  /**
+   * Rows of a page, up to 1000. 0: 50.
+   *
+   * @generated from field: int32 page_size = 2;
+   */
+  pageSize: number;
+
+  /**
+   * The next_page_token of the page before. Unset: the first page.
+   *
+   * @generated from field: string page_token = 3;
+   */
+  pageToken: string;
+
+  /**
+   * Only calls of this method, like billing.v1.LedgerService/Deposit. Unset: of every one.
+   *
+   * @generated from field: string method = 4;
+   */
+  method: string;
+
+  /**
+   * Only calls with this key, organizations/{slug}/api-keys/{id} or operators/api-keys/{id}. Unset: with any.
+   *
+   * @generated from field: string api_key_name = 5;
+   */
+  apiKeyName: string;
+
+  /**
+   * Only what was recorded at this time or later. Unset: from the first.
+   *
+   * @generated from field: google.protobuf.Timestamp start_time = 6;
+   */
+  startTime?: Timestamp | undefined;
+
+  /**
+   * Only what was recorded before this time. Unset: to the last.
+   *
+   * @generated from field: google.protobuf.Timestamp end_time = 7;
+   */
+  endTime?: Timestamp | undefined;
+};
+
+/**
+ * Describes the message billing.v1.ListAuditEventsRequest.
+ * Use `create(ListAuditEventsRequestSchema)` to create a new message.
+ */
+export declare const ListAuditEventsRequestSchema: GenMessage<ListAuditEventsRequest>;
+
+/**
+ * Response of ListAuditEvents.
+ *
+ * @generated from message billing.v1.ListAuditEventsResponse
+ */
+export declare type ListAuditEventsResponse = Message<"billing.v1.ListAuditEventsResponse"> & {
+  /**
+   * The page.
+   *
+   * @generated from field: repeated billing.v1.AuditEvent audit_events = 1;
+   */
+  auditEvents: AuditEvent[];
+
+  /**
+   * For the next page; empty on the last one.
+   *
+   * @generated from field: string next_page_token = 2;
+   */
+  nextPageToken: string;
+};
+
+/**
+ * Describes the message billing.v1.ListAuditEventsResponse.
+ * Use `create(ListAuditEventsResponseSchema)` to create a new message.
+ */
+export declare const ListAuditEventsResponseSchema: GenMessage<ListAuditEventsResponse>;
+
+/**
  * Organizations and what belongs to them. Operators reach all of it; admins the projects and keys of their own organization.
  *
  * @generated from service billing.v1.AccountService
@@ -1383,6 +1472,16 @@ export declare const AccountService: GenService<{
     methodKind: "unary";
     input: typeof UpdateNotificationSettingsRequestSchema;
     output: typeof UpdateNotificationSettingsResponseSchema;
+  },
+  /**
+   * Lists who changed what in an organization, or on the platform, newest first. Admin; the platform's: operator.
+   *
+   * @generated from rpc billing.v1.AccountService.ListAuditEvents
+   */
+  listAuditEvents: {
+    methodKind: "unary";
+    input: typeof ListAuditEventsRequestSchema;
+    output: typeof ListAuditEventsResponseSchema;
   },
 }>;
 

@@ -106,6 +106,9 @@ const (
 	// AccountServiceUpdateNotificationSettingsProcedure is the fully-qualified name of the
 	// AccountService's UpdateNotificationSettings RPC.
 	AccountServiceUpdateNotificationSettingsProcedure = "/billing.v1.AccountService/UpdateNotificationSettings"
+	// AccountServiceListAuditEventsProcedure is the fully-qualified name of the AccountService's
+	// ListAuditEvents RPC.
+	AccountServiceListAuditEventsProcedure = "/billing.v1.AccountService/ListAuditEvents"
 )
 
 // AccountServiceClient is a client for the billing.v1.AccountService service.
@@ -158,6 +161,8 @@ type AccountServiceClient interface {
 	GetNotificationSettings(context.Context, *connect.Request[v1.GetNotificationSettingsRequest]) (*connect.Response[v1.GetNotificationSettingsResponse], error)
 	// Replaces who is told. Admin.
 	UpdateNotificationSettings(context.Context, *connect.Request[v1.UpdateNotificationSettingsRequest]) (*connect.Response[v1.UpdateNotificationSettingsResponse], error)
+	// Lists who changed what in an organization, or on the platform, newest first. Admin; the platform's: operator.
+	ListAuditEvents(context.Context, *connect.Request[v1.ListAuditEventsRequest]) (*connect.Response[v1.ListAuditEventsResponse], error)
 }
 
 // NewAccountServiceClient constructs a client for the billing.v1.AccountService service. By
@@ -334,6 +339,13 @@ func NewAccountServiceClient(httpClient connect.HTTPClient, baseURL string, opts
 			connect.WithIdempotency(connect.IdempotencyIdempotent),
 			connect.WithClientOptions(opts...),
 		),
+		listAuditEvents: connect.NewClient[v1.ListAuditEventsRequest, v1.ListAuditEventsResponse](
+			httpClient,
+			baseURL+AccountServiceListAuditEventsProcedure,
+			connect.WithSchema(accountServiceMethods.ByName("ListAuditEvents")),
+			connect.WithIdempotency(connect.IdempotencyNoSideEffects),
+			connect.WithClientOptions(opts...),
+		),
 	}
 }
 
@@ -363,6 +375,7 @@ type accountServiceClient struct {
 	updateSuspensionPolicy     *connect.Client[v1.UpdateSuspensionPolicyRequest, v1.UpdateSuspensionPolicyResponse]
 	getNotificationSettings    *connect.Client[v1.GetNotificationSettingsRequest, v1.GetNotificationSettingsResponse]
 	updateNotificationSettings *connect.Client[v1.UpdateNotificationSettingsRequest, v1.UpdateNotificationSettingsResponse]
+	listAuditEvents            *connect.Client[v1.ListAuditEventsRequest, v1.ListAuditEventsResponse]
 }
 
 // CreateOrganization calls billing.v1.AccountService.CreateOrganization.
@@ -485,6 +498,11 @@ func (c *accountServiceClient) UpdateNotificationSettings(ctx context.Context, r
 	return c.updateNotificationSettings.CallUnary(ctx, req)
 }
 
+// ListAuditEvents calls billing.v1.AccountService.ListAuditEvents.
+func (c *accountServiceClient) ListAuditEvents(ctx context.Context, req *connect.Request[v1.ListAuditEventsRequest]) (*connect.Response[v1.ListAuditEventsResponse], error) {
+	return c.listAuditEvents.CallUnary(ctx, req)
+}
+
 // AccountServiceHandler is an implementation of the billing.v1.AccountService service.
 type AccountServiceHandler interface {
 	// Creates an organization with its billing account and its wallet, in one transaction. Operator.
@@ -535,6 +553,8 @@ type AccountServiceHandler interface {
 	GetNotificationSettings(context.Context, *connect.Request[v1.GetNotificationSettingsRequest]) (*connect.Response[v1.GetNotificationSettingsResponse], error)
 	// Replaces who is told. Admin.
 	UpdateNotificationSettings(context.Context, *connect.Request[v1.UpdateNotificationSettingsRequest]) (*connect.Response[v1.UpdateNotificationSettingsResponse], error)
+	// Lists who changed what in an organization, or on the platform, newest first. Admin; the platform's: operator.
+	ListAuditEvents(context.Context, *connect.Request[v1.ListAuditEventsRequest]) (*connect.Response[v1.ListAuditEventsResponse], error)
 }
 
 // NewAccountServiceHandler builds an HTTP handler from the service implementation. It returns the
@@ -707,6 +727,13 @@ func NewAccountServiceHandler(svc AccountServiceHandler, opts ...connect.Handler
 		connect.WithIdempotency(connect.IdempotencyIdempotent),
 		connect.WithHandlerOptions(opts...),
 	)
+	accountServiceListAuditEventsHandler := connect.NewUnaryHandler(
+		AccountServiceListAuditEventsProcedure,
+		svc.ListAuditEvents,
+		connect.WithSchema(accountServiceMethods.ByName("ListAuditEvents")),
+		connect.WithIdempotency(connect.IdempotencyNoSideEffects),
+		connect.WithHandlerOptions(opts...),
+	)
 	return "/billing.v1.AccountService/", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch r.URL.Path {
 		case AccountServiceCreateOrganizationProcedure:
@@ -757,6 +784,8 @@ func NewAccountServiceHandler(svc AccountServiceHandler, opts ...connect.Handler
 			accountServiceGetNotificationSettingsHandler.ServeHTTP(w, r)
 		case AccountServiceUpdateNotificationSettingsProcedure:
 			accountServiceUpdateNotificationSettingsHandler.ServeHTTP(w, r)
+		case AccountServiceListAuditEventsProcedure:
+			accountServiceListAuditEventsHandler.ServeHTTP(w, r)
 		default:
 			http.NotFound(w, r)
 		}
@@ -860,4 +889,8 @@ func (UnimplementedAccountServiceHandler) GetNotificationSettings(context.Contex
 
 func (UnimplementedAccountServiceHandler) UpdateNotificationSettings(context.Context, *connect.Request[v1.UpdateNotificationSettingsRequest]) (*connect.Response[v1.UpdateNotificationSettingsResponse], error) {
 	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("billing.v1.AccountService.UpdateNotificationSettings is not implemented"))
+}
+
+func (UnimplementedAccountServiceHandler) ListAuditEvents(context.Context, *connect.Request[v1.ListAuditEventsRequest]) (*connect.Response[v1.ListAuditEventsResponse], error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("billing.v1.AccountService.ListAuditEvents is not implemented"))
 }

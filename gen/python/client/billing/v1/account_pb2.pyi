@@ -26,6 +26,12 @@ class Role(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     ROLE_EDITOR: _ClassVar[Role]
     ROLE_ADMIN: _ClassVar[Role]
     ROLE_OPERATOR: _ClassVar[Role]
+
+class AuditOutcome(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    AUDIT_OUTCOME_UNSPECIFIED: _ClassVar[AuditOutcome]
+    AUDIT_OUTCOME_APPLIED: _ClassVar[AuditOutcome]
+    AUDIT_OUTCOME_REFUSED: _ClassVar[AuditOutcome]
 BILLING_ACCOUNT_STATE_UNSPECIFIED: BillingAccountState
 BILLING_ACCOUNT_STATE_ACTIVE: BillingAccountState
 BILLING_ACCOUNT_STATE_SUSPENDED: BillingAccountState
@@ -35,6 +41,9 @@ ROLE_VIEWER: Role
 ROLE_EDITOR: Role
 ROLE_ADMIN: Role
 ROLE_OPERATOR: Role
+AUDIT_OUTCOME_UNSPECIFIED: AuditOutcome
+AUDIT_OUTCOME_APPLIED: AuditOutcome
+AUDIT_OUTCOME_REFUSED: AuditOutcome
 
 class Organization(_message.Message):
     __slots__ = ("name", "display_name", "currency", "usage_age_max", "create_time")
@@ -115,3 +124,37 @@ class NotificationTarget(_message.Message):
     url: str
     event_types: _containers.RepeatedScalarFieldContainer[str]
     def __init__(self, url: _Optional[str] = ..., event_types: _Optional[_Iterable[str]] = ...) -> None: ...
+
+class AuditEvent(_message.Message):
+    __slots__ = ("sequence", "create_time", "method", "api_key_name", "role", "remote_address", "user_agent", "correlation_id", "outcome", "reason", "call_count", "first_time", "resource_names", "detail_json", "hash")
+    SEQUENCE_FIELD_NUMBER: _ClassVar[int]
+    CREATE_TIME_FIELD_NUMBER: _ClassVar[int]
+    METHOD_FIELD_NUMBER: _ClassVar[int]
+    API_KEY_NAME_FIELD_NUMBER: _ClassVar[int]
+    ROLE_FIELD_NUMBER: _ClassVar[int]
+    REMOTE_ADDRESS_FIELD_NUMBER: _ClassVar[int]
+    USER_AGENT_FIELD_NUMBER: _ClassVar[int]
+    CORRELATION_ID_FIELD_NUMBER: _ClassVar[int]
+    OUTCOME_FIELD_NUMBER: _ClassVar[int]
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    CALL_COUNT_FIELD_NUMBER: _ClassVar[int]
+    FIRST_TIME_FIELD_NUMBER: _ClassVar[int]
+    RESOURCE_NAMES_FIELD_NUMBER: _ClassVar[int]
+    DETAIL_JSON_FIELD_NUMBER: _ClassVar[int]
+    HASH_FIELD_NUMBER: _ClassVar[int]
+    sequence: int
+    create_time: _timestamp_pb2.Timestamp
+    method: str
+    api_key_name: str
+    role: Role
+    remote_address: str
+    user_agent: str
+    correlation_id: str
+    outcome: AuditOutcome
+    reason: str
+    call_count: int
+    first_time: _timestamp_pb2.Timestamp
+    resource_names: _containers.RepeatedScalarFieldContainer[str]
+    detail_json: str
+    hash: bytes
+    def __init__(self, sequence: _Optional[int] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., method: _Optional[str] = ..., api_key_name: _Optional[str] = ..., role: _Optional[_Union[Role, str]] = ..., remote_address: _Optional[str] = ..., user_agent: _Optional[str] = ..., correlation_id: _Optional[str] = ..., outcome: _Optional[_Union[AuditOutcome, str]] = ..., reason: _Optional[str] = ..., call_count: _Optional[int] = ..., first_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., resource_names: _Optional[_Iterable[str]] = ..., detail_json: _Optional[str] = ..., hash: _Optional[bytes] = ...) -> None: ...

@@ -156,6 +156,11 @@ class AccountServiceStub:
                 request_serializer=billing_dot_v1_dot_account__service__pb2.UpdateNotificationSettingsRequest.SerializeToString,
                 response_deserializer=billing_dot_v1_dot_account__service__pb2.UpdateNotificationSettingsResponse.FromString,
                 _registered_method=True)
+        self.ListAuditEvents = channel.unary_unary(
+                '/billing.v1.AccountService/ListAuditEvents',
+                request_serializer=billing_dot_v1_dot_account__service__pb2.ListAuditEventsRequest.SerializeToString,
+                response_deserializer=billing_dot_v1_dot_account__service__pb2.ListAuditEventsResponse.FromString,
+                _registered_method=True)
 
 
 class AccountServiceServicer:
@@ -330,6 +335,13 @@ class AccountServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ListAuditEvents(self, request, context):
+        """Lists who changed what in an organization, or on the platform, newest first. Admin; the platform's: operator.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_AccountServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -452,6 +464,11 @@ def add_AccountServiceServicer_to_server(servicer, server):
                     servicer.UpdateNotificationSettings,
                     request_deserializer=billing_dot_v1_dot_account__service__pb2.UpdateNotificationSettingsRequest.FromString,
                     response_serializer=billing_dot_v1_dot_account__service__pb2.UpdateNotificationSettingsResponse.SerializeToString,
+            ),
+            'ListAuditEvents': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListAuditEvents,
+                    request_deserializer=billing_dot_v1_dot_account__service__pb2.ListAuditEventsRequest.FromString,
+                    response_serializer=billing_dot_v1_dot_account__service__pb2.ListAuditEventsResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -1103,6 +1120,33 @@ class AccountService:
             '/billing.v1.AccountService/UpdateNotificationSettings',
             billing_dot_v1_dot_account__service__pb2.UpdateNotificationSettingsRequest.SerializeToString,
             billing_dot_v1_dot_account__service__pb2.UpdateNotificationSettingsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListAuditEvents(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/billing.v1.AccountService/ListAuditEvents',
+            billing_dot_v1_dot_account__service__pb2.ListAuditEventsRequest.SerializeToString,
+            billing_dot_v1_dot_account__service__pb2.ListAuditEventsResponse.FromString,
             options,
             channel_credentials,
             insecure,

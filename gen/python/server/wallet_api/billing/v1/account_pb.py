@@ -394,6 +394,153 @@ class NotificationTarget(Message[_NotificationTargetFields]):
         url: str
         event_types: list[str]
 
+_AuditEventFields: TypeAlias = Literal["sequence", "create_time", "method", "api_key_name", "role", "remote_address", "user_agent", "correlation_id", "outcome", "reason", "call_count", "first_time", "resource_names", "detail_json", "hash"]
+
+class AuditEvent(Message[_AuditEventFields]):
+    """
+    Calls that changed something or tried to, by one key. Records of an organization are numbered without a gap and chained by
+    hashes, which VerifyLedger checks.
+
+    ```proto
+    message billing.v1.AuditEvent
+    ```
+
+    Attributes:
+        sequence:
+            Number in the organization's log, from 1. Output only.
+
+            ```proto
+            int64 sequence = 1;
+            ```
+        create_time:
+            When it was recorded, in the time of the machine. Output only.
+
+            ```proto
+            optional google.protobuf.Timestamp create_time = 2;
+            ```
+        method:
+            The method, like billing.v1.LedgerService/Deposit. Output only.
+
+            ```proto
+            string method = 3;
+            ```
+        api_key_name:
+            The key that called, organizations/{slug}/api-keys/{id} or operators/api-keys/{id}. Output only.
+
+            ```proto
+            string api_key_name = 4;
+            ```
+        role:
+            What the key might do. Output only.
+
+            ```proto
+            billing.v1.Role role = 5;
+            ```
+        remote_address:
+            Address of the connection's other end, that of the last proxy if there is one. Output only.
+
+            ```proto
+            string remote_address = 6;
+            ```
+        user_agent:
+            What the caller's software says of itself, up to 256 characters. Output only.
+
+            ```proto
+            string user_agent = 7;
+            ```
+        correlation_id:
+            The x-request-id of the call, of the first one where calls are counted together. Output only.
+
+            ```proto
+            string correlation_id = 8;
+            ```
+        outcome:
+            How it ended. Output only.
+
+            ```proto
+            billing.v1.AuditOutcome outcome = 9;
+            ```
+        reason:
+            Why it was refused, a name of ErrorReason. Output only.
+
+            ```proto
+            string reason = 10;
+            ```
+        call_count:
+            How many calls of one kind were counted together: refused ones, and holds and usage, whose own logs are the journal and
+            the usage events. Otherwise 1. Output only.
+
+            ```proto
+            int64 call_count = 11;
+            ```
+        first_time:
+            When the first of them came. Output only.
+
+            ```proto
+            optional google.protobuf.Timestamp first_time = 12;
+            ```
+        resource_names:
+            The resources that the calls named or made. Output only.
+
+            ```proto
+            repeated string resource_names = 13;
+            ```
+        detail_json:
+            JSON: `request` without secrets, `before` the change, and the `events` written with it; `items` of counted calls. The
+            text is what the hash covers. Output only.
+
+            ```proto
+            string detail_json = 14;
+            ```
+        hash:
+            Hash of this record and, through the hash before it, of all before it. Output only.
+
+            ```proto
+            bytes hash = 15;
+            ```
+    """
+
+    __slots__ = ("sequence", "create_time", "method", "api_key_name", "role", "remote_address", "user_agent", "correlation_id", "outcome", "reason", "call_count", "first_time", "resource_names", "detail_json", "hash")
+
+    if TYPE_CHECKING:
+
+        def __init__(
+            self,
+            *,
+            sequence: int = 0,
+            create_time: Timestamp | None = None,
+            method: str = "",
+            api_key_name: str = "",
+            role: Role | None = None,
+            remote_address: str = "",
+            user_agent: str = "",
+            correlation_id: str = "",
+            outcome: AuditOutcome | None = None,
+            reason: str = "",
+            call_count: int = 0,
+            first_time: Timestamp | None = None,
+            resource_names: list[str] | None = None,
+            detail_json: str = "",
+            hash: bytes = b"",
+        ) -> None:
+            pass
+
+        sequence: int
+        create_time: Timestamp | None
+        method: str
+        api_key_name: str
+        role: Role
+        remote_address: str
+        user_agent: str
+        correlation_id: str
+        outcome: AuditOutcome
+        reason: str
+        call_count: int
+        first_time: Timestamp | None
+        resource_names: list[str]
+        detail_json: str
+        hash: bytes
+
 class BillingAccountState(Enum):
     """
     State of a billing account.
@@ -481,9 +628,42 @@ class Role(Enum):
     ADMIN = 3
     OPERATOR = 4
 
+class AuditOutcome(Enum):
+    """
+    How a recorded call ended.
+
+    ```proto
+    enum billing.v1.AuditOutcome
+    ```
+
+    Attributes:
+        UNSPECIFIED:
+            Never sent.
+
+            ```proto
+            AUDIT_OUTCOME_UNSPECIFIED = 0
+            ```
+        APPLIED:
+            It took effect; the record was committed with it or, for counted calls, within a second after it.
+
+            ```proto
+            AUDIT_OUTCOME_APPLIED = 1
+            ```
+        REFUSED:
+            It was refused, with a reason.
+
+            ```proto
+            AUDIT_OUTCOME_REFUSED = 2
+            ```
+    """
+
+    UNSPECIFIED = 0
+    APPLIED = 1
+    REFUSED = 2
+
 
 _DESC = file_desc(
-    b'\n\x18billing/v1/account.proto\x12\nbilling.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto"\xdd\x01\n\x0cOrganization\x12\x12\n\x04name\x18\x01 \x01(\tR\x04name\x12!\n\x0cdisplay_name\x18\x02 \x01(\tR\x0bdisplayName\x12\x1a\n\x08currency\x18\x03 \x01(\tR\x08currency\x12=\n\rusage_age_max\x18\x04 \x01(\x0b2\x19.google.protobuf.DurationR\x0busageAgeMax\x12;\n\x0bcreate_time\x18\x05 \x01(\x0b2\x1a.google.protobuf.TimestampR\ncreateTime"\x93\x02\n\x0eBillingAccount\x12\x12\n\x04name\x18\x01 \x01(\tR\x04name\x12+\n\x11organization_name\x18\x02 \x01(\tR\x10organizationName\x12!\n\x0cdisplay_name\x18\x03 \x01(\tR\x0bdisplayName\x125\n\x05state\x18\x04 \x01(\x0e2\x1f.billing.v1.BillingAccountStateR\x05state\x12)\n\x10suspended_reason\x18\x05 \x01(\tR\x0fsuspendedReason\x12;\n\x0bcreate_time\x18\x06 \x01(\x0b2\x1a.google.protobuf.TimestampR\ncreateTime"\xaa\x01\n\x07Project\x12\x12\n\x04name\x18\x01 \x01(\tR\x04name\x12+\n\x11organization_name\x18\x02 \x01(\tR\x10organizationName\x12!\n\x0cdisplay_name\x18\x03 \x01(\tR\x0bdisplayName\x12;\n\x0bcreate_time\x18\x04 \x01(\x0b2\x1a.google.protobuf.TimestampR\ncreateTime"\xf4\x02\n\x06ApiKey\x12\x12\n\x04name\x18\x01 \x01(\tR\x04name\x12!\n\x0cdisplay_name\x18\x02 \x01(\tR\x0bdisplayName\x12$\n\x04role\x18\x03 \x01(\x0e2\x10.billing.v1.RoleR\x04role\x12\x16\n\x06prefix\x18\x04 \x01(\tR\x06prefix\x12;\n\x0bexpire_time\x18\x05 \x01(\x0b2\x1a.google.protobuf.TimestampR\nexpireTime\x12;\n\x0brevoke_time\x18\x06 \x01(\x0b2\x1a.google.protobuf.TimestampR\nrevokeTime\x12>\n\rlast_use_time\x18\x07 \x01(\x0b2\x1a.google.protobuf.TimestampR\x0blastUseTime\x12;\n\x0bcreate_time\x18\x08 \x01(\x0b2\x1a.google.protobuf.TimestampR\ncreateTime"\xb6\x01\n\x10SuspensionPolicy\x122\n\nwarn_hours\x18\x01 \x03(\x05R\twarnHoursB\x13\xbaH\x10\x92\x01\r\x10\x08\x18\x01"\x07\x1a\x05\x18\xd0\x05(\x01\x120\n\x0bgrace_hours\x18\x02 \x01(\x05H\x00R\ngraceHoursB\n\xbaH\x07\x1a\x05\x18\xb8D(\x00\x88\x01\x01\x12\x1f\n\x08suspends\x18\x03 \x01(\x08H\x01R\x08suspends\x88\x01\x01B\x0e\n\x0c_grace_hoursB\x0b\n\t_suspends"\x83\x01\n\x12NotificationTarget\x12\x1c\n\x03url\x18\x01 \x01(\tR\x03urlB\n\xbaH\x07r\x05\x10\x03\x18\xe8\x07\x12O\n\x0bevent_types\x18\x02 \x03(\tR\neventTypesB.\xbaH+\x92\x01(\x10@\x18\x01""r \x18d2\x1c^[a-z_]+(\\.[a-z_]+)*(\\.\\*)?$*\xa5\x01\n\x13BillingAccountState\x12%\n!BILLING_ACCOUNT_STATE_UNSPECIFIED\x10\x00\x12 \n\x1cBILLING_ACCOUNT_STATE_ACTIVE\x10\x01\x12#\n\x1fBILLING_ACCOUNT_STATE_SUSPENDED\x10\x02\x12 \n\x1cBILLING_ACCOUNT_STATE_CLOSED\x10\x03*a\n\x04Role\x12\x14\n\x10ROLE_UNSPECIFIED\x10\x00\x12\x0f\n\x0bROLE_VIEWER\x10\x01\x12\x0f\n\x0bROLE_EDITOR\x10\x02\x12\x0e\n\nROLE_ADMIN\x10\x03\x12\x11\n\rROLE_OPERATOR\x10\x04B>Z<github.com/wallet-service/wallet/gen/go/billing/v1;billingv1b\x06proto3',
+    b'\n\x18billing/v1/account.proto\x12\nbilling.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto"\xdd\x01\n\x0cOrganization\x12\x12\n\x04name\x18\x01 \x01(\tR\x04name\x12!\n\x0cdisplay_name\x18\x02 \x01(\tR\x0bdisplayName\x12\x1a\n\x08currency\x18\x03 \x01(\tR\x08currency\x12=\n\rusage_age_max\x18\x04 \x01(\x0b2\x19.google.protobuf.DurationR\x0busageAgeMax\x12;\n\x0bcreate_time\x18\x05 \x01(\x0b2\x1a.google.protobuf.TimestampR\ncreateTime"\x93\x02\n\x0eBillingAccount\x12\x12\n\x04name\x18\x01 \x01(\tR\x04name\x12+\n\x11organization_name\x18\x02 \x01(\tR\x10organizationName\x12!\n\x0cdisplay_name\x18\x03 \x01(\tR\x0bdisplayName\x125\n\x05state\x18\x04 \x01(\x0e2\x1f.billing.v1.BillingAccountStateR\x05state\x12)\n\x10suspended_reason\x18\x05 \x01(\tR\x0fsuspendedReason\x12;\n\x0bcreate_time\x18\x06 \x01(\x0b2\x1a.google.protobuf.TimestampR\ncreateTime"\xaa\x01\n\x07Project\x12\x12\n\x04name\x18\x01 \x01(\tR\x04name\x12+\n\x11organization_name\x18\x02 \x01(\tR\x10organizationName\x12!\n\x0cdisplay_name\x18\x03 \x01(\tR\x0bdisplayName\x12;\n\x0bcreate_time\x18\x04 \x01(\x0b2\x1a.google.protobuf.TimestampR\ncreateTime"\xf4\x02\n\x06ApiKey\x12\x12\n\x04name\x18\x01 \x01(\tR\x04name\x12!\n\x0cdisplay_name\x18\x02 \x01(\tR\x0bdisplayName\x12$\n\x04role\x18\x03 \x01(\x0e2\x10.billing.v1.RoleR\x04role\x12\x16\n\x06prefix\x18\x04 \x01(\tR\x06prefix\x12;\n\x0bexpire_time\x18\x05 \x01(\x0b2\x1a.google.protobuf.TimestampR\nexpireTime\x12;\n\x0brevoke_time\x18\x06 \x01(\x0b2\x1a.google.protobuf.TimestampR\nrevokeTime\x12>\n\rlast_use_time\x18\x07 \x01(\x0b2\x1a.google.protobuf.TimestampR\x0blastUseTime\x12;\n\x0bcreate_time\x18\x08 \x01(\x0b2\x1a.google.protobuf.TimestampR\ncreateTime"\xb6\x01\n\x10SuspensionPolicy\x122\n\nwarn_hours\x18\x01 \x03(\x05R\twarnHoursB\x13\xbaH\x10\x92\x01\r\x10\x08\x18\x01"\x07\x1a\x05\x18\xd0\x05(\x01\x120\n\x0bgrace_hours\x18\x02 \x01(\x05H\x00R\ngraceHoursB\n\xbaH\x07\x1a\x05\x18\xb8D(\x00\x88\x01\x01\x12\x1f\n\x08suspends\x18\x03 \x01(\x08H\x01R\x08suspends\x88\x01\x01B\x0e\n\x0c_grace_hoursB\x0b\n\t_suspends"\x83\x01\n\x12NotificationTarget\x12\x1c\n\x03url\x18\x01 \x01(\tR\x03urlB\n\xbaH\x07r\x05\x10\x03\x18\xe8\x07\x12O\n\x0bevent_types\x18\x02 \x03(\tR\neventTypesB.\xbaH+\x92\x01(\x10@\x18\x01""r \x18d2\x1c^[a-z_]+(\\.[a-z_]+)*(\\.\\*)?$"\xb4\x04\n\nAuditEvent\x12\x1a\n\x08sequence\x18\x01 \x01(\x03R\x08sequence\x12;\n\x0bcreate_time\x18\x02 \x01(\x0b2\x1a.google.protobuf.TimestampR\ncreateTime\x12\x16\n\x06method\x18\x03 \x01(\tR\x06method\x12 \n\x0capi_key_name\x18\x04 \x01(\tR\napiKeyName\x12$\n\x04role\x18\x05 \x01(\x0e2\x10.billing.v1.RoleR\x04role\x12%\n\x0eremote_address\x18\x06 \x01(\tR\rremoteAddress\x12\x1d\n\nuser_agent\x18\x07 \x01(\tR\tuserAgent\x12%\n\x0ecorrelation_id\x18\x08 \x01(\tR\rcorrelationId\x122\n\x07outcome\x18\t \x01(\x0e2\x18.billing.v1.AuditOutcomeR\x07outcome\x12\x16\n\x06reason\x18\n \x01(\tR\x06reason\x12\x1d\n\ncall_count\x18\x0b \x01(\x03R\tcallCount\x129\n\nfirst_time\x18\x0c \x01(\x0b2\x1a.google.protobuf.TimestampR\tfirstTime\x12%\n\x0eresource_names\x18\r \x03(\tR\rresourceNames\x12\x1f\n\x0bdetail_json\x18\x0e \x01(\tR\ndetailJson\x12\x12\n\x04hash\x18\x0f \x01(\x0cR\x04hash*\xa5\x01\n\x13BillingAccountState\x12%\n!BILLING_ACCOUNT_STATE_UNSPECIFIED\x10\x00\x12 \n\x1cBILLING_ACCOUNT_STATE_ACTIVE\x10\x01\x12#\n\x1fBILLING_ACCOUNT_STATE_SUSPENDED\x10\x02\x12 \n\x1cBILLING_ACCOUNT_STATE_CLOSED\x10\x03*a\n\x04Role\x12\x14\n\x10ROLE_UNSPECIFIED\x10\x00\x12\x0f\n\x0bROLE_VIEWER\x10\x01\x12\x0f\n\x0bROLE_EDITOR\x10\x02\x12\x0e\n\nROLE_ADMIN\x10\x03\x12\x11\n\rROLE_OPERATOR\x10\x04*c\n\x0cAuditOutcome\x12\x1d\n\x19AUDIT_OUTCOME_UNSPECIFIED\x10\x00\x12\x19\n\x15AUDIT_OUTCOME_APPLIED\x10\x01\x12\x19\n\x15AUDIT_OUTCOME_REFUSED\x10\x02B>Z<github.com/wallet-service/wallet/gen/go/billing/v1;billingv1b\x06proto3',
     [
         validate_pb.desc(),
         duration_pb.desc(),
@@ -496,8 +676,10 @@ _DESC = file_desc(
         "ApiKey": ApiKey,
         "SuspensionPolicy": SuspensionPolicy,
         "NotificationTarget": NotificationTarget,
+        "AuditEvent": AuditEvent,
         "BillingAccountState": BillingAccountState,
         "Role": Role,
+        "AuditOutcome": AuditOutcome,
     },
 )
 

@@ -20,7 +20,7 @@ from protobuf import DescService
 
 from . import account_service_pb
 from ...wallet.v1.operator_messages_pb import CreateWalletRequest, CreateWalletResponse, DeleteWalletRequest, DeleteWalletResponse
-from .account_service_pb import CloseBillingAccountRequest, CloseBillingAccountResponse, CreateApiKeyRequest, CreateApiKeyResponse, CreateOrganizationRequest, CreateOrganizationResponse, CreateProjectRequest, CreateProjectResponse, GetApiKeyRequest, GetApiKeyResponse, GetBillingAccountRequest, GetBillingAccountResponse, GetNotificationSettingsRequest, GetNotificationSettingsResponse, GetOrganizationRequest, GetOrganizationResponse, GetProjectRequest, GetProjectResponse, GetSuspensionPolicyRequest, GetSuspensionPolicyResponse, ListApiKeysRequest, ListApiKeysResponse, ListOrganizationsRequest, ListOrganizationsResponse, ListProjectsRequest, ListProjectsResponse, ListWalletsRequest, ListWalletsResponse, ResumeBillingAccountRequest, ResumeBillingAccountResponse, RevokeApiKeyRequest, RevokeApiKeyResponse, SuspendBillingAccountRequest, SuspendBillingAccountResponse, UpdateBillingAccountRequest, UpdateBillingAccountResponse, UpdateNotificationSettingsRequest, UpdateNotificationSettingsResponse, UpdateOrganizationRequest, UpdateOrganizationResponse, UpdateProjectRequest, UpdateProjectResponse, UpdateSuspensionPolicyRequest, UpdateSuspensionPolicyResponse
+from .account_service_pb import CloseBillingAccountRequest, CloseBillingAccountResponse, CreateApiKeyRequest, CreateApiKeyResponse, CreateOrganizationRequest, CreateOrganizationResponse, CreateProjectRequest, CreateProjectResponse, GetApiKeyRequest, GetApiKeyResponse, GetBillingAccountRequest, GetBillingAccountResponse, GetNotificationSettingsRequest, GetNotificationSettingsResponse, GetOrganizationRequest, GetOrganizationResponse, GetProjectRequest, GetProjectResponse, GetSuspensionPolicyRequest, GetSuspensionPolicyResponse, ListApiKeysRequest, ListApiKeysResponse, ListAuditEventsRequest, ListAuditEventsResponse, ListOrganizationsRequest, ListOrganizationsResponse, ListProjectsRequest, ListProjectsResponse, ListWalletsRequest, ListWalletsResponse, ResumeBillingAccountRequest, ResumeBillingAccountResponse, RevokeApiKeyRequest, RevokeApiKeyResponse, SuspendBillingAccountRequest, SuspendBillingAccountResponse, UpdateBillingAccountRequest, UpdateBillingAccountResponse, UpdateNotificationSettingsRequest, UpdateNotificationSettingsResponse, UpdateOrganizationRequest, UpdateOrganizationResponse, UpdateProjectRequest, UpdateProjectResponse, UpdateSuspensionPolicyRequest, UpdateSuspensionPolicyResponse
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Iterable, Mapping
@@ -176,6 +176,12 @@ class AccountService(Protocol):
     async def update_notification_settings(self, request: UpdateNotificationSettingsRequest, ctx: RequestContext[UpdateNotificationSettingsRequest, UpdateNotificationSettingsResponse], /) -> UpdateNotificationSettingsResponse:
         """
         Replaces who is told. Admin.
+        """
+        raise ConnectError(Code.UNIMPLEMENTED, 'Not implemented')
+
+    async def list_audit_events(self, request: ListAuditEventsRequest, ctx: RequestContext[ListAuditEventsRequest, ListAuditEventsResponse], /) -> ListAuditEventsResponse:
+        """
+        Lists who changed what in an organization, or on the platform, newest first. Admin; the platform's: operator.
         """
         raise ConnectError(Code.UNIMPLEMENTED, 'Not implemented')
 
@@ -460,6 +466,17 @@ class AccountServiceASGIApplication(ConnectASGIApplication[AccountService]):
                         stream_type=StreamType.UNARY,
                     ),
                     function=svc.update_notification_settings,
+                ),
+                "/billing.v1.AccountService/ListAuditEvents": Endpoint.unary(
+                    method=MethodInfo(
+                        name="ListAuditEvents",
+                        service_name="billing.v1.AccountService",
+                        input=ListAuditEventsRequest,
+                        output=ListAuditEventsResponse,
+                        idempotency_level=IdempotencyLevel.NO_SIDE_EFFECTS,
+                        stream_type=StreamType.UNARY,
+                    ),
+                    function=svc.list_audit_events,
                 ),
             },
             interceptors=interceptors,
@@ -1050,6 +1067,31 @@ class AccountServiceClient(ConnectClient):
             headers=headers,
             timeout_ms=timeout_ms,
         )
+    async def list_audit_events(
+        self,
+        request: ListAuditEventsRequest,
+        *,
+        headers: Headers | Mapping[str, str] | None = None, 
+        timeout_ms: int | None = None,
+        use_get: bool = False,
+    ) -> ListAuditEventsResponse:
+        """
+        Lists who changed what in an organization, or on the platform, newest first. Admin; the platform's: operator.
+        """
+        return await self.execute_unary(
+            request=request,
+            method=MethodInfo(
+                name="ListAuditEvents",
+                service_name="billing.v1.AccountService",
+                input=ListAuditEventsRequest,
+                output=ListAuditEventsResponse,
+                idempotency_level=IdempotencyLevel.NO_SIDE_EFFECTS,
+                stream_type=StreamType.UNARY,
+            ),
+            headers=headers,
+            timeout_ms=timeout_ms,
+            use_get=use_get,
+        )
 
 class AccountServiceSync(Protocol):
     """
@@ -1196,6 +1238,12 @@ class AccountServiceSync(Protocol):
     def update_notification_settings(self, request: UpdateNotificationSettingsRequest, ctx: RequestContext[UpdateNotificationSettingsRequest, UpdateNotificationSettingsResponse], /) -> UpdateNotificationSettingsResponse:
         """
         Replaces who is told. Admin.
+        """
+        raise ConnectError(Code.UNIMPLEMENTED, 'Not implemented')
+
+    def list_audit_events(self, request: ListAuditEventsRequest, ctx: RequestContext[ListAuditEventsRequest, ListAuditEventsResponse], /) -> ListAuditEventsResponse:
+        """
+        Lists who changed what in an organization, or on the platform, newest first. Admin; the platform's: operator.
         """
         raise ConnectError(Code.UNIMPLEMENTED, 'Not implemented')
 
@@ -1478,6 +1526,17 @@ class AccountServiceWSGIApplication(ConnectWSGIApplication):
                         stream_type=StreamType.UNARY,
                     ),
                     function=service.update_notification_settings,
+                ),
+                "/billing.v1.AccountService/ListAuditEvents": EndpointSync.unary(
+                    method=MethodInfo(
+                        name="ListAuditEvents",
+                        service_name="billing.v1.AccountService",
+                        input=ListAuditEventsRequest,
+                        output=ListAuditEventsResponse,
+                        idempotency_level=IdempotencyLevel.NO_SIDE_EFFECTS,
+                        stream_type=StreamType.UNARY,
+                    ),
+                    function=service.list_audit_events,
                 ),
             },
             interceptors=interceptors,
@@ -2067,4 +2126,29 @@ class AccountServiceClientSync(ConnectClientSync):
             ),
             headers=headers,
             timeout_ms=timeout_ms,
+        )
+    def list_audit_events(
+        self,
+        request: ListAuditEventsRequest,
+        *,
+        headers: Headers | Mapping[str, str] | None = None, 
+        timeout_ms: int | None = None,
+        use_get: bool = False,
+    ) -> ListAuditEventsResponse:
+        """
+        Lists who changed what in an organization, or on the platform, newest first. Admin; the platform's: operator.
+        """
+        return self.execute_unary(
+            request=request,
+            method=MethodInfo(
+                name="ListAuditEvents",
+                service_name="billing.v1.AccountService",
+                input=ListAuditEventsRequest,
+                output=ListAuditEventsResponse,
+                idempotency_level=IdempotencyLevel.NO_SIDE_EFFECTS,
+                stream_type=StreamType.UNARY,
+            ),
+            headers=headers,
+            timeout_ms=timeout_ms,
+            use_get=use_get,
         )

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from protobuf.wkt.google.protobuf.timestamp_pb import Timestamp
 
     from ...wallet.v1.wallet_pb import Wallet
-    from .account_pb import ApiKey, BillingAccount, NotificationTarget, Organization, Project, Role, SuspensionPolicy
+    from .account_pb import ApiKey, AuditEvent, BillingAccount, NotificationTarget, Organization, Project, Role, SuspensionPolicy
 
 
 _CreateOrganizationRequestFields: TypeAlias = Literal["organization_id", "display_name", "currency", "usage_age_max", "request_id", "test_clock_name"]
@@ -1724,9 +1724,129 @@ class UpdateNotificationSettingsResponse(Message[_UpdateNotificationSettingsResp
 
         targets: list[NotificationTarget]
 
+_ListAuditEventsRequestFields: TypeAlias = Literal["organization_name", "page_size", "page_token", "method", "api_key_name", "start_time", "end_time"]
+
+class ListAuditEventsRequest(Message[_ListAuditEventsRequestFields]):
+    """
+    Request of ListAuditEvents.
+
+    ```proto
+    message billing.v1.ListAuditEventsRequest
+    ```
+
+    Attributes:
+        organization_name:
+            organizations/{slug}. Unset: calls that are about no organization.
+
+            ```proto
+            string organization_name = 1;
+            ```
+        page_size:
+            Rows of a page, up to 1000. 0: 50.
+
+            ```proto
+            int32 page_size = 2;
+            ```
+        page_token:
+            The next_page_token of the page before. Unset: the first page.
+
+            ```proto
+            string page_token = 3;
+            ```
+        method:
+            Only calls of this method, like billing.v1.LedgerService/Deposit. Unset: of every one.
+
+            ```proto
+            string method = 4;
+            ```
+        api_key_name:
+            Only calls with this key, organizations/{slug}/api-keys/{id} or operators/api-keys/{id}. Unset: with any.
+
+            ```proto
+            string api_key_name = 5;
+            ```
+        start_time:
+            Only what was recorded at this time or later. Unset: from the first.
+
+            ```proto
+            optional google.protobuf.Timestamp start_time = 6;
+            ```
+        end_time:
+            Only what was recorded before this time. Unset: to the last.
+
+            ```proto
+            optional google.protobuf.Timestamp end_time = 7;
+            ```
+    """
+
+    __slots__ = ("organization_name", "page_size", "page_token", "method", "api_key_name", "start_time", "end_time")
+
+    if TYPE_CHECKING:
+
+        def __init__(
+            self,
+            *,
+            organization_name: str = "",
+            page_size: int = 0,
+            page_token: str = "",
+            method: str = "",
+            api_key_name: str = "",
+            start_time: Timestamp | None = None,
+            end_time: Timestamp | None = None,
+        ) -> None:
+            pass
+
+        organization_name: str
+        page_size: int
+        page_token: str
+        method: str
+        api_key_name: str
+        start_time: Timestamp | None
+        end_time: Timestamp | None
+
+_ListAuditEventsResponseFields: TypeAlias = Literal["audit_events", "next_page_token"]
+
+class ListAuditEventsResponse(Message[_ListAuditEventsResponseFields]):
+    """
+    Response of ListAuditEvents.
+
+    ```proto
+    message billing.v1.ListAuditEventsResponse
+    ```
+
+    Attributes:
+        audit_events:
+            The page.
+
+            ```proto
+            repeated billing.v1.AuditEvent audit_events = 1;
+            ```
+        next_page_token:
+            For the next page; empty on the last one.
+
+            ```proto
+            string next_page_token = 2;
+            ```
+    """
+
+    __slots__ = ("audit_events", "next_page_token")
+
+    if TYPE_CHECKING:
+
+        def __init__(
+            self,
+            *,
+            audit_events: list[AuditEvent] | None = None,
+            next_page_token: str = "",
+        ) -> None:
+            pass
+
+        audit_events: list[AuditEvent]
+        next_page_token: str
+
 
 _DESC = file_desc(
-    b'\n billing/v1/account_service.proto\x12\nbilling.v1\x1a\x18billing/v1/account.proto\x1a\x1bbuf/validate/validate.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a!wallet/v1/operator_messages.proto\x1a\x16wallet/v1/wallet.proto"\x95\x03\n\x19CreateOrganizationRequest\x12Q\n\x0forganization_id\x18\x01 \x01(\tR\x0eorganizationIdB(\xbaH%r#2!^[a-z]([a-z0-9-]{0,61}[a-z0-9])?$\x12+\n\x0cdisplay_name\x18\x02 \x01(\tR\x0bdisplayNameB\x08\xbaH\x05r\x03\x18\xc8\x01\x120\n\x08currency\x18\x03 \x01(\tR\x08currencyB\x14\xbaH\x11r\x0f2\r^([A-Z]{3})?$\x12Q\n\rusage_age_max\x18\x04 \x01(\x0b2\x19.google.protobuf.DurationR\x0busageAgeMaxB\x12\xbaH\x0f\xaa\x01\x0c"\x06\x08\x80\x86\xb0\x96\x012\x02\x08\x01\x12\'\n\nrequest_id\x18\x05 \x01(\tR\trequestIdB\x08\xbaH\x05r\x03\x18\xff\x01\x12J\n\x0ftest_clock_name\x18\x06 \x01(\tR\rtestClockNameB"\xbaH\x1fr\x1d2\x1b^(test-clocks/[^/]{1,63})?$"Z\n\x1aCreateOrganizationResponse\x12<\n\x0corganization\x18\x01 \x01(\x0b2\x18.billing.v1.OrganizationR\x0corganization"8\n\x16GetOrganizationRequest\x12\x1e\n\x04name\x18\x01 \x01(\tR\x04nameB\n\xbaH\x07r\x05\x10\x01\x18\xff\x01"W\n\x17GetOrganizationResponse\x12<\n\x0corganization\x18\x01 \x01(\x0b2\x18.billing.v1.OrganizationR\x0corganization"l\n\x18ListOrganizationsRequest\x12\'\n\tpage_size\x18\x01 \x01(\x05R\x08pageSizeB\n\xbaH\x07\x1a\x05\x18\xe8\x07(\x00\x12\'\n\npage_token\x18\x02 \x01(\tR\tpageTokenB\x08\xbaH\x05r\x03\x18\x80\x08"\x83\x01\n\x19ListOrganizationsResponse\x12>\n\rorganizations\x18\x01 \x03(\x0b2\x18.billing.v1.OrganizationR\rorganizations\x12&\n\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken"\xd3\x01\n\x19UpdateOrganizationRequest\x12\x1e\n\x04name\x18\x01 \x01(\tR\x04nameB\n\xbaH\x07r\x05\x10\x01\x18\xff\x01\x122\n\x0cdisplay_name\x18\x02 \x01(\tH\x00R\x0bdisplayNameB\n\xbaH\x07r\x05\x10\x01\x18\xc8\x01\x88\x01\x01\x12Q\n\rusage_age_max\x18\x03 \x01(\x0b2\x19.google.protobuf.DurationR\x0busageAgeMaxB\x12\xbaH\x0f\xaa\x01\x0c"\x06\x08\x80\x86\xb0\x96\x012\x02\x08\x01B\x0f\n\r_display_name"Z\n\x1aUpdateOrganizationResponse\x12<\n\x0corganization\x18\x01 \x01(\x0b2\x18.billing.v1.OrganizationR\x0corganization":\n\x18GetBillingAccountRequest\x12\x1e\n\x04name\x18\x01 \x01(\tR\x04nameB\n\xbaH\x07r\x05\x10\x01\x18\xff\x01"`\n\x19GetBillingAccountResponse\x12C\n\x0fbilling_account\x18\x01 \x01(\x0b2\x1a.billing.v1.BillingAccountR\x0ebillingAccount"l\n\x1bUpdateBillingAccountRequest\x12\x1e\n\x04name\x18\x01 \x01(\tR\x04nameB\n\xbaH\x07r\x05\x10\x01\x18\xff\x01\x12-\n\x0cdisplay_name\x18\x02 \x01(\tR\x0bdisplayNameB\n\xbaH\x07r\x05\x10\x01\x18\xc8\x01"c\n\x1cUpdateBillingAccountResponse\x12C\n\x0fbilling_account\x18\x01 \x01(\x0b2\x1a.billing.v1.BillingAccountR\x0ebillingAccount"\x9f\x01\n\x12ListWalletsRequest\x127\n\x11organization_name\x18\x01 \x01(\tR\x10organizationNameB\n\xbaH\x07r\x05\x10\x01\x18\xff\x01\x12\'\n\tpage_size\x18\x02 \x01(\x05R\x08pageSizeB\n\xbaH\x07\x1a\x05\x18\xe8\x07(\x00\x12\'\n\npage_token\x18\x03 \x01(\tR\tpageTokenB\x08\xbaH\x05r\x03\x18\x80\x08"\x99\x01\n\x0cWalletRecord\x12)\n\x06wallet\x18\x01 \x01(\x0b2\x11.wallet.v1.WalletR\x06wallet\x12!\n\x0cdisplay_name\x18\x02 \x01(\tR\x0bdisplayName\x12;\n\x0bdelete_time\x18\x03 \x01(\x0b2\x1a.google.protobuf.TimestampR\ndeleteTime"q\n\x13ListWalletsResponse\x122\n\x07wallets\x18\x01 \x03(\x0b2\x18.billing.v1.WalletRecordR\x07wallets\x12&\n\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken"\xee\x01\n\x14CreateProjectRequest\x127\n\x11organization_name\x18\x01 \x01(\tR\x10organizationNameB\n\xbaH\x07r\x05\x10\x01\x18\xff\x01\x12G\n\nproject_id\x18\x02 \x01(\tR\tprojectIdB(\xbaH%r#2!^[a-z]([a-z0-9-]{0,61}[a-z0-9])?$\x12+\n\x0cdisplay_name\x18\x03 \x01(\tR\x0bdisplayNameB\x08\xbaH\x05r\x03\x18\xc8\x01\x12\'\n\nrequest_id\x18\x04 \x01(\tR\trequestIdB\x08\xbaH\x05r\x03\x18\xff\x01"F\n\x15CreateProjectResponse\x12-\n\x07project\x18\x01 \x01(\x0b2\x13.billing.v1.ProjectR\x07project"3\n\x11GetProjectRequest\x12\x1e\n\x04name\x18\x01 \x01(\tR\x04nameB\n\xbaH\x07r\x05\x10\x01\x18\xff\x01"C\n\x12GetProjectResponse\x12-\n\x07project\x18\x01 \x01(\x0b2\x13.billing.v1.ProjectR\x07project"\xa0\x01\n\x13ListProjectsRequest\x127\n\x11organization_name\x18\x01 \x01(\tR\x10organizationNameB\n\xbaH\x07r\x05\x10\x01\x18\xff\x01\x12\'\n\tpage_size\x18\x02 \x01(\x05R\x08pageSizeB\n\xbaH\x07\x1a\x05\x18\xe8\x07(\x00\x12\'\n\npage_token\x18\x03 \x01(\tR\tpageTokenB\x08\xbaH\x05r\x03\x18\x80\x08"o\n\x14ListProjectsResponse\x12/\n\x08projects\x18\x01 \x03(\x0b2\x13.billing.v1.ProjectR\x08projects\x12&\n\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken"e\n\x14UpdateProjectRequest\x12\x1e\n\x04name\x18\x01 \x01(\tR\x04nameB\n\xbaH\x07r\x05\x10\x01\x18\xff\x01\x12-\n\x0cdisplay_name\x18\x02 \x01(\tR\x0bdisplayNameB\n\xbaH\x07r\x05\x10\x01\x18\xc8\x01"F\n\x15UpdateProjectResponse\x12-\n\x07project\x18\x01 \x01(\x0b2\x13.billing.v1.ProjectR\x07project"\x93\x02\n\x13CreateApiKeyRequest\x125\n\x11organization_name\x18\x01 \x01(\tR\x10organizationNameB\x08\xbaH\x05r\x03\x18\xff\x01\x12-\n\x0cdisplay_name\x18\x02 \x01(\tR\x0bdisplayNameB\n\xbaH\x07r\x05\x10\x01\x18\xc8\x01\x120\n\x04role\x18\x03 \x01(\x0e2\x10.billing.v1.RoleR\x04roleB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00\x12;\n\x0bexpire_time\x18\x04 \x01(\x0b2\x1a.google.protobuf.TimestampR\nexpireTime\x12\'\n\nrequest_id\x18\x05 \x01(\tR\trequestIdB\x08\xbaH\x05r\x03\x18\xff\x01"[\n\x14CreateApiKeyResponse\x12+\n\x07api_key\x18\x01 \x01(\x0b2\x12.billing.v1.ApiKeyR\x06apiKey\x12\x16\n\x06secret\x18\x02 \x01(\tR\x06secret"2\n\x10GetApiKeyRequest\x12\x1e\n\x04name\x18\x01 \x01(\tR\x04nameB\n\xbaH\x07r\x05\x10\x01\x18\xff\x01"@\n\x11GetApiKeyResponse\x12+\n\x07api_key\x18\x01 \x01(\x0b2\x12.billing.v1.ApiKeyR\x06apiKey"\x9d\x01\n\x12ListApiKeysRequest\x125\n\x11organization_name\x18\x01 \x01(\tR\x10organizationNameB\x08\xbaH\x05r\x03\x18\xff\x01\x12\'\n\tpage_size\x18\x02 \x01(\x05R\x08pageSizeB\n\xbaH\x07\x1a\x05\x18\xe8\x07(\x00\x12\'\n\npage_token\x18\x03 \x01(\tR\tpageTokenB\x08\xbaH\x05r\x03\x18\x80\x08"l\n\x13ListApiKeysResponse\x12-\n\x08api_keys\x18\x01 \x03(\x0b2\x12.billing.v1.ApiKeyR\x07apiKeys\x12&\n\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken"5\n\x13RevokeApiKeyRequest\x12\x1e\n\x04name\x18\x01 \x01(\tR\x04nameB\n\xbaH\x07r\x05\x10\x01\x18\xff\x01"C\n\x14RevokeApiKeyResponse\x12+\n\x07api_key\x18\x01 \x01(\x0b2\x12.billing.v1.ApiKeyR\x06apiKey">\n\x1cSuspendBillingAccountRequest\x12\x1e\n\x04name\x18\x01 \x01(\tR\x04nameB\n\xbaH\x07r\x05\x10\x01\x18\xff\x01"d\n\x1dSuspendBillingAccountResponse\x12C\n\x0fbilling_account\x18\x01 \x01(\x0b2\x1a.billing.v1.BillingAccountR\x0ebillingAccount"=\n\x1bResumeBillingAccountRequest\x12\x1e\n\x04name\x18\x01 \x01(\tR\x04nameB\n\xbaH\x07r\x05\x10\x01\x18\xff\x01"c\n\x1cResumeBillingAccountResponse\x12C\n\x0fbilling_account\x18\x01 \x01(\x0b2\x1a.billing.v1.BillingAccountR\x0ebillingAccount"<\n\x1aCloseBillingAccountRequest\x12\x1e\n\x04name\x18\x01 \x01(\tR\x04nameB\n\xbaH\x07r\x05\x10\x01\x18\xff\x01"b\n\x1bCloseBillingAccountResponse\x12C\n\x0fbilling_account\x18\x01 \x01(\x0b2\x1a.billing.v1.BillingAccountR\x0ebillingAccount"<\n\x1aGetSuspensionPolicyRequest\x12\x1e\n\x04name\x18\x01 \x01(\tR\x04nameB\n\xbaH\x07r\x05\x10\x01\x18\xff\x01"S\n\x1bGetSuspensionPolicyResponse\x124\n\x06policy\x18\x01 \x01(\x0b2\x1c.billing.v1.SuspensionPolicyR\x06policy"u\n\x1dUpdateSuspensionPolicyRequest\x12\x1e\n\x04name\x18\x01 \x01(\tR\x04nameB\n\xbaH\x07r\x05\x10\x01\x18\xff\x01\x124\n\x06policy\x18\x02 \x01(\x0b2\x1c.billing.v1.SuspensionPolicyR\x06policy"V\n\x1eUpdateSuspensionPolicyResponse\x124\n\x06policy\x18\x01 \x01(\x0b2\x1c.billing.v1.SuspensionPolicyR\x06policy"@\n\x1eGetNotificationSettingsRequest\x12\x1e\n\x04name\x18\x01 \x01(\tR\x04nameB\n\xbaH\x07r\x05\x10\x01\x18\xff\x01"[\n\x1fGetNotificationSettingsResponse\x128\n\x07targets\x18\x01 \x03(\x0b2\x1e.billing.v1.NotificationTargetR\x07targets"\x87\x01\n!UpdateNotificationSettingsRequest\x12\x1e\n\x04name\x18\x01 \x01(\tR\x04nameB\n\xbaH\x07r\x05\x10\x01\x18\xff\x01\x12B\n\x07targets\x18\x02 \x03(\x0b2\x1e.billing.v1.NotificationTargetR\x07targetsB\x08\xbaH\x05\x92\x01\x02\x10\n"^\n"UpdateNotificationSettingsResponse\x128\n\x07targets\x18\x01 \x03(\x0b2\x1e.billing.v1.NotificationTargetR\x07targets2\xce\x12\n\x0eAccountService\x12c\n\x12CreateOrganization\x12%.billing.v1.CreateOrganizationRequest\x1a&.billing.v1.CreateOrganizationResponse\x12_\n\x0fGetOrganization\x12".billing.v1.GetOrganizationRequest\x1a#.billing.v1.GetOrganizationResponse"\x03\x90\x02\x01\x12e\n\x11ListOrganizations\x12$.billing.v1.ListOrganizationsRequest\x1a%.billing.v1.ListOrganizationsResponse"\x03\x90\x02\x01\x12h\n\x12UpdateOrganization\x12%.billing.v1.UpdateOrganizationRequest\x1a&.billing.v1.UpdateOrganizationResponse"\x03\x90\x02\x02\x12e\n\x11GetBillingAccount\x12$.billing.v1.GetBillingAccountRequest\x1a%.billing.v1.GetBillingAccountResponse"\x03\x90\x02\x01\x12n\n\x14UpdateBillingAccount\x12\'.billing.v1.UpdateBillingAccountRequest\x1a(.billing.v1.UpdateBillingAccountResponse"\x03\x90\x02\x02\x12O\n\x0cCreateWallet\x12\x1e.wallet.v1.CreateWalletRequest\x1a\x1f.wallet.v1.CreateWalletResponse\x12S\n\x0bListWallets\x12\x1e.billing.v1.ListWalletsRequest\x1a\x1f.billing.v1.ListWalletsResponse"\x03\x90\x02\x01\x12O\n\x0cDeleteWallet\x12\x1e.wallet.v1.DeleteWalletRequest\x1a\x1f.wallet.v1.DeleteWalletResponse\x12T\n\rCreateProject\x12 .billing.v1.CreateProjectRequest\x1a!.billing.v1.CreateProjectResponse\x12P\n\nGetProject\x12\x1d.billing.v1.GetProjectRequest\x1a\x1e.billing.v1.GetProjectResponse"\x03\x90\x02\x01\x12V\n\x0cListProjects\x12\x1f.billing.v1.ListProjectsRequest\x1a .billing.v1.ListProjectsResponse"\x03\x90\x02\x01\x12Y\n\rUpdateProject\x12 .billing.v1.UpdateProjectRequest\x1a!.billing.v1.UpdateProjectResponse"\x03\x90\x02\x02\x12Q\n\x0cCreateApiKey\x12\x1f.billing.v1.CreateApiKeyRequest\x1a .billing.v1.CreateApiKeyResponse\x12M\n\tGetApiKey\x12\x1c.billing.v1.GetApiKeyRequest\x1a\x1d.billing.v1.GetApiKeyResponse"\x03\x90\x02\x01\x12S\n\x0bListApiKeys\x12\x1e.billing.v1.ListApiKeysRequest\x1a\x1f.billing.v1.ListApiKeysResponse"\x03\x90\x02\x01\x12V\n\x0cRevokeApiKey\x12\x1f.billing.v1.RevokeApiKeyRequest\x1a .billing.v1.RevokeApiKeyResponse"\x03\x90\x02\x02\x12q\n\x15SuspendBillingAccount\x12(.billing.v1.SuspendBillingAccountRequest\x1a).billing.v1.SuspendBillingAccountResponse"\x03\x90\x02\x02\x12n\n\x14ResumeBillingAccount\x12\'.billing.v1.ResumeBillingAccountRequest\x1a(.billing.v1.ResumeBillingAccountResponse"\x03\x90\x02\x02\x12k\n\x13CloseBillingAccount\x12&.billing.v1.CloseBillingAccountRequest\x1a\'.billing.v1.CloseBillingAccountResponse"\x03\x90\x02\x02\x12k\n\x13GetSuspensionPolicy\x12&.billing.v1.GetSuspensionPolicyRequest\x1a\'.billing.v1.GetSuspensionPolicyResponse"\x03\x90\x02\x01\x12t\n\x16UpdateSuspensionPolicy\x12).billing.v1.UpdateSuspensionPolicyRequest\x1a*.billing.v1.UpdateSuspensionPolicyResponse"\x03\x90\x02\x02\x12w\n\x17GetNotificationSettings\x12*.billing.v1.GetNotificationSettingsRequest\x1a+.billing.v1.GetNotificationSettingsResponse"\x03\x90\x02\x01\x12\x80\x01\n\x1aUpdateNotificationSettings\x12-.billing.v1.UpdateNotificationSettingsRequest\x1a..billing.v1.UpdateNotificationSettingsResponse"\x03\x90\x02\x02B>Z<github.com/wallet-service/wallet/gen/go/billing/v1;billingv1b\x06proto3',
+    b'\n billing/v1/account_service.proto\x12\nbilling.v1\x1a\x18billing/v1/account.proto\x1a\x1bbuf/validate/validate.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a!wallet/v1/operator_messages.proto\x1a\x16wallet/v1/wallet.proto"\x95\x03\n\x19CreateOrganizationRequest\x12Q\n\x0forganization_id\x18\x01 \x01(\tR\x0eorganizationIdB(\xbaH%r#2!^[a-z]([a-z0-9-]{0,61}[a-z0-9])?$\x12+\n\x0cdisplay_name\x18\x02 \x01(\tR\x0bdisplayNameB\x08\xbaH\x05r\x03\x18\xc8\x01\x120\n\x08currency\x18\x03 \x01(\tR\x08currencyB\x14\xbaH\x11r\x0f2\r^([A-Z]{3})?$\x12Q\n\rusage_age_max\x18\x04 \x01(\x0b2\x19.google.protobuf.DurationR\x0busageAgeMaxB\x12\xbaH\x0f\xaa\x01\x0c"\x06\x08\x80\x86\xb0\x96\x012\x02\x08\x01\x12\'\n\nrequest_id\x18\x05 \x01(\tR\trequestIdB\x08\xbaH\x05r\x03\x18\xff\x01\x12J\n\x0ftest_clock_name\x18\x06 \x01(\tR\rtestClockNameB"\xbaH\x1fr\x1d2\x1b^(test-clocks/[^/]{1,63})?$"Z\n\x1aCreateOrganizationResponse\x12<\n\x0corganization\x18\x01 \x01(\x0b2\x18.billing.v1.OrganizationR\x0corganization"8\n\x16GetOrganizationRequest\x12\x1e\n\x04name\x18\x01 \x01(\tR\x04nameB\n\xbaH\x07r\x05\x10\x01\x18\xff\x01"W\n\x17GetOrganizationResponse\x12<\n\x0corganization\x18\x01 \x01(\x0b2\x18.billing.v1.OrganizationR\x0corganization"l\n\x18ListOrganizationsRequest\x12\'\n\tpage_size\x18\x01 \x01(\x05R\x08pageSizeB\n\xbaH\x07\x1a\x05\x18\xe8\x07(\x00\x12\'\n\npage_token\x18\x02 \x01(\tR\tpageTokenB\x08\xbaH\x05r\x03\x18\x80\x08"\x83\x01\n\x19ListOrganizationsResponse\x12>\n\rorganizations\x18\x01 \x03(\x0b2\x18.billing.v1.OrganizationR\rorganizations\x12&\n\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken"\xd3\x01\n\x19UpdateOrganizationRequest\x12\x1e\n\x04name\x18\x01 \x01(\tR\x04nameB\n\xbaH\x07r\x05\x10\x01\x18\xff\x01\x122\n\x0cdisplay_name\x18\x02 \x01(\tH\x00R\x0bdisplayNameB\n\xbaH\x07r\x05\x10\x01\x18\xc8\x01\x88\x01\x01\x12Q\n\rusage_age_max\x18\x03 \x01(\x0b2\x19.google.protobuf.DurationR\x0busageAgeMaxB\x12\xbaH\x0f\xaa\x01\x0c"\x06\x08\x80\x86\xb0\x96\x012\x02\x08\x01B\x0f\n\r_display_name"Z\n\x1aUpdateOrganizationResponse\x12<\n\x0corganization\x18\x01 \x01(\x0b2\x18.billing.v1.OrganizationR\x0corganization":\n\x18GetBillingAccountRequest\x12\x1e\n\x04name\x18\x01 \x01(\tR\x04nameB\n\xbaH\x07r\x05\x10\x01\x18\xff\x01"`\n\x19GetBillingAccountResponse\x12C\n\x0fbilling_account\x18\x01 \x01(\x0b2\x1a.billing.v1.BillingAccountR\x0ebillingAccount"l\n\x1bUpdateBillingAccountRequest\x12\x1e\n\x04name\x18\x01 \x01(\tR\x04nameB\n\xbaH\x07r\x05\x10\x01\x18\xff\x01\x12-\n\x0cdisplay_name\x18\x02 \x01(\tR\x0bdisplayNameB\n\xbaH\x07r\x05\x10\x01\x18\xc8\x01"c\n\x1cUpdateBillingAccountResponse\x12C\n\x0fbilling_account\x18\x01 \x01(\x0b2\x1a.billing.v1.BillingAccountR\x0ebillingAccount"\x9f\x01\n\x12ListWalletsRequest\x127\n\x11organization_name\x18\x01 \x01(\tR\x10organizationNameB\n\xbaH\x07r\x05\x10\x01\x18\xff\x01\x12\'\n\tpage_size\x18\x02 \x01(\x05R\x08pageSizeB\n\xbaH\x07\x1a\x05\x18\xe8\x07(\x00\x12\'\n\npage_token\x18\x03 \x01(\tR\tpageTokenB\x08\xbaH\x05r\x03\x18\x80\x08"\x99\x01\n\x0cWalletRecord\x12)\n\x06wallet\x18\x01 \x01(\x0b2\x11.wallet.v1.WalletR\x06wallet\x12!\n\x0cdisplay_name\x18\x02 \x01(\tR\x0bdisplayName\x12;\n\x0bdelete_time\x18\x03 \x01(\x0b2\x1a.google.protobuf.TimestampR\ndeleteTime"q\n\x13ListWalletsResponse\x122\n\x07wallets\x18\x01 \x03(\x0b2\x18.billing.v1.WalletRecordR\x07wallets\x12&\n\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken"\xee\x01\n\x14CreateProjectRequest\x127\n\x11organization_name\x18\x01 \x01(\tR\x10organizationNameB\n\xbaH\x07r\x05\x10\x01\x18\xff\x01\x12G\n\nproject_id\x18\x02 \x01(\tR\tprojectIdB(\xbaH%r#2!^[a-z]([a-z0-9-]{0,61}[a-z0-9])?$\x12+\n\x0cdisplay_name\x18\x03 \x01(\tR\x0bdisplayNameB\x08\xbaH\x05r\x03\x18\xc8\x01\x12\'\n\nrequest_id\x18\x04 \x01(\tR\trequestIdB\x08\xbaH\x05r\x03\x18\xff\x01"F\n\x15CreateProjectResponse\x12-\n\x07project\x18\x01 \x01(\x0b2\x13.billing.v1.ProjectR\x07project"3\n\x11GetProjectRequest\x12\x1e\n\x04name\x18\x01 \x01(\tR\x04nameB\n\xbaH\x07r\x05\x10\x01\x18\xff\x01"C\n\x12GetProjectResponse\x12-\n\x07project\x18\x01 \x01(\x0b2\x13.billing.v1.ProjectR\x07project"\xa0\x01\n\x13ListProjectsRequest\x127\n\x11organization_name\x18\x01 \x01(\tR\x10organizationNameB\n\xbaH\x07r\x05\x10\x01\x18\xff\x01\x12\'\n\tpage_size\x18\x02 \x01(\x05R\x08pageSizeB\n\xbaH\x07\x1a\x05\x18\xe8\x07(\x00\x12\'\n\npage_token\x18\x03 \x01(\tR\tpageTokenB\x08\xbaH\x05r\x03\x18\x80\x08"o\n\x14ListProjectsResponse\x12/\n\x08projects\x18\x01 \x03(\x0b2\x13.billing.v1.ProjectR\x08projects\x12&\n\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken"e\n\x14UpdateProjectRequest\x12\x1e\n\x04name\x18\x01 \x01(\tR\x04nameB\n\xbaH\x07r\x05\x10\x01\x18\xff\x01\x12-\n\x0cdisplay_name\x18\x02 \x01(\tR\x0bdisplayNameB\n\xbaH\x07r\x05\x10\x01\x18\xc8\x01"F\n\x15UpdateProjectResponse\x12-\n\x07project\x18\x01 \x01(\x0b2\x13.billing.v1.ProjectR\x07project"\x93\x02\n\x13CreateApiKeyRequest\x125\n\x11organization_name\x18\x01 \x01(\tR\x10organizationNameB\x08\xbaH\x05r\x03\x18\xff\x01\x12-\n\x0cdisplay_name\x18\x02 \x01(\tR\x0bdisplayNameB\n\xbaH\x07r\x05\x10\x01\x18\xc8\x01\x120\n\x04role\x18\x03 \x01(\x0e2\x10.billing.v1.RoleR\x04roleB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00\x12;\n\x0bexpire_time\x18\x04 \x01(\x0b2\x1a.google.protobuf.TimestampR\nexpireTime\x12\'\n\nrequest_id\x18\x05 \x01(\tR\trequestIdB\x08\xbaH\x05r\x03\x18\xff\x01"[\n\x14CreateApiKeyResponse\x12+\n\x07api_key\x18\x01 \x01(\x0b2\x12.billing.v1.ApiKeyR\x06apiKey\x12\x16\n\x06secret\x18\x02 \x01(\tR\x06secret"2\n\x10GetApiKeyRequest\x12\x1e\n\x04name\x18\x01 \x01(\tR\x04nameB\n\xbaH\x07r\x05\x10\x01\x18\xff\x01"@\n\x11GetApiKeyResponse\x12+\n\x07api_key\x18\x01 \x01(\x0b2\x12.billing.v1.ApiKeyR\x06apiKey"\x9d\x01\n\x12ListApiKeysRequest\x125\n\x11organization_name\x18\x01 \x01(\tR\x10organizationNameB\x08\xbaH\x05r\x03\x18\xff\x01\x12\'\n\tpage_size\x18\x02 \x01(\x05R\x08pageSizeB\n\xbaH\x07\x1a\x05\x18\xe8\x07(\x00\x12\'\n\npage_token\x18\x03 \x01(\tR\tpageTokenB\x08\xbaH\x05r\x03\x18\x80\x08"l\n\x13ListApiKeysResponse\x12-\n\x08api_keys\x18\x01 \x03(\x0b2\x12.billing.v1.ApiKeyR\x07apiKeys\x12&\n\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken"5\n\x13RevokeApiKeyRequest\x12\x1e\n\x04name\x18\x01 \x01(\tR\x04nameB\n\xbaH\x07r\x05\x10\x01\x18\xff\x01"C\n\x14RevokeApiKeyResponse\x12+\n\x07api_key\x18\x01 \x01(\x0b2\x12.billing.v1.ApiKeyR\x06apiKey">\n\x1cSuspendBillingAccountRequest\x12\x1e\n\x04name\x18\x01 \x01(\tR\x04nameB\n\xbaH\x07r\x05\x10\x01\x18\xff\x01"d\n\x1dSuspendBillingAccountResponse\x12C\n\x0fbilling_account\x18\x01 \x01(\x0b2\x1a.billing.v1.BillingAccountR\x0ebillingAccount"=\n\x1bResumeBillingAccountRequest\x12\x1e\n\x04name\x18\x01 \x01(\tR\x04nameB\n\xbaH\x07r\x05\x10\x01\x18\xff\x01"c\n\x1cResumeBillingAccountResponse\x12C\n\x0fbilling_account\x18\x01 \x01(\x0b2\x1a.billing.v1.BillingAccountR\x0ebillingAccount"<\n\x1aCloseBillingAccountRequest\x12\x1e\n\x04name\x18\x01 \x01(\tR\x04nameB\n\xbaH\x07r\x05\x10\x01\x18\xff\x01"b\n\x1bCloseBillingAccountResponse\x12C\n\x0fbilling_account\x18\x01 \x01(\x0b2\x1a.billing.v1.BillingAccountR\x0ebillingAccount"<\n\x1aGetSuspensionPolicyRequest\x12\x1e\n\x04name\x18\x01 \x01(\tR\x04nameB\n\xbaH\x07r\x05\x10\x01\x18\xff\x01"S\n\x1bGetSuspensionPolicyResponse\x124\n\x06policy\x18\x01 \x01(\x0b2\x1c.billing.v1.SuspensionPolicyR\x06policy"u\n\x1dUpdateSuspensionPolicyRequest\x12\x1e\n\x04name\x18\x01 \x01(\tR\x04nameB\n\xbaH\x07r\x05\x10\x01\x18\xff\x01\x124\n\x06policy\x18\x02 \x01(\x0b2\x1c.billing.v1.SuspensionPolicyR\x06policy"V\n\x1eUpdateSuspensionPolicyResponse\x124\n\x06policy\x18\x01 \x01(\x0b2\x1c.billing.v1.SuspensionPolicyR\x06policy"@\n\x1eGetNotificationSettingsRequest\x12\x1e\n\x04name\x18\x01 \x01(\tR\x04nameB\n\xbaH\x07r\x05\x10\x01\x18\xff\x01"[\n\x1fGetNotificationSettingsResponse\x128\n\x07targets\x18\x01 \x03(\x0b2\x1e.billing.v1.NotificationTargetR\x07targets"\x87\x01\n!UpdateNotificationSettingsRequest\x12\x1e\n\x04name\x18\x01 \x01(\tR\x04nameB\n\xbaH\x07r\x05\x10\x01\x18\xff\x01\x12B\n\x07targets\x18\x02 \x03(\x0b2\x1e.billing.v1.NotificationTargetR\x07targetsB\x08\xbaH\x05\x92\x01\x02\x10\n"^\n"UpdateNotificationSettingsResponse\x128\n\x07targets\x18\x01 \x03(\x0b2\x1e.billing.v1.NotificationTargetR\x07targets"\xe1\x02\n\x16ListAuditEventsRequest\x125\n\x11organization_name\x18\x01 \x01(\tR\x10organizationNameB\x08\xbaH\x05r\x03\x18\xff\x01\x12\'\n\tpage_size\x18\x02 \x01(\x05R\x08pageSizeB\n\xbaH\x07\x1a\x05\x18\xe8\x07(\x00\x12\'\n\npage_token\x18\x03 \x01(\tR\tpageTokenB\x08\xbaH\x05r\x03\x18\x80\x08\x12 \n\x06method\x18\x04 \x01(\tR\x06methodB\x08\xbaH\x05r\x03\x18\xff\x01\x12*\n\x0capi_key_name\x18\x05 \x01(\tR\napiKeyNameB\x08\xbaH\x05r\x03\x18\xff\x01\x129\n\nstart_time\x18\x06 \x01(\x0b2\x1a.google.protobuf.TimestampR\tstartTime\x125\n\x08end_time\x18\x07 \x01(\x0b2\x1a.google.protobuf.TimestampR\x07endTime"|\n\x17ListAuditEventsResponse\x129\n\x0caudit_events\x18\x01 \x03(\x0b2\x16.billing.v1.AuditEventR\x0bauditEvents\x12&\n\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken2\xaf\x13\n\x0eAccountService\x12c\n\x12CreateOrganization\x12%.billing.v1.CreateOrganizationRequest\x1a&.billing.v1.CreateOrganizationResponse\x12_\n\x0fGetOrganization\x12".billing.v1.GetOrganizationRequest\x1a#.billing.v1.GetOrganizationResponse"\x03\x90\x02\x01\x12e\n\x11ListOrganizations\x12$.billing.v1.ListOrganizationsRequest\x1a%.billing.v1.ListOrganizationsResponse"\x03\x90\x02\x01\x12h\n\x12UpdateOrganization\x12%.billing.v1.UpdateOrganizationRequest\x1a&.billing.v1.UpdateOrganizationResponse"\x03\x90\x02\x02\x12e\n\x11GetBillingAccount\x12$.billing.v1.GetBillingAccountRequest\x1a%.billing.v1.GetBillingAccountResponse"\x03\x90\x02\x01\x12n\n\x14UpdateBillingAccount\x12\'.billing.v1.UpdateBillingAccountRequest\x1a(.billing.v1.UpdateBillingAccountResponse"\x03\x90\x02\x02\x12O\n\x0cCreateWallet\x12\x1e.wallet.v1.CreateWalletRequest\x1a\x1f.wallet.v1.CreateWalletResponse\x12S\n\x0bListWallets\x12\x1e.billing.v1.ListWalletsRequest\x1a\x1f.billing.v1.ListWalletsResponse"\x03\x90\x02\x01\x12O\n\x0cDeleteWallet\x12\x1e.wallet.v1.DeleteWalletRequest\x1a\x1f.wallet.v1.DeleteWalletResponse\x12T\n\rCreateProject\x12 .billing.v1.CreateProjectRequest\x1a!.billing.v1.CreateProjectResponse\x12P\n\nGetProject\x12\x1d.billing.v1.GetProjectRequest\x1a\x1e.billing.v1.GetProjectResponse"\x03\x90\x02\x01\x12V\n\x0cListProjects\x12\x1f.billing.v1.ListProjectsRequest\x1a .billing.v1.ListProjectsResponse"\x03\x90\x02\x01\x12Y\n\rUpdateProject\x12 .billing.v1.UpdateProjectRequest\x1a!.billing.v1.UpdateProjectResponse"\x03\x90\x02\x02\x12Q\n\x0cCreateApiKey\x12\x1f.billing.v1.CreateApiKeyRequest\x1a .billing.v1.CreateApiKeyResponse\x12M\n\tGetApiKey\x12\x1c.billing.v1.GetApiKeyRequest\x1a\x1d.billing.v1.GetApiKeyResponse"\x03\x90\x02\x01\x12S\n\x0bListApiKeys\x12\x1e.billing.v1.ListApiKeysRequest\x1a\x1f.billing.v1.ListApiKeysResponse"\x03\x90\x02\x01\x12V\n\x0cRevokeApiKey\x12\x1f.billing.v1.RevokeApiKeyRequest\x1a .billing.v1.RevokeApiKeyResponse"\x03\x90\x02\x02\x12q\n\x15SuspendBillingAccount\x12(.billing.v1.SuspendBillingAccountRequest\x1a).billing.v1.SuspendBillingAccountResponse"\x03\x90\x02\x02\x12n\n\x14ResumeBillingAccount\x12\'.billing.v1.ResumeBillingAccountRequest\x1a(.billing.v1.ResumeBillingAccountResponse"\x03\x90\x02\x02\x12k\n\x13CloseBillingAccount\x12&.billing.v1.CloseBillingAccountRequest\x1a\'.billing.v1.CloseBillingAccountResponse"\x03\x90\x02\x02\x12k\n\x13GetSuspensionPolicy\x12&.billing.v1.GetSuspensionPolicyRequest\x1a\'.billing.v1.GetSuspensionPolicyResponse"\x03\x90\x02\x01\x12t\n\x16UpdateSuspensionPolicy\x12).billing.v1.UpdateSuspensionPolicyRequest\x1a*.billing.v1.UpdateSuspensionPolicyResponse"\x03\x90\x02\x02\x12w\n\x17GetNotificationSettings\x12*.billing.v1.GetNotificationSettingsRequest\x1a+.billing.v1.GetNotificationSettingsResponse"\x03\x90\x02\x01\x12\x80\x01\n\x1aUpdateNotificationSettings\x12-.billing.v1.UpdateNotificationSettingsRequest\x1a..billing.v1.UpdateNotificationSettingsResponse"\x03\x90\x02\x02\x12_\n\x0fListAuditEvents\x12".billing.v1.ListAuditEventsRequest\x1a#.billing.v1.ListAuditEventsResponse"\x03\x90\x02\x01B>Z<github.com/wallet-service/wallet/gen/go/billing/v1;billingv1b\x06proto3',
     [
         account_pb.desc(),
         validate_pb.desc(),
@@ -1781,6 +1901,8 @@ _DESC = file_desc(
         "GetNotificationSettingsResponse": GetNotificationSettingsResponse,
         "UpdateNotificationSettingsRequest": UpdateNotificationSettingsRequest,
         "UpdateNotificationSettingsResponse": UpdateNotificationSettingsResponse,
+        "ListAuditEventsRequest": ListAuditEventsRequest,
+        "ListAuditEventsResponse": ListAuditEventsResponse,
     },
 )
 
