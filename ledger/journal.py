@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from ledger.commands import hash_of_key
 from ledger.model import EntryKind, Leg
-from ledger.tables import entries, keys, postings
+from ledger.tables import entries, keys, postings, reversals
 
 PAGE_MAX: Final = 1000
 _LAST_SEQ: Final = 2**63 - 1
@@ -42,6 +42,14 @@ async def is_key_used(conn: AsyncConnection, org_id: UUID, key: str) -> bool:
         select(keys.c.key_hash).where(keys.c.org_id == org_id, keys.c.key_hash == hash_of_key(key))
     )
     return found.first() is not None
+
+
+async def reversed_minor(conn: AsyncConnection, org_id: UUID, entry_id: UUID) -> int:
+    """How much of an entry was taken back so far."""
+    found = await conn.execute(
+        select(reversals.c.reversed_minor).where(reversals.c.org_id == org_id, reversals.c.entry_id == entry_id)
+    )
+    return found.scalar_one_or_none() or 0
 
 
 async def get_entry(conn: AsyncConnection, org_id: UUID, entry_id: UUID) -> JournalEntry | None:

@@ -15,6 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from tests.operations.journal_scene import REVENUE_CODE, WALLET_CODE, JournalScene, credit, debit, journal_scene
 from tests.operations.payments_lab import payments_lab
+from wallet_service.accounts.wallet_operations import Wallets
 from wallet_service.clock import ManualClock
 from wallet_service.db import Database
 from wallet_service.errors import Code, Reason, ServiceError
@@ -408,7 +409,7 @@ async def test_no_window_ever_spends_more_than_the_limit(
         try:
             match step:
                 case "hold":
-                    holds.append((await own.journal.hold(amount, f"{number}"), amount))
+                    holds.append((await own.journal.hold(amount, f"{number}", lasts=timedelta(days=300)), amount))
                 case "spend":
                     await own.spend(amount, f"{number}")
                     spent.append((own.clock.now(), amount))
@@ -468,3 +469,79 @@ async def capture(scene: Scene, hold_id: Any, amount: int, key: str) -> Any:
     return await scene.journal.holds.capture(
         scene.org_id, hold_id, amount_minor=amount, keep_remaining=False, description="", key=key
     )
+
+
+async def test_taking_a_refund_back_is_spending_again(scene: Scene) -> None:
+    refund = scene.journal.journal.refund
+    await scene.set(100)
+    first = await scene.spend(100, "first")
+    given_back, _ = await refund(scene.org_id, first, amount_minor=0, description="", key="back")
+    await scene.spend(100, "second")
+    again = {"amount_minor": 0, "description": "", "key": "again"}
+    refused = await scene.refused(refund(scene.org_id, given_back.entry_id, **again))
+    assert refused.metadata["required_minor"] == "100"
+    await scene.refused(refund(scene.org_id, given_back.entry_id, **{**again, "amount_minor": 1}))
+    assert (await scene.status()).spent_minor == 100
+
+    await scene.limits.delete(scene.org_id)
+    await scene.suspend("suspended", "manual")
+    await scene.refused(refund(scene.org_id, given_back.entry_id, **again), Reason.BILLING_ACCOUNT_SUSPENDED)
+    await scene.suspend("active", None)
+    done, _ = await refund(scene.org_id, given_back.entry_id, **again)
+    await scene.set(100)
+    await scene.suspend("suspended", "manual")
+    assert (await refund(scene.org_id, given_back.entry_id, **again))[0] == done
+
+
+async def test_giving_back_is_never_refused_by_limit_or_state(scene: Scene) -> None:
+    first = await scene.spend(100, "first")
+    await scene.set(100)
+    await scene.suspend("suspended", "manual")
+    await scene.journal.journal.refund(scene.org_id, first, amount_minor=40, description="", key="back")
+    await scene.suspend("active", None)
+    assert (await scene.status()).spent_minor == 60
+
+
+async def test_what_is_spent_while_a_limit_is_being_set_marks_it(scene: Scene) -> None:
+    blocking, release = asyncio.Event(), asyncio.Event()
+
+    async def block(conn: AsyncConnection) -> None:
+        await conn.execute(text("SELECT 1 FROM event_heads WHERE org_id = :org FOR UPDATE"), {"org": scene.org_id})
+        blocking.set()
+        await release.wait()
+
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(scene.journal.db.transact(block))
+        await blocking.wait()
+        tasks.create_task(scene.set(100))
+        await _waiting(scene, 1)
+        await scene.spend(100, "meanwhile")
+        watched = tasks.create_task(scene.watch.run_due(scene.org_id))
+        await asyncio.wait([watched], timeout=0.5)
+        release.set()
+    assert await scene.events() == ["set", "reached"]
+
+
+async def test_the_mark_of_a_closed_wallet_is_forgotten_beside_a_new_one(scene: Scene) -> None:
+    await scene.set(100)
+    await scene.spend(100, "all")
+    assert await scene.events() == ["set", "reached"]
+
+    async def close(conn: AsyncConnection) -> None:
+        await conn.execute(text("UPDATE wallets SET closed_at = :at"), {"at": scene.clock.now()})
+
+    await scene.journal.db.transact(close)
+    await Wallets(scene.journal.db, scene.clock).create(scene.org_id, currency="USD", display_name="")
+    await scene.set(100)
+    scene.to(datetime(2026, 3, 2, tzinfo=UTC))
+    assert await scene.marks.run_due(scene.org_id) == 1
+    assert await scene.marks.run_due(scene.org_id) == 0
+
+
+async def _waiting(scene: Scene, count: int) -> None:
+    """Until so many statements wait for a lock."""
+    while True:
+        rows = await scene.journal.rows("SELECT count(*) AS waiting FROM pg_locks WHERE NOT granted")
+        if rows[0].waiting >= count:
+            return
+        await asyncio.sleep(0.01)

@@ -10,7 +10,7 @@ from ledger import queries
 from ledger.accounts import CODES, KINDS_BY_CODE, AccountKind, chart_account_id, holds_account_id
 from ledger.batcher import Ledger
 from ledger.errors import InvalidRequest
-from ledger.journal import JournalEntry, entries_by_seq
+from ledger.journal import JournalEntry, entries_by_seq, reversed_minor
 from ledger.model import Duplicate, Entry, Leg, Posted, Reversal, Transfer
 from wallet_service import names
 from wallet_service.accounts import steps as accounts
@@ -22,7 +22,7 @@ from wallet_service.events.model import EventType, NewEvent
 from wallet_service.events.steps import append
 from wallet_service.journal import store
 from wallet_service.journal.model import EntryView, StatementLineView, StatementView
-from wallet_service.journal.refusals import accepted, awaited, post
+from wallet_service.journal.refusals import accepted, awaited
 from wallet_service.journal.rules import (
     PURPOSE,
     EntryLeg,
@@ -111,9 +111,11 @@ class Journal:
     ) -> tuple[EntryView, int]:
         """Take back an entry, or (0: all that is left) a part of it; the correction, and what is left of the original.
 
-        Raises RESOURCE_NOT_FOUND, EXCEEDS_REMAINING, ENTRY_NOT_REVERSIBLE, INSUFFICIENT_FUNDS and more.
+        To take back what had given back is to spend it again, which the spending limit and the state of the billing account
+        may refuse. Raises RESOURCE_NOT_FOUND, EXCEEDS_REMAINING, ENTRY_NOT_REVERSIBLE, INSUFFICIENT_FUNDS and more.
         """
-        wallet = await self._wallet(org_id)
+        standing = await self._db.read(lambda conn: limits.standing(conn, org_id))
+        wallet = standing.wallet
         _, remaining_minor = await self._db.read(lambda conn: _with_remaining(conn, org_id, entry_id))
         request = Reversal(
             org_id=org_id,
@@ -123,7 +125,13 @@ class Journal:
             amount_minor=amount_minor or None,
         )
         name = names.child("journal-entries", wallet.org_slug, str(entry_id))
-        done = await self._post(request, wallet, key=key, name=name, required_minor=amount_minor or remaining_minor)
+        done = await awaited(
+            self._guard.post(standing, request),
+            request_id=key,
+            name=name,
+            currency=wallet.currency,
+            required_minor=amount_minor or remaining_minor,
+        )
 
         async def work(conn: AsyncConnection) -> tuple[EntryView, int]:
             _, remaining_minor = await _with_remaining(conn, org_id, entry_id)
@@ -201,18 +209,6 @@ class Journal:
 
         return await self._db.read(work)
 
-    async def _post(
-        self, request: Reversal, wallet: Wallet, *, key: str, name: str, required_minor: int
-    ) -> Posted | Duplicate:
-        return await post(
-            self._ledger,
-            request,
-            request_id=key,
-            name=name,
-            currency=wallet.currency,
-            required_minor=required_minor,
-        )
-
     async def _deposit(self, request: Transfer, wallet: Wallet, *, key: str) -> Posted | Duplicate:
         """Post in a transaction of its own, with the event of it; a repetition makes none."""
         name = names.wallet(wallet.org_slug)
@@ -247,7 +243,7 @@ async def _entry(conn: AsyncConnection, org_id: UUID, entry_id: UUID | None) -> 
 async def _with_remaining(conn: AsyncConnection, org_id: UUID, entry_id: UUID) -> tuple[EntryView, int]:
     """An entry, and how much of it can still be taken back."""
     original = await _entry(conn, org_id, entry_id)
-    return original, reversible_minor(original.legs) - await store.reversed_minor(conn, org_id, entry_id)
+    return original, reversible_minor(original.legs) - await reversed_minor(conn, org_id, entry_id)
 
 
 async def _views(conn: AsyncConnection, org_id: UUID, entries: Sequence[JournalEntry]) -> list[EntryView]:

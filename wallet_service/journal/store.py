@@ -8,7 +8,7 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, String, case, cast, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from ledger.tables import accounts, books, entries, postings, reversals
+from ledger.tables import accounts, books, entries, postings
 from wallet_service.journal.model import PurposeTotal
 from wallet_service.journal.rules import PURPOSE, PURPOSE_OF_KIND, Purpose
 
@@ -82,14 +82,6 @@ async def account_kinds(conn: AsyncConnection, org_id: UUID, account_ids: Collec
         )
     )
     return {row.account_id: row.kind for row in rows}
-
-
-async def reversed_minor(conn: AsyncConnection, org_id: UUID, entry_id: UUID) -> int:
-    """How much of an entry was taken back so far."""
-    found = await conn.execute(
-        select(reversals.c.reversed_minor).where(reversals.c.org_id == org_id, reversals.c.entry_id == entry_id)
-    )
-    return found.scalar_one_or_none() or 0
 
 
 async def counts(conn: AsyncConnection, org_id: UUID | None) -> tuple[int, int]:

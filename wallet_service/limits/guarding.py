@@ -1,5 +1,6 @@
 """Posting for a wallet with a limit, or of an account that is not active: checked and posted under the book's lock."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
@@ -11,15 +12,15 @@ from ledger import queries
 from ledger.accounts import AccountKind, chart_account_id
 from ledger.batcher import Ledger
 from ledger.chart import lock_book
-from ledger.journal import is_key_used
-from ledger.model import CaptureHold, Entry, HoldState, OpenHold, Outcome
+from ledger.journal import is_key_used, reversed_minor
+from ledger.model import CaptureHold, Entry, HoldState, Leg, OpenHold, Outcome, Reversal
 from wallet_service.clock import Clock
 from wallet_service.db import Database
 from wallet_service.limits import steps
 from wallet_service.limits.model import LimitStatus, SpendingLimit, Standing, Strategy
 from wallet_service.limits.rules import account_refusal, account_refused, allows, limit_exceeded
 
-Guarded = OpenHold | CaptureHold | Entry
+Guarded = OpenHold | CaptureHold | Entry | Reversal
 """Requests that set money aside or take it."""
 
 _SECOND: Final = timedelta(seconds=1)
@@ -100,9 +101,9 @@ class SpendGuard:
         return max(_SECOND, until - now)
 
 
-def spent_by(request: Entry, revenue_account: UUID) -> int:
-    """What an entry takes to revenue, in minor units; below 0 for one that gives back."""
-    return -sum(leg.amount_minor for leg in request.legs if leg.account_id == revenue_account)
+def spent_by(legs: Iterable[Leg], revenue_account: UUID) -> int:
+    """What legs take to revenue, in minor units; below 0 for what they give back."""
+    return -sum(leg.amount_minor for leg in legs if leg.account_id == revenue_account)
 
 
 def _fits(status: LimitStatus, demand: _Demand) -> bool:
@@ -121,10 +122,25 @@ async def _demand(conn: AsyncConnection, standing: Standing, request: Guarded) -
             if all(leg.account_id != wallet.account_id for leg in request.legs):
                 return _Demand(0, is_capture=False)
             revenue = chart_account_id(wallet.org_id, wallet.currency, AccountKind.REVENUE)
-            return _Demand(spent_by(request, revenue), is_capture=False)
+            return _Demand(spent_by(request.legs, revenue), is_capture=False)
+        case Reversal():
+            return _Demand(await _spent_again(conn, standing, request), is_capture=False)
         case CaptureHold():
             hold = await queries.get_hold(conn, request.org_id, request.hold_id)
             if hold is None or hold.state is not HoldState.OPEN:
                 return _Demand(0, is_capture=True)
             amount = hold.remaining_minor if request.amount_minor is None else request.amount_minor
             return _Demand(amount if amount <= hold.remaining_minor else 0, is_capture=True)
+
+
+async def _spent_again(conn: AsyncConnection, standing: Standing, request: Reversal) -> int:
+    """What taking back takes to revenue: something only where it takes back what had given back."""
+    original = await queries.get_entry(conn, request.org_id, request.original_entry_id)
+    if original is None:
+        return 0
+    revenue = chart_account_id(request.org_id, standing.wallet.currency, AccountKind.REVENUE)
+    wanted = request.amount_minor
+    if wanted is None:
+        moved = sum(leg.amount_minor for leg in original.legs if leg.amount_minor > 0)
+        wanted = moved - await reversed_minor(conn, request.org_id, request.original_entry_id)
+    return min(-spent_by(original.legs, revenue), wanted)
