@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Final
 from uuid import UUID
 
+import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from ledger import queries
@@ -21,6 +22,7 @@ from wallet_service.limits.rules import window_at
 from wallet_service.watching.model import Move, Observation
 
 _DUE_MAX: Final = 500
+_log: Final = structlog.get_logger("wallet.limits")
 
 
 class LimitMarks:
@@ -47,19 +49,28 @@ class LimitMarks:
         """Look again at reached limits whose time has come; how many."""
         now = self._clock.now()
         due = await self._db.read(lambda conn: store.due_limits(conn, org_id, now=now, limit=_DUE_MAX))
+        count = 0
         for one in due:
-            await self._look_again(one.org_id)
-        return len(due)
+            try:
+                await self._look_again(one.org_id)
+                count += 1
+            except Exception as error:
+                if org_id is not None:
+                    raise
+                # Whatever is wrong with one limit, the others are looked at.
+                _log.exception("limit_not_looked_at", org_id=str(one.org_id), error=repr(error))
+        return count
 
     async def _look_again(self, org_id: UUID) -> None:
         async def work(conn: AsyncConnection) -> None:
             standing = await store.standing(conn, org_id)
-            limit = None if standing is None else await store.lock_limit(conn, standing.wallet)
-            if standing is None or limit is None:
-                await store.forget_marks(conn, org_id)
+            wallet = None if standing is None else standing.wallet
+            await store.forget_marks(conn, org_id, but=None if wallet is None else wallet.wallet_id)
+            limit = None if wallet is None else await store.lock_limit(conn, wallet)
+            if wallet is None or limit is None:
                 return
             now = self._clock.now()
-            await append(conn, org_id, await mark(conn, standing.wallet, limit, [now]), now=now)
+            await append(conn, org_id, await mark(conn, wallet, limit, [now]), now=now)
 
         await self._db.transact(work)
 

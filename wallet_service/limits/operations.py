@@ -16,6 +16,7 @@ from wallet_service.limits.marks import limit_event, mark
 from wallet_service.limits.model import Duration, LimitStatus, SpendingLimit, Strategy
 from wallet_service.limits.rules import check_amount
 from wallet_service.topups.steps import has_succeeded_by_hand
+from wallet_service.watching.steps import hold_still
 
 
 class SpendingLimits:
@@ -55,6 +56,8 @@ class SpendingLimits:
         async def work(conn: AsyncConnection) -> LimitStatus:
             if needs_manual_topup and not await has_succeeded_by_hand(conn, org_id):
                 raise _no_manual_topup()
+            # What is posted meanwhile is shown to the watcher of limits when this one is there.
+            await hold_still(conn, org_id)
             wallet = (await steps.standing(conn, org_id)).wallet
             now = self._clock.now()
             present = await store.lock_limit(conn, wallet)

@@ -86,10 +86,13 @@ async def update_marks(conn: AsyncConnection, wallet: Wallet, limit: SpendingLim
     )
 
 
-async def forget_marks(conn: AsyncConnection, org_id: UUID) -> None:
-    """Nothing is looked at again: the organization has no open wallet with a limit."""
-    limits = spending_limits
-    await conn.execute(update(limits).where(limits.c.org_id == org_id).values(reached_until=None))
+async def forget_marks(conn: AsyncConnection, org_id: UUID, *, but: UUID | None) -> None:
+    """Nothing is looked at again but the limit of the wallet `but`: the other wallets are closed."""
+    limits = spending_limits.c
+    others = and_(limits.org_id == org_id, limits.reached_until.is_not(None))
+    if but is not None:
+        others = and_(others, limits.wallet_id != but)
+    await conn.execute(update(spending_limits).where(others).values(reached_until=None))
 
 
 async def delete_limit(conn: AsyncConnection, wallet: Wallet) -> bool:
