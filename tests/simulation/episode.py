@@ -1,0 +1,91 @@
+"""Runs of steps, each on an empty database of its own, and the shrinking of one that failed."""
+
+import time
+import traceback
+from collections import Counter
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from tests.simulation import passing, paying, spending
+from tests.simulation.agreement import check_agreement, check_arrived
+from tests.simulation.passing import settle
+from tests.simulation.simulation import Actions, Simulation, simulation
+from tests.simulation.steps import Step, steps_of
+
+WEIGHTS: Final[dict[str, tuple[int, Callable[..., Awaitable[None]]]]] = {
+    "use": (20, spending.use),
+    "use_at_once": (8, spending.use_at_once),
+    "use_again": (4, spending.use_again),
+    "deposit": (10, spending.deposit),
+    "hold": (14, spending.hold),
+    "hold_at_once": (6, spending.hold_at_once),
+    "capture": (12, spending.capture),
+    "release": (5, spending.release),
+    "extend": (3, spending.extend),
+    "expire": (2, spending.expire),
+    "buy": (8, spending.buy),
+    "take_back": (5, spending.take_back),
+    "look": (12, spending.look),
+    "top_up": (4, paying.top_up),
+    "check_out": (2, paying.check_out),
+    "pay": (2, paying.pay),
+    "pay_on_chain": (2, paying.pay_on_chain),
+    "give_back": (1, paying.give_back),
+    "dispute": (1, paying.dispute),
+    "post": (4, paying.post),
+    "work": (4, paying.work),
+    "reconcile": (2, paying.reconcile),
+    "jump": (3, passing.jump),
+    "die": (1, passing.die),
+    "watch": (3, passing.watch),
+    "sweep": (2, passing.sweep),
+    "housekeeping": (1, passing.housekeeping),
+}
+ACTIONS: Final[Actions] = {kind: action for kind, (_, action) in WEIGHTS.items()}
+SHARES: Final = {kind: share for kind, (share, _) in WEIGHTS.items()}
+
+
+@dataclass
+class Report:
+    """What a run did, and why it failed, if it did."""
+
+    seed: int
+    steps: int = 0
+    calls: Counter[str] = field(default_factory=Counter[str])
+    refusals: Counter[str] = field(default_factory=Counter[str])
+    struck: Counter[str] = field(default_factory=Counter[str])
+    events: Counter[str] = field(default_factory=Counter[str])
+    entries: int = 0
+    seconds: float = 0.0
+    failure: str | None = None
+    failed_at: int | None = None
+    trace: str = ""
+
+
+async def run(database_url: str, seed: int, indexes: Sequence[int]) -> Report:
+    """Take the steps of these numbers, then let everything settle and compare. Never raises for what it finds."""
+    report = Report(seed)
+    started = time.perf_counter()
+    async with simulation(database_url, seed) as sim:
+        step: Step | None = None
+        try:
+            for step in steps_of(seed, indexes, SHARES):
+                await sim.take(step, ACTIONS)
+                check_arrived(sim)
+                report.steps += 1
+            await settle(sim)
+            check_agreement(sim)
+        except Exception as error:
+            report.failure = f"{type(error).__name__}: {error}"
+            report.failed_at = len(indexes) if step is None or report.steps == len(indexes) else step.index
+            report.trace = traceback.format_exc()
+        _fill(report, sim)
+    report.seconds = time.perf_counter() - started
+    return report
+
+
+def _fill(report: Report, sim: Simulation) -> None:
+    sim.struck.update(str(fault) for fault in sim.life.boundary.struck)
+    report.calls, report.refusals, report.struck = sim.calls, sim.refusals, sim.struck
+    report.events, report.entries = sim.books.event_types, sim.books.entry_count

@@ -1,0 +1,130 @@
+"""The payment providers, whose APIs are on real sockets, and the network between them and the service.
+
+The simulators' own couriers deliver in the background, whenever they get to it. Here deliveries wait until a step of the
+run takes them, so that it decides on which, in which order, how often, and when.
+"""
+
+import random
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+from starlette.applications import Starlette
+
+from providers.simulators.account import Account, Fault, Json
+from providers.simulators.coinbase import api as coinbase_api
+from providers.simulators.coinbase import checkouts
+from providers.simulators.coinbase import courier as coinbase_courier
+from providers.simulators.coinbase import server as coinbase_server
+from providers.simulators.coinbase import world as coinbase_world
+from providers.simulators.courier import Letter, Sender
+from providers.simulators.serving import listen, serving
+from providers.simulators.stripe import api as stripe_api
+from providers.simulators.stripe import app as stripe_app
+from providers.simulators.stripe import courier as stripe_courier
+from providers.simulators.stripe import world as stripe_world
+from wallet_service.clock import Clock
+
+STRIPE_SECRET: Final = "whsec_simulation"
+COINBASE_SECRET: Final = "hook0-simulation"
+BASE: Final = "http://wallet.simulated"
+_LATER: Final = 10**9
+"""Seconds; a followup is due when a step says so."""
+
+
+@dataclass(frozen=True, slots=True)
+class Mail:
+    """A delivery that is on its way."""
+
+    account: Account[Any]
+    sender: Sender
+    row: Json
+
+    def letter(self) -> Letter | None:
+        """Signed now; None when its event is gone."""
+        return self.sender.letter(self.row["event"], self.row["endpoint"])
+
+
+@dataclass(frozen=True, slots=True)
+class Outside:
+    """Both providers' books, open to whoever checks ours against them."""
+
+    stripe: stripe_world.World
+    coinbase: coinbase_world.World
+    stripe_url: str
+    coinbase_url: str
+
+    def mail(self) -> list[Mail]:
+        """What waits to be delivered, oldest first, Stripe's before Coinbase's."""
+        stripe, coinbase = stripe_courier.StripeSender(self.stripe), coinbase_courier.CoinbaseSender(self.coinbase)
+        found = [Mail(self.stripe, stripe, row) for row in self.stripe.deliveries]
+        return found + [Mail(self.coinbase, coinbase, row) for row in self.coinbase.deliveries]
+
+    async def deliver(self, chosen: list[Mail], receive: Callable[[Letter], Awaitable[int]]) -> int:
+        """Deliver in this order; what is not answered by 2xx stays on its way. How many were taken."""
+        count = 0
+        for mail in chosen:
+            letter = mail.letter()
+            if letter is None or 200 <= await receive(letter) < 300:
+                self.drop(mail)
+                count += 1
+        return count
+
+    def drop(self, mail: Mail) -> None:
+        """It is lost for ever, or has arrived."""
+        if mail.row in mail.account.deliveries:
+            mail.account.deliveries.remove(mail.row)
+
+    def follow_up(self, chance: random.Random, *, everything: bool = False) -> int:
+        """Some of what was going to happen later happens now; how many things did."""
+        sender = stripe_courier.StripeSender(self.stripe), coinbase_courier.CoinbaseSender(self.coinbase)
+        for account in (self.stripe, self.coinbase):
+            for row in account.followups:
+                if everything or chance.random() < 0.5:
+                    row["due"] = 0
+        return sum(one.run_due(everything=False) for one in sender)
+
+    def tick(self) -> None:
+        """What happens at the providers by the clock alone: checkouts that nobody has paid in time expire."""
+        checkouts.expire_due(self.coinbase)
+
+    def misbehave(self, kind: str, *, times: int) -> None:
+        """The next requests meet a fault of the simulators' own, at both providers."""
+        self.calm()
+        for account in (self.stripe, self.coinbase):
+            account.faults.append(Fault(kind=kind, method="*", path="/", times=times, seconds=0))
+
+    def calm(self) -> None:
+        self.stripe.faults.clear()
+        self.coinbase.faults.clear()
+
+
+@asynccontextmanager
+async def providers(clock: Clock, chance: random.Random) -> AsyncGenerator[Outside, None]:
+    """Both providers serve until the block ends."""
+    stripe_listener, stripe_url = listen("127.0.0.1", 0)
+    coinbase_listener, coinbase_url = listen("127.0.0.1", 0)
+    stripe = stripe_app.make_world(
+        stripe_world.Settings(
+            base_url=stripe_url,
+            webhook_url=f"{BASE}/webhooks/stripe",
+            webhook_secret=STRIPE_SECRET,
+            followup_delay=_LATER,
+        ),
+        clock=clock.now,
+        ids=stripe_world.random_ids(random.Random(chance.getrandbits(64))),
+    )
+    settings = coinbase_world.Settings(
+        webhook_url=f"{BASE}/webhooks/coinbase", webhook_secret=COINBASE_SECRET, followup_delay=_LATER
+    )
+    coinbase = coinbase_server.make_world(
+        replace(settings, base_url=coinbase_url),
+        clock=clock.now,
+        ids=coinbase_world.random_ids(random.Random(chance.getrandbits(64))),
+    )
+    async with (
+        serving(Starlette(routes=list(stripe_api.Api(stripe).routes())), stripe_listener),
+        serving(Starlette(routes=list(coinbase_api.Api(coinbase).routes())), coinbase_listener),
+    ):
+        yield Outside(stripe, coinbase, stripe_url, f"{coinbase_url}/api/v1")

@@ -1,0 +1,200 @@
+"""Steps in which money comes through a provider, and goes back through it."""
+
+import json
+import random
+from collections.abc import Callable
+from typing import Any, Final
+
+from providers.protocol import Unavailable
+from providers.simulators.account import Refusal
+from providers.simulators.coinbase import checkouts
+from providers.simulators.stripe import confirming, disputes, refunds
+from tests.simulation.books import Broken
+from tests.simulation.boundary import inside
+from tests.simulation.simulation import Simulation
+from wallet_service.errors import ServiceError
+from wallet_service.topups.operations import CardTopUpRequest, CheckoutTopUpRequest
+
+GOOD: Final = "pm_card_visa"
+CARDS: Final = (
+    GOOD,
+    GOOD,
+    GOOD,
+    "pm_card_visa_chargeDeclined",
+    "pm_card_authenticationRequired",
+    "pm_card_createDispute",
+    "pm_card_refundFail",
+)
+
+
+async def top_up(sim: Simulation, chance: random.Random) -> None:
+    """A top-up by card is started, sometimes twice with one key; the payer pays at once, or later, or never."""
+    customer = chance.choice(sim.customers)
+    amount, key = chance.randrange(100, 60_000), customer.key()
+    for _ in range(chance.choice((1, 1, 1, 2))):
+        started = await sim.must(
+            lambda service: service.topups.create_by_card(
+                CardTopUpRequest(org_id=customer.org_id, amount_minor=amount, request_key=key)
+            )
+        )
+    customer.topups.append(started.topup.topup_id)
+    if started.topup.external_id is not None and chance.random() < 0.8:
+        _pay(sim, started.topup.external_id, chance.choice(CARDS))
+
+
+async def check_out(sim: Simulation, chance: random.Random) -> None:
+    """The same in USDC."""
+    customer = chance.choice([customer for customer in sim.customers if customer.wallet.currency == "USD"])
+    amount, key = chance.randrange(500, 60_000), customer.key()
+    started = await sim.must(
+        lambda service: service.topups.create_by_checkout(
+            CheckoutTopUpRequest(org_id=customer.org_id, amount_minor=amount, request_key=key)
+        )
+    )
+    customer.topups.append(started.topup.topup_id)
+
+
+async def pay(sim: Simulation, chance: random.Random) -> None:
+    """The payer of some payment that waits for one does something about it."""
+    waiting = [
+        intent["id"]
+        for intent in sim.outside.stripe.tables["payment_intent"].values()
+        if intent["status"] in ("requires_payment_method", "requires_action", "requires_confirmation")
+    ]
+    if waiting:
+        _pay(sim, chance.choice(waiting), chance.choice(CARDS), passed=chance.random() < 0.7)
+
+
+async def pay_on_chain(sim: Simulation, chance: random.Random) -> None:
+    """The payer of some checkout sends the money, or fails to; the chain takes its time."""
+    world = sim.outside.coinbase
+    active = [row for row in world.tables["checkout"].values() if row["status"] == "ACTIVE"]
+    if active:
+        after = chance.choice((0, 60, 7200))
+        _try(lambda: checkouts.pay(world, chance.choice(active), succeeds=chance.random() < 0.85, after=after))
+
+
+async def give_back(sim: Simulation, chance: random.Random) -> None:
+    """The account's owner refunds a payment in the provider's own tools, wholly or in part."""
+    world = sim.outside.stripe
+    charges = [row for row in world.tables["charge"].values() if row["paid"] and row["amount_refunded"] < row["amount"]]
+    if not charges:
+        return
+    charge = chance.choice(charges)
+    left = charge["amount"] - charge["amount_refunded"]
+    amount = chance.choice((left, chance.randrange(1, left + 1)))
+    _try(
+        lambda: refunds._give_back(  # pyright: ignore[reportPrivateUsage]
+            world,
+            refunds._refundable_charge(world, charge["id"], None),
+            amount,
+            None,
+            {},  # pyright: ignore[reportPrivateUsage]
+        )
+    )
+
+
+async def dispute(sim: Simulation, chance: random.Random) -> None:
+    """A payer disputes a payment, or the bank decides about one that is disputed."""
+    world = sim.outside.stripe
+    open_ones = [row["id"] for row in world.tables["dispute"].values() if row["status"] in disputes.OPEN]
+    if open_ones and chance.random() < 0.6:
+        _try(lambda: disputes.resolve_dispute(world, chance.choice(open_ones), chance.choice(("won", "lost"))))
+        return
+    charges = [row for row in world.tables["charge"].values() if row["paid"] and not row["disputed"]]
+    if charges:
+        charge = chance.choice(charges)
+        if charge["amount"] > charge["amount_refunded"]:
+            _try(lambda: disputes.open_dispute(world, charge["id"], reason="fraudulent", inquiry=chance.random() < 0.2))
+
+
+async def post(sim: Simulation, chance: random.Random) -> None:
+    """The network: some deliveries arrive, in any order, some of them twice; some are lost; the rest waits."""
+    sim.outside.follow_up(chance)
+    chosen = []
+    for mail in sim.outside.mail():
+        fate = chance.random()
+        if fate < 0.1:
+            sim.outside.drop(mail)
+        elif fate < 0.8:
+            chosen += [mail] * chance.choice((1, 1, 1, 2))
+    chance.shuffle(chosen)
+
+    async def receive(letter: Any) -> int:
+        sim.calls["post"] += 1
+        status = await sim.life.receive(letter)
+        if sim.life.boundary.is_dead:
+            await sim.restart()
+        return status
+
+    await sim.outside.deliver(chosen[:12], receive)
+
+
+async def work(sim: Simulation, chance: random.Random) -> None:
+    """A worker takes some of the jobs that are queued, in any order. One that fails stays in the queue."""
+    await work_queue(sim, chance, limit=chance.choice((2, 5, 15)))
+
+
+async def reconcile(sim: Simulation, chance: random.Random) -> None:
+    """The reconciler hands out what is due, while the providers are not always well."""
+    if chance.random() < 0.3:
+        kinds = ("error_before", "error_after", "rate_limit", "disconnect_before", "disconnect_after")
+        sim.misbehave(chance.choice(kinds), times=chance.randrange(1, 5))
+    await sim.must(lambda service: service.topups.run_due(None))
+    await work_queue(sim, chance, limit=6)
+
+
+async def work_queue(sim: Simulation, chance: random.Random, *, limit: int) -> int:
+    """Take jobs from the queue as PgQueuer does: each is gone when it is done, and only then. How many were done."""
+    rows = list(
+        await sim.rows("SELECT id, entrypoint, convert_from(payload, 'UTF8') AS payload FROM pgqueuer ORDER BY id")
+    )
+    chance.shuffle(rows)
+    done = 0
+    for row in rows[:limit]:
+        if await _worked(sim, row["entrypoint"], row["payload"]):
+            await sim.admin.execute("DELETE FROM pgqueuer WHERE id = $1", row["id"])
+            done += 1
+    return done
+
+
+async def _worked(sim: Simulation, name: str, payload: str) -> bool:
+    life, struck = sim.life, len(sim.life.boundary.struck)
+    sim.calls["job"] += 1
+    try:
+        with inside(life.boundary):
+            await life.jobs[name].work(json.loads(payload))
+    except (ServiceError, Unavailable) as error:
+        if len(life.boundary.struck) == struck and not sim.outside_is_faulty:
+            raise Broken(f"{name} {payload}: {error!r} without a fault") from error
+        return False
+    except Exception as error:
+        if not life.boundary.is_dead:
+            raise Broken(f"{name} {payload}: {error!r}") from error
+        return False
+    finally:
+        if life.boundary.is_dead:
+            await sim.restart()
+    return not life.boundary.is_dead
+
+
+def _pay(sim: Simulation, intent_id: str, card: str, *, passed: bool = True) -> None:
+    """What the payer's browser does."""
+    world = sim.outside.stripe
+    intent = world.get("payment_intent", intent_id)
+
+    def go() -> None:
+        if intent["status"] == "requires_action":
+            confirming.finish_challenge(world, intent, passed=passed)
+        elif intent["status"] in ("requires_payment_method", "requires_confirmation"):
+            confirming.confirm(world, intent, confirming.Confirmation(method_id=card, return_url="http://127.0.0.1/"))
+
+    _try(go)
+
+
+def _try(go: Callable[[], Any]) -> None:
+    """Something happens at a provider, which may refuse it."""
+    try:
+        go()
+    except Refusal:
+        return
