@@ -2,10 +2,10 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, func, select
+from sqlalchemy import ColumnElement, Select, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from ledger.journal import page_size
@@ -74,10 +74,10 @@ async def due_holds(
     return await _views(conn, query if whose is None else query.where(whose))
 
 
-async def next_expiry(conn: AsyncConnection, org_id: UUID) -> datetime | None:
-    """When the next open hold of the organization expires or has expired, or None."""
-    query = select(func.min(holds.c.expires_at)).where(holds.c.org_id == org_id, holds.c.state == HoldState.OPEN.value)
-    return (await conn.execute(query)).scalar_one()
+NEXT_EXPIRIES: Final = """
+    SELECT org_id, min(expires_at) FROM ledger_holds WHERE org_id = ANY ($1) AND state = 'open' GROUP BY org_id
+"""
+"""When the next open hold of each organization expires or has expired; NULL where none does."""
 
 
 async def _views(conn: AsyncConnection, query: Select[Any]) -> list[HoldView]:

@@ -6,6 +6,7 @@ runs to its end before another begins, which is what makes each of them atomic.
 
 import json
 import os
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -18,6 +19,8 @@ IdSource: TypeAlias = Callable[[str], str]
 
 EVENTS = "event"
 ENDPOINTS = "webhook_endpoint"
+_SAVING_SHARE = 20
+"""At most one part in so many of the time is spent on saving."""
 
 
 class Refusal(Exception):
@@ -86,6 +89,14 @@ class Account(Generic[SettingsT]):
     faults: list[Fault] = field(default_factory=list[Fault])
     delivery: Delivery = field(default_factory=Delivery)
     wake: Callable[[], None] = lambda: None
+    waiting: list[Json] = field(default_factory=list[Json])
+    is_unsaved: bool = False
+    save_after_seconds: float = 0.0
+
+    def queued(self) -> list[Json]:
+        """Deliveries that are still to be made."""
+        self.waiting = [row for row in self.waiting if row["state"] == "queued"]
+        return list(self.waiting)
 
     def now(self) -> int:
         """Unix seconds by the injected clock."""
@@ -115,18 +126,18 @@ class Account(Generic[SettingsT]):
         mode = self.delivery.mode
         waits = {"shuffle": self.settings.shuffle_window, "delay": self.delivery.delay}
         for _ in range(2 if mode == "duplicate" else 1):
-            self.deliveries.append(
-                {
-                    "id": self.ids("dlv"),
-                    "event": event_id,
-                    "endpoint": endpoint_id,
-                    "mode": mode,
-                    "due": self.now() + waits.get(mode, 0),
-                    "attempts": 0,
-                    "state": "dropped" if mode == "drop" else "queued",
-                    "status_code": None,
-                }
-            )
+            made: Json = {
+                "id": self.ids("dlv"),
+                "event": event_id,
+                "endpoint": endpoint_id,
+                "mode": mode,
+                "due": self.now() + waits.get(mode, 0),
+                "attempts": 0,
+                "state": "dropped" if mode == "drop" else "queued",
+                "status_code": None,
+            }
+            self.deliveries.append(made)
+            self.waiting.append(made)
         self.wake()
 
     def clear(self) -> None:
@@ -138,6 +149,7 @@ class Account(Generic[SettingsT]):
         for store in (
             self.followups,
             self.deliveries,
+            self.waiting,
             self.idempotency,
             self.faults,
         ):
@@ -145,10 +157,21 @@ class Account(Generic[SettingsT]):
         self.delivery = Delivery()
 
     def save(self) -> None:
+        """Have the state written soon: at once if that takes little of the time since it was written last.
+
+        The state grows with all that ever happened, so writing it for each request would take ever longer.
+        """
+        self.is_unsaved = True
+        if time.monotonic() >= self.save_after_seconds:
+            self.save_now()
+
+    def save_now(self) -> None:
         """Write the state to its file, if one is set, replacing it in one step. Faults and modes are not kept."""
+        self.is_unsaved = False
         path = self.settings.state_file
         if path is None:
             return
+        begun_seconds = time.monotonic()
         state = {
             "tables": self.tables,
             "facts": self.facts,
@@ -159,8 +182,10 @@ class Account(Generic[SettingsT]):
         partial = path.with_suffix(path.suffix + ".partial")
         descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            json.dump(state, file)
+            file.write(json.dumps(state))
         partial.replace(path)
+        ended_seconds = time.monotonic()
+        self.save_after_seconds = ended_seconds + _SAVING_SHARE * (ended_seconds - begun_seconds)
 
     def load(self) -> None:
         """Read the state back, if there is a file. A request that was in progress is forgotten with its key."""
@@ -177,4 +202,5 @@ class Account(Generic[SettingsT]):
             state["followups"],
             state["deliveries"],
         )
+        self.waiting = list(self.deliveries)
         self.idempotency = {key: kept for key, kept in state["idempotency"].items() if kept["status"] is not None}

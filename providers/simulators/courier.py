@@ -82,20 +82,17 @@ class Courier:
         async with self._turn:
             for _ in range(FLUSH_ROUNDS_MAX):
                 report.followups += self._sender.run_due(everything=True)
-                batch = [row for row in self._queued() if row["id"] not in tried]
+                batch = [row for row in self._account.queued() if row["id"] not in tried]
                 if not batch:
                     break
                 tried.update(row["id"] for row in batch)
                 await self._send_all(batch, report)
-        report.pending = len(self._queued())
+        report.pending = len(self._account.queued())
         self._account.save()
         return report
 
-    def _queued(self) -> list[Json]:
-        return [row for row in self._account.deliveries if row["state"] == "queued"]
-
     def _due(self) -> list[Json]:
-        return [row for row in self._queued() if row["due"] <= self._account.now()]
+        return [row for row in self._account.queued() if row["due"] <= self._account.now()]
 
     async def _send_all(self, batch: list[Json], report: Report) -> bool:
         """Deliver a batch; those queued in shuffle mode trade places among themselves."""
@@ -136,7 +133,7 @@ class Courier:
 
     async def _sleep(self) -> None:
         """Until woken, or until the next thing is due."""
-        dues = [row["due"] for row in self._queued()]
+        dues = [row["due"] for row in self._account.queued()]
         followup = self._sender.next_due()
         if followup is not None:
             dues.append(followup)

@@ -22,6 +22,7 @@ from providers.simulators.account import Account
 from providers.simulators.courier import Courier
 
 BACKLOG = 128
+_SAVE_SECONDS = 0.25
 
 
 def application(
@@ -34,19 +35,28 @@ def application(
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncGenerator[None, None]:
-        task = asyncio.create_task(courier.run())
+        tasks = [asyncio.create_task(courier.run()), asyncio.create_task(_keep_saved(account))]
         try:
             yield
         finally:
-            task.cancel()
-            with suppress(asyncio.CancelledError):
-                await task
-            account.save()
+            for task in tasks:
+                task.cancel()
+                with suppress(asyncio.CancelledError):
+                    await task
+            account.save_now()
 
     async def missing(request: Request, error: Exception) -> Response:
         return not_found(request)
 
     return Starlette(routes=routes, lifespan=lifespan, exception_handlers={404: missing, 405: missing})
+
+
+async def _keep_saved(account: Account[Any]) -> None:
+    """Write what `save` has put off."""
+    while True:
+        await asyncio.sleep(_SAVE_SECONDS)
+        if account.is_unsaved:
+            account.save()
 
 
 def listen(host: str, port: int) -> tuple[socket.socket, str]:

@@ -2,13 +2,15 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any
 
 import pytest
 from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
 
+from ledger.ids import new_id
 from tests.operations.payments_lab import PaymentsLab, payments_lab
 from tests.operations.watch_scene import real_time
 from wallet_service.account_states.model import PolicyChoice
@@ -19,6 +21,7 @@ from wallet_service.clock import ManualClock
 from wallet_service.db import Database
 from wallet_service.errors import Code, Reason, ServiceError
 from wallet_service.journal.hold_operations import Holds
+from wallet_service.topups import store as topup_store
 from wallet_service.topups.steps import refuse_pending
 from wallet_service.watching.operations import BalanceWatch
 
@@ -172,10 +175,37 @@ class TestWarnings:
         await scene.see()
         await scene.later(days=30)
         assert await scene.types() == []
-        assert await scene.lab.account_states.next_due(scene.lab.org_id) is not None
+        assert scene.lab.org_id in await scene.lab.account_states.next_due([scene.lab.org_id])
 
 
 class TestDisputes:
+    async def test_one_that_is_won_while_another_is_opened_resumes_nothing(self, scene):
+        topup = await scene.lab.credited()
+        dispute = await scene.lab.dispute(topup)
+        await scene.lab.settle_everything()
+        known = await scene.lab.db.read(lambda conn: topup_store.read_taken_back(conn, topup.org_id, topup.topup_id))
+        opened = known[dispute]
+        won = replace(opened, status="won")
+        another = replace(opened, reversal_id=new_id(scene.lab.clock.now()), provider_reference="another")
+        both_changed = asyncio.Event()
+
+        async def win(conn: AsyncConnection) -> None:
+            await topup_store.update_taken_back(conn, won, scene.lab.clock.now())
+            await scene.lab.account_states.claim_changed(conn, topup, opened, won)
+            await both_changed.wait()
+
+        async def open_another(conn: AsyncConnection) -> None:
+            await topup_store.insert_taken_back(conn, another)
+            await scene.lab.account_states.claim_changed(conn, topup, None, another)
+
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(scene.lab.db.transact(win))
+            await asyncio.sleep(0.2)
+            opening = tasks.create_task(scene.lab.db.transact(open_another))
+            await asyncio.wait([opening], timeout=0.5)
+            both_changed.set()
+        assert await scene.state() == (BillingAccountState.SUSPENDED, "dispute")
+
     @pytest.mark.parametrize(
         ("outcome", "state"), [("won", BillingAccountState.ACTIVE), ("lost", BillingAccountState.SUSPENDED)]
     )

@@ -264,7 +264,7 @@ async def test_the_days_that_remain_fire_below_and_recover(scene: JournalScene, 
 async def test_the_sweep_looks_at_days_while_nothing_is_posted(scene: JournalScene, alerts: Alerts):
     await set_balance(scene, 1000, "start")
     await alerts.configure(scene.org_id, balance_alert_minor=None, days_remaining_alert=7)
-    due = await alerts.next_due(scene.org_id)
+    due = (await alerts.next_due([scene.org_id])).get(scene.org_id)
     assert due == scene.clock.now() + timedelta(hours=6)
     assert await alerts.run_due(None) == 0
     scene.clock.advance(timedelta(hours=6))
@@ -273,7 +273,7 @@ async def test_the_sweep_looks_at_days_while_nothing_is_posted(scene: JournalSce
     assert [type for type, _ in await events_of(scene, DAYS_FIRED)] == [DAYS_FIRED]
     assert await alerts.run_due(scene.org_id) == 0
     await alerts.configure(scene.org_id, balance_alert_minor=None, days_remaining_alert=None)
-    assert await alerts.next_due(scene.org_id) is None
+    assert (await alerts.next_due([scene.org_id])).get(scene.org_id) is None
 
 
 async def test_the_sweep_goes_on_where_one_wallet_fails(scene: JournalScene, alerts: Alerts):
@@ -283,4 +283,4 @@ async def test_the_sweep_goes_on_where_one_wallet_fails(scene: JournalScene, ale
     scene.clock.advance(timedelta(hours=7))
     await burn(scene, "Infinity", hours=30)
     assert await alerts.run_due(None) == 1
-    assert await alerts.next_due(other.org_id) == scene.clock.now() + timedelta(hours=6)
+    assert await alerts.next_due([other.org_id]) == {other.org_id: scene.clock.now() + timedelta(hours=6)}

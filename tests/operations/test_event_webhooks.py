@@ -118,7 +118,7 @@ async def test_retries_for_three_days_then_a_pause_with_an_event(scene: WebhookS
     for attempt in range(1, len(RETRY_DELAYS) + 1):
         await scene.deliver()
         current = await scene.current(endpoint)
-        due = await scene.dispatcher.next_due(scene.org_id)
+        due = (await scene.dispatcher.next_due([scene.org_id])).get(scene.org_id)
         assert (len(receiver.received), current.failure_count) == (attempt, attempt)
         assert due is not None
         assert due == current.next_attempt_at
@@ -135,7 +135,7 @@ async def test_retries_for_three_days_then_a_pause_with_an_event(scene: WebhookS
     assert await types_after(scene, event.seq) == ["webhook_endpoint.paused"]
     (delivery,) = await deliveries(scene, endpoint, DeliveryState.FAILED)
     assert delivery.attempt_count == len(receiver.received) == len(RETRY_DELAYS) + 1
-    assert await scene.dispatcher.next_due(scene.org_id) is None
+    assert (await scene.dispatcher.next_due([scene.org_id])).get(scene.org_id) is None
     scene.clock.advance(timedelta(days=30))
     await scene.happens("two")
     assert await scene.deliver() == 0

@@ -79,12 +79,14 @@ async def test_a_month_is_stated_as_it_was_debited(months: InvoiceScene) -> None
 async def test_nothing_is_closed_before_its_time(months: InvoiceScene) -> None:
     await a_busy_march(months)
     due = datetime(2026, 4, 1, 0, 10, tzinfo=UTC)
-    assert await months.closing.next_due(months.org_id) == due
+    assert (await months.closing.next_due([months.org_id])).get(months.org_id) == due
     months.clock.advance(due - months.clock.now() - timedelta(microseconds=1))
     assert await months.closing.run_due(None) == 0
     months.clock.advance(timedelta(microseconds=1))
     assert await months.closing.run_due(months.org_id) == 1
-    assert await months.closing.next_due(months.org_id) == datetime(2026, 5, 1, 0, 10, tzinfo=UTC)
+    assert (await months.closing.next_due([months.org_id])).get(months.org_id) == datetime(
+        2026, 5, 1, 0, 10, tzinfo=UTC
+    )
 
 
 async def test_three_months_of_downtime_are_closed_one_by_one(months: InvoiceScene) -> None:
@@ -217,7 +219,7 @@ async def test_a_closed_wallet_has_a_last_statement(months: InvoiceScene) -> Non
     await Wallets(months.usage.db, months.clock).delete(months.org_id)
     months.until(2026, 6, 2)
     assert await months.closing.run_due(None) == 1
-    assert await months.closing.next_due(months.org_id) is None
+    assert (await months.closing.next_due([months.org_id])).get(months.org_id) is None
     [statement] = await months.statements()
     totals = content_of(statement).totals
     assert (totals.spent_minor, totals.closing_minor) == (1, 0)

@@ -281,14 +281,14 @@ async def test_reached_and_reset_are_told_once_for_each_window(scene: Scene) -> 
     await scene.journal.use("40", "u3")
     assert await scene.events() == ["set", "reached"]
     assert (await scene.status()).remaining_minor == 0
-    due = await scene.marks.next_due(scene.org_id)
+    due = (await scene.marks.next_due([scene.org_id])).get(scene.org_id)
     assert due is not None
     assert due == datetime(2026, 3, 2, tzinfo=UTC)
     assert await scene.marks.run_due(None) == 0
     scene.to(due)
     assert await scene.marks.run_due(None) == 1
     assert await scene.marks.run_due(None) == 0
-    assert await scene.marks.next_due(scene.org_id) is None
+    assert (await scene.marks.next_due([scene.org_id])).get(scene.org_id) is None
     assert await scene.events() == ["set", "reached", "reset"]
     await scene.journal.use("200", "u4")
     assert await scene.events() == ["set", "reached", "reset", "reached"]
@@ -311,7 +311,7 @@ async def test_a_sliding_limit_is_free_when_spend_has_aged(scene: Scene) -> None
     scene.clock.advance(timedelta(days=3))
     await scene.journal.use("60", "u2")
     assert await scene.events() == ["set", "reached"]
-    due = await scene.marks.next_due(scene.org_id)
+    due = (await scene.marks.next_due([scene.org_id])).get(scene.org_id)
     assert due is not None
     assert first + timedelta(days=7) < due <= first + timedelta(days=7, seconds=1)
     scene.to(due - timedelta(seconds=2))

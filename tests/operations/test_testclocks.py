@@ -1,7 +1,7 @@
 """Organizations that live on a test clock: made at its time, advanced through what falls due, left alone by sweeps."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -197,8 +197,8 @@ class Slow:
     may_end: asyncio.Event
     run_count: int = 0
 
-    async def next_due(self, org_id: UUID) -> datetime | None:
-        return None if self.run_count else self.due_at
+    async def next_due(self, org_ids: Sequence[UUID]) -> Mapping[UUID, datetime]:
+        return {} if self.run_count else dict.fromkeys(org_ids, self.due_at)
 
     async def run_due(self, org_id: UUID | None) -> int:
         self.begun.set()
@@ -267,8 +267,8 @@ class Failing:
     fails: bool
     run_count: int = 0
 
-    async def next_due(self, org_id: UUID) -> datetime | None:
-        return self.due_at
+    async def next_due(self, org_ids: Sequence[UUID]) -> Mapping[UUID, datetime]:
+        return dict.fromkeys(org_ids, self.due_at)
 
     async def run_due(self, org_id: UUID | None) -> int:
         self.run_count += 1

@@ -46,7 +46,7 @@ async def test_moves_are_shown_in_order_with_what_is_held(scene: JournalScene):
     assert await watch.run_due(None) == 0
     await scene.deposit(1200)
     hold_id = await scene.hold(500)
-    assert await watch.next_due(scene.org_id) == scene.clock.now()
+    assert await watch.next_due([scene.org_id]) == {scene.org_id: scene.clock.now()}
     assert await watch.run_due(None) == 2
     await scene.holds.capture(
         scene.org_id, hold_id, amount_minor=200, keep_remaining=False, description="", key="capture"
@@ -57,7 +57,7 @@ async def test_moves_are_shown_in_order_with_what_is_held(scene: JournalScene):
     assert looking.moves[-1].balance_minor == looking.moves[-1].available_minor == 1000
     assert [move.entry_seq for move in looking.moves] == sorted({move.entry_seq for move in looking.moves})
     assert looking.shown[-1].balance.balance_minor == 1000
-    assert (await watch.run_due(None), await watch.next_due(scene.org_id)) == (0, None)
+    assert (await watch.run_due(None), await watch.next_due([scene.org_id])) == (0, {})
 
 
 async def test_a_long_journal_is_shown_in_parts(scene: JournalScene, monkeypatch: pytest.MonkeyPatch):

@@ -1,6 +1,6 @@
 """Use cases of standings, and what moves them: balances, time, disputes."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Final
@@ -122,16 +122,16 @@ class AccountStates:
         """A step of the settlement: a dispute that takes money suspends until it is won."""
         if after.kind is not ClaimKind.DISPUTE:
             return []
-        found = await store.read(conn, topup.org_id)
-        since = None if found is None else found.resumed_at
-        is_disputed = await has_open_dispute(conn, topup.org_id, since=since)
-        if is_disputed == (found is not None and found.is_disputed):
+        # Locked first: of two disputes that change at once, the second sees what became of the first.
+        found = await store.lock(conn, topup.org_id, self._clock.now())
+        is_disputed = await has_open_dispute(conn, topup.org_id, since=found.resumed_at)
+        if is_disputed == found.is_disputed:
             return []
         return await self._changed(conn, topup.org_id, lambda standing: replace(standing, is_disputed=is_disputed))
 
-    async def next_due(self, org_id: UUID) -> datetime | None:
+    async def next_due(self, org_ids: Sequence[UUID]) -> Mapping[UUID, datetime]:
         """When the grace ends or the forecast is asked, whichever is first."""
-        return await self._db.read(lambda conn: store.next_due(conn, org_id))
+        return await self._db.read(lambda conn: store.next_due(conn, org_ids))
 
     async def run_due(self, org_id: UUID | None) -> int:
         """End graces and ask forecasts that are due; how many accounts were looked at. See `DueWork`."""

@@ -147,8 +147,8 @@ def _is_armed(hours: int, left: timedelta) -> bool:
 
 
 def _pause(hours: Sequence[int], left: timedelta) -> timedelta:
-    """Half the time to the next warning, so that a change of pace is noticed on the way."""
+    """Until the next warning will be due at this pace; another pace shows in the balance, which is watched."""
     ahead = max((each * _HOUR for each in hours if each * _HOUR < left), default=None)
     if ahead is None:
         return _HOUR
-    return min(max((left - ahead) / 2, _CHECK_MIN), _CHECK_MAX)
+    return min(max(left - ahead, _CHECK_MIN), _CHECK_MAX)

@@ -1,6 +1,6 @@
 """SQL of standings."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from wallet_service.account_states.model import AccountStanding, PolicyChoice
 from wallet_service.account_states.tables import account_standings
+from wallet_service.due import first_times
 from wallet_service.testclocks.steps import in_real_time
 
 
@@ -38,13 +39,10 @@ async def save(conn: AsyncConnection, standing: AccountStanding, now: datetime) 
     )
 
 
-async def next_due(conn: AsyncConnection, org_id: UUID) -> datetime | None:
-    found = await conn.execute(
-        select(func.least(account_standings.c.suspend_at, account_standings.c.next_check_at)).where(
-            account_standings.c.org_id == org_id
-        )
+async def next_due(conn: AsyncConnection, org_ids: Sequence[UUID]) -> Mapping[UUID, datetime]:
+    return await first_times(
+        conn, "SELECT org_id, least(suspend_at, next_check_at) FROM account_standings WHERE org_id = ANY ($1)", org_ids
     )
-    return found.scalar_one_or_none()
 
 
 async def due(conn: AsyncConnection, org_id: UUID | None, *, now: datetime, limit: int) -> Sequence[UUID]:

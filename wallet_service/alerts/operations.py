@@ -1,6 +1,6 @@
 """Use cases of alerts, and the watcher behind them."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Final
@@ -95,13 +95,9 @@ class Alerts:
             await store.save(conn, changed)
         return [*events, *fired]
 
-    async def next_due(self, org_id: UUID) -> datetime | None:
-        """When the days that the open wallet lasts are looked at next."""
-
-        async def work(conn: AsyncConnection) -> datetime | None:
-            return await store.next_check(conn, org_id)
-
-        return await self._db.read(work)
+    async def next_due(self, org_ids: Sequence[UUID]) -> Mapping[UUID, datetime]:
+        """When the days that the open wallet of each organization lasts are looked at next."""
+        return await self._db.read(lambda conn: store.next_checks(conn, org_ids))
 
     async def run_due(self, org_id: UUID | None) -> int:
         """Look at the days of wallets for which nothing was posted lately, at most 500 of them; how many."""

@@ -1,7 +1,8 @@
 """SQL of alerts."""
 
+from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 from sqlalchemy import Row, select, update
@@ -11,7 +12,15 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from wallet_service.accounts.tables import wallets
 from wallet_service.alerts.model import BalanceAlert, DaysAlert, WalletAlerts
 from wallet_service.alerts.tables import wallet_alerts
+from wallet_service.due import first_times
 from wallet_service.testclocks.steps import in_real_time
+
+_NEXT_CHECKS: Final = """
+    SELECT a.org_id, min(a.days_check_at)
+    FROM wallet_alerts a JOIN wallets w ON w.org_id = a.org_id AND w.wallet_id = a.wallet_id
+    WHERE a.org_id = ANY ($1) AND w.closed_at IS NULL
+    GROUP BY a.org_id
+"""
 
 
 async def read(conn: AsyncConnection, org_id: UUID, wallet_id: UUID, *, lock: bool = False) -> WalletAlerts | None:
@@ -56,15 +65,9 @@ async def organizations_due(conn: AsyncConnection, *, by: datetime, limit: int) 
     return list(found.scalars())
 
 
-async def next_check(conn: AsyncConnection, org_id: UUID) -> datetime | None:
-    """When the days of the organization's open wallet are looked at next; None while nobody asked for it."""
-    columns = wallet_alerts.c
-    found = await conn.execute(
-        select(columns.days_check_at)
-        .join(wallets, (wallets.c.org_id == columns.org_id) & (wallets.c.wallet_id == columns.wallet_id))
-        .where(columns.org_id == org_id, wallets.c.closed_at.is_(None))
-    )
-    return found.scalar_one_or_none()
+async def next_checks(conn: AsyncConnection, org_ids: Sequence[UUID]) -> Mapping[UUID, datetime]:
+    """When the days of each organization's open wallet are looked at next; none while nobody asked for it."""
+    return await first_times(conn, _NEXT_CHECKS, org_ids)
 
 
 def _to_columns(alerts: WalletAlerts) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 import asyncio
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from datetime import datetime, timedelta
 from typing import Final
@@ -72,9 +72,9 @@ class WebhookDispatcher:
         """End `run` when the requests that are under way have been answered."""
         self._stopping.set()
 
-    async def next_due(self, org_id: UUID) -> datetime | None:
+    async def next_due(self, org_ids: Sequence[UUID]) -> Mapping[UUID, datetime]:
         """When the earliest repeated attempt is due; first attempts are made at once and need no time to pass."""
-        return await self._db.read(lambda conn: store.next_retry_at(conn, org_id))
+        return await self._db.read(lambda conn: store.next_retries(conn, org_ids))
 
     async def run_due(self, org_id: UUID | None) -> int:
         """Send what is due, of one organization or of all in real time (and first attempts of all); how many turns."""

@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from ledger.ids import new_id
 from wallet_service import names
 from wallet_service.accounts import steps as accounts
+from wallet_service.audit_log.pending import note_before
 from wallet_service.clock import Clock
 from wallet_service.db import Database
 from wallet_service.errors import Code, Reason, ServiceError, not_found
@@ -123,6 +124,7 @@ class WebhookEndpoints:
             if not happened and not change.skip_missed:
                 return current
             owner = await accounts.organization(conn, org_id)
+            note_before(names.child("webhook-endpoints", owner.slug, str(endpoint_id)), _state_of(current))
             told = [_event(each, owner.slug, changed, _facts(each, changed)) for each in happened]
             await store.give_up_pending(conn, org_id, endpoint_id)
             await append(conn, org_id, told, now=now)
@@ -283,6 +285,16 @@ def _changed(current: Endpoint, change: EndpointChange, now: datetime) -> tuple[
         happened.append(EventType.WEBHOOK_ENDPOINT_RESUMED)
     changed = replace(wanted, failure_count=0, next_attempt_at=None, revision=current.revision + 1, updated_at=now)
     return changed, happened
+
+
+def _state_of(endpoint: Endpoint) -> Data:
+    types = ",".join(endpoint.event_types)
+    return {
+        "url": endpoint.url,
+        "state": endpoint.state.value,
+        "event_types": types,
+        "description": endpoint.description,
+    }
 
 
 def _facts(happened: EventType, endpoint: Endpoint) -> Data:

@@ -1,13 +1,15 @@
 """SQL of endpoints and deliveries."""
 
 import uuid
+from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import ColumnElement, Row, and_, delete, func, insert, or_, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from wallet_service.due import first_times
 from wallet_service.event_webhooks.model import (
     Answer,
     Delivery,
@@ -22,6 +24,12 @@ from wallet_service.testclocks.steps import in_real_time
 
 _E = webhook_endpoints.c
 _D = webhook_deliveries.c
+
+_NEXT_RETRIES: Final = """
+    SELECT org_id, min(next_attempt_at) FROM webhook_endpoints
+    WHERE org_id = ANY ($1) AND state = 'active'
+    GROUP BY org_id
+"""
 
 
 async def insert_endpoint(conn: AsyncConnection, made: Endpoint) -> None:
@@ -144,12 +152,9 @@ async def move_cursor(conn: AsyncConnection, org_id: uuid.UUID, endpoint_id: uui
     await conn.execute(update(webhook_endpoints).where(_is(org_id, endpoint_id)).values(handled_seq=seq))
 
 
-async def next_retry_at(conn: AsyncConnection, org_id: uuid.UUID) -> datetime | None:
-    """When the earliest repeated attempt of an organization is due."""
-    found = await conn.execute(
-        select(func.min(_E.next_attempt_at)).where(_E.org_id == org_id, _E.state == EndpointState.ACTIVE.value)
-    )
-    return found.scalar_one()
+async def next_retries(conn: AsyncConnection, org_ids: Sequence[uuid.UUID]) -> Mapping[uuid.UUID, datetime]:
+    """When the earliest repeated attempt of each organization is due."""
+    return await first_times(conn, _NEXT_RETRIES, org_ids)
 
 
 async def delivery(conn: AsyncConnection, org_id: uuid.UUID, endpoint_id: uuid.UUID, seq: int) -> Delivery | None:

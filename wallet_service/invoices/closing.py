@@ -1,6 +1,6 @@
 """The monthly close: each wallet's statement, once, in order, soon after the month has ended."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Final
@@ -17,7 +17,7 @@ from wallet_service.db import Database
 from wallet_service.events.model import EventType, NewEvent
 from wallet_service.events.steps import append
 from wallet_service.invoices import period_store, store
-from wallet_service.invoices.drafting import Drafted, draft, first_cursor
+from wallet_service.invoices.drafting import Drafted, draft, first_cursor, first_due
 from wallet_service.invoices.model import Invoice, InvoiceKind, InvoiceStatus, StatementContent, StatementCursor
 from wallet_service.invoices.rules import DoesNotAddUp, number_text
 
@@ -35,13 +35,15 @@ class StatementClosing:
         self._db = db
         self._clock = clock
 
-    async def next_due(self, org_id: UUID) -> datetime | None:
-        """When the next month of the organization is to be closed; None when its wallets are closed and stated."""
+    async def next_due(self, org_ids: Sequence[UUID]) -> Mapping[UUID, datetime]:
+        """When the next month of each organization is to be closed; of none whose wallets are closed and stated."""
 
-        async def work(conn: AsyncConnection) -> datetime | None:
-            fresh = [first_cursor(wallet).due_at for wallet in await self._fresh(conn, org_id)]
-            times = [await store.next_due(conn, org_id), *fresh]
-            return min((time for time in times if time is not None), default=None)
+        async def work(conn: AsyncConnection) -> dict[UUID, datetime]:
+            times = dict(await store.next_due(conn, org_ids))
+            for org_id, made_at in (await store.first_without_cursor(conn, org_ids)).items():
+                due_at = first_due(made_at)
+                times[org_id] = min(due_at, times.get(org_id, due_at))
+            return times
 
         return await self._db.read(work)
 

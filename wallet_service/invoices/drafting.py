@@ -1,7 +1,7 @@
 """Reading what a month recorded into a statement that is not yet written: steps that change nothing."""
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Final, NamedTuple
 
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -22,6 +22,11 @@ class Drafted(NamedTuple):
     following: StatementCursor
 
 
+def first_due(made_at: datetime) -> datetime:
+    """When the first statement of a wallet is due: soon after the month in which it was made."""
+    return rules.month_after(rules.month_of(made_at)) + rules.CLOSE_AFTER
+
+
 def first_cursor(wallet: Wallet) -> StatementCursor:
     """Where the statements of a wallet begin: with the month in which it was made."""
     start = rules.month_of(wallet.created_at)
@@ -31,7 +36,7 @@ def first_cursor(wallet: Wallet) -> StatementCursor:
         period_start=start,
         entry_seq=0,
         carry=rules.ZERO,
-        due_at=rules.month_after(start) + rules.CLOSE_AFTER,
+        due_at=first_due(wallet.created_at),
     )
 
 

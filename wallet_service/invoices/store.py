@@ -1,6 +1,6 @@
 """SQL of statements, receipts, their numbers and the cursors."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
 from uuid import UUID
@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from wallet_service.accounts.model import Wallet
 from wallet_service.accounts.tables import organizations, wallets
+from wallet_service.due import first_times
 from wallet_service.invoices.documents import from_receipt_document, from_statement_document, to_document
 from wallet_service.invoices.model import (
     Invoice,
@@ -24,6 +25,13 @@ from wallet_service.invoices.rules import number_text
 from wallet_service.invoices.tables import invoice_numbers, invoices, statement_cursors
 from wallet_service.testclocks.steps import in_real_time
 
+_FIRST_WITHOUT_CURSOR: Final = """
+    SELECT w.org_id, min(w.created_at)
+    FROM wallets w
+    WHERE w.org_id = ANY ($1)
+    AND NOT EXISTS (SELECT FROM statement_cursors c WHERE c.org_id = w.org_id AND c.wallet_id = w.wallet_id)
+    GROUP BY w.org_id
+"""
 _INVOICES: Final = select(invoices, organizations.c.slug.label("org_slug")).join_from(
     invoices, organizations, organizations.c.org_id == invoices.c.org_id
 )
@@ -172,15 +180,16 @@ async def due_cursors(
     return [from_row_cursor(row) for row in found]
 
 
-async def next_due(conn: AsyncConnection, org_id: UUID) -> datetime | None:
-    """When the next month of an organization is to be closed, of the wallets whose statements have begun."""
-    found = await conn.execute(
-        select(statement_cursors.c.due_at)
-        .where(statement_cursors.c.org_id == org_id, statement_cursors.c.due_at.is_not(None))
-        .order_by(statement_cursors.c.due_at)
-        .limit(1)
+async def next_due(conn: AsyncConnection, org_ids: Sequence[UUID]) -> Mapping[UUID, datetime]:
+    """When the next month of each organization is to be closed, of the wallets whose statements have begun."""
+    return await first_times(
+        conn, "SELECT org_id, min(due_at) FROM statement_cursors WHERE org_id = ANY ($1) GROUP BY org_id", org_ids
     )
-    return found.scalar_one_or_none()
+
+
+async def first_without_cursor(conn: AsyncConnection, org_ids: Sequence[UUID]) -> Mapping[UUID, datetime]:
+    """When the oldest wallet that has never had a statement was made, of each organization that has one."""
+    return await first_times(conn, _FIRST_WITHOUT_CURSOR, org_ids)
 
 
 async def read_wallet(conn: AsyncConnection, org_id: UUID, wallet_id: UUID) -> Wallet:

@@ -1,6 +1,7 @@
 """Use cases of holds: money set aside, taken in parts, given back."""
 
 import hashlib
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID
@@ -12,7 +13,7 @@ from ledger import queries
 from ledger.accounts import AccountKind, chart_account_id
 from ledger.batcher import Ledger
 from ledger.errors import LedgerError
-from ledger.hold_queries import HoldView, next_expiry
+from ledger.hold_queries import NEXT_EXPIRIES, HoldView
 from ledger.journal import is_key_used
 from ledger.model import CaptureHold, Duplicate, ExpireHold, ExtendHold, HoldState, OpenHold, Posted, ReleaseHold
 from ledger.tables import holds
@@ -21,6 +22,7 @@ from wallet_service.accounts import steps as accounts
 from wallet_service.accounts.model import Wallet
 from wallet_service.clock import Clock
 from wallet_service.db import Database
+from wallet_service.due import first_times
 from wallet_service.errors import invalid_field
 from wallet_service.journal.refusals import awaited, post
 from wallet_service.journal.rules import check_currency, ledger_key
@@ -118,9 +120,9 @@ class Holds:
         await self._post(request, wallet, key=key, hold_id=hold_id)
         return await self._hold(org_id, hold_id)
 
-    async def next_due(self, org_id: UUID) -> datetime | None:
-        """When the next hold of the organization expires, or None."""
-        return await self._db.read(lambda conn: next_expiry(conn, org_id))
+    async def next_due(self, org_ids: Sequence[UUID]) -> Mapping[UUID, datetime]:
+        """When the next hold of each organization expires."""
+        return await self._db.read(lambda conn: first_times(conn, NEXT_EXPIRIES, org_ids))
 
     async def run_due(self, org_id: UUID | None) -> int:
         """Give back what is left of holds whose time is over, a bounded number at a time; how many.

@@ -1,6 +1,6 @@
 """Limits that usage or spending has reached: marked once in a window, and reset when the next one begins."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Final
@@ -41,9 +41,9 @@ class LimitMarks:
         moments = [*_last_moves(limit, observation.moves), observation.now]
         return await mark(conn, wallet, limit, moments)
 
-    async def next_due(self, org_id: UUID) -> datetime | None:
-        """When the reached limit of the organization is looked at again."""
-        return await self._db.read(lambda conn: store.next_due(conn, org_id))
+    async def next_due(self, org_ids: Sequence[UUID]) -> Mapping[UUID, datetime]:
+        """When the reached limit of each organization is looked at again."""
+        return await self._db.read(lambda conn: store.next_due(conn, org_ids))
 
     async def run_due(self, org_id: UUID | None) -> int:
         """Look again at reached limits whose time has come; how many."""

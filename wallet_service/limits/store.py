@@ -1,16 +1,17 @@
 """SQL of spending limits."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import Row, and_, delete, func, select, update
+from sqlalchemy import Row, and_, delete, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from wallet_service.accounts.model import BillingAccountState, Wallet
 from wallet_service.accounts.tables import billing_accounts, organizations, wallets
+from wallet_service.due import first_times
 from wallet_service.limits.model import DueLimit, Duration, SpendingLimit, Standing, Strategy
 from wallet_service.limits.tables import spending_limits
 from wallet_service.testclocks.steps import in_real_time
@@ -100,10 +101,11 @@ async def delete_limit(conn: AsyncConnection, wallet: Wallet) -> bool:
     return (await conn.execute(delete(spending_limits).where(_of(wallet)))).rowcount == 1
 
 
-async def next_due(conn: AsyncConnection, org_id: UUID) -> datetime | None:
-    """The earliest `reached_until` of the organization."""
-    limits = spending_limits.c
-    return (await conn.execute(select(func.min(limits.reached_until)).where(limits.org_id == org_id))).scalar_one()
+async def next_due(conn: AsyncConnection, org_ids: Sequence[UUID]) -> Mapping[UUID, datetime]:
+    """The earliest `reached_until` of each organization."""
+    return await first_times(
+        conn, "SELECT org_id, min(reached_until) FROM spending_limits WHERE org_id = ANY ($1) GROUP BY org_id", org_ids
+    )
 
 
 async def due_limits(conn: AsyncConnection, org_id: UUID | None, *, now: datetime, limit: int) -> Sequence[DueLimit]:

@@ -1,7 +1,7 @@
 """Working on recharges that were claimed: charging the card, and finding out what became of it."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Final
 from uuid import UUID
@@ -46,9 +46,9 @@ class RechargeWork:
         self._settlement = settlement
         self._sync = sync
 
-    async def next_due(self, org_id: UUID) -> datetime | None:
+    async def next_due(self, org_ids: Sequence[UUID]) -> Mapping[UUID, datetime]:
         """When the next wait is over, or an attempt is to be charged or asked for."""
-        return await self._db.read(lambda conn: store.next_due(conn, org_id))
+        return await self._db.read(lambda conn: store.next_due(conn, org_ids))
 
     async def run_due(self, org_id: UUID | None) -> int:
         """Claim what may be claimed now, then charge what is claimed. One that fails keeps no other from its turn."""

@@ -111,7 +111,7 @@ class Attempt:
 
 @dataclass(frozen=True, slots=True)
 class Charged:
-    """What attempts of a window have charged or may still charge, and when the first of them was claimed."""
+    """What attempts of a window have charged or may still charge, and when the first of them ended."""
 
     total_minor: int
     oldest_at: datetime | None

@@ -10,6 +10,7 @@ from ledger.ids import new_id
 from providers.protocol import PaymentProvider
 from wallet_service.accounts import steps as accounts
 from wallet_service.accounts.model import BillingAccountState, Wallet
+from wallet_service.audit_log.pending import note_before
 from wallet_service.clock import Clock
 from wallet_service.db import Database
 from wallet_service.events.steps import append
@@ -77,6 +78,8 @@ class AutoRecharges:
             config = await store.read_config(conn, org_id, wallet.wallet_id, lock=True)
             if config is not None and config.is_enabled:
                 now = self._clock.now()
+                was = notices.of_configuration(wallet.org_slug, config, wallet.currency)
+                note_before(was.subject, was.data)
                 config = rules.turned_off(config, None, now)
                 await store.put_config(conn, config)
                 told = notices.of_configuration(wallet.org_slug, config, wallet.currency)
@@ -127,6 +130,9 @@ class AutoRecharges:
             updated_at=now,
             last_succeeded_at=None if before is None else before.last_succeeded_at,
         )
+        if before is not None:
+            was = notices.of_configuration(wallet.org_slug, before, wallet.currency)
+            note_before(was.subject, was.data)
         await store.put_config(conn, config)
         await self._give_up_waiting(conn, wallet)
         told = notices.of_configuration(wallet.org_slug, config, wallet.currency)

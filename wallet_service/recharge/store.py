@@ -1,16 +1,17 @@
 """SQL of automatic recharging."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Row, Select, delete, func, insert, select, update
+from sqlalchemy import ColumnElement, Row, Select, delete, func, insert, or_, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from ledger.tables import books
 from wallet_service.accounts.tables import wallets
+from wallet_service.due import first_times
 from wallet_service.recharge.model import (
     Attempt,
     AttemptState,
@@ -24,6 +25,16 @@ from wallet_service.recharge.model import (
 from wallet_service.recharge.tables import auto_recharge_attempts, auto_recharge_consents, auto_recharges
 from wallet_service.testclocks.steps import in_real_time
 
+_NEXT_DUE: Final = """
+    SELECT org_id, min(at)
+    FROM (
+        SELECT org_id, next_attempt_at AS at FROM auto_recharges WHERE org_id = ANY ($1) AND is_enabled
+        UNION ALL
+        SELECT org_id, next_check_at FROM auto_recharge_attempts
+        WHERE org_id = ANY ($1) AND next_check_at IS NOT NULL
+    ) planned
+    GROUP BY org_id
+"""
 _OPEN = (AttemptState.IN_FLIGHT.value, AttemptState.ACTION_REQUIRED.value)
 
 
@@ -234,13 +245,17 @@ async def last_attempt_at(conn: AsyncConnection, org_id: UUID, wallet_id: UUID) 
 
 
 async def charged_since(conn: AsyncConnection, org_id: UUID, wallet_id: UUID, *, after: datetime) -> Charged:
-    """What attempts claimed after a time have charged or may still charge, and when the first of them was claimed."""
+    """What attempts that were open after a time have charged or may still charge, and when the first of them ended.
+
+    By the end and not by the claim: a charge whose answer was long in coming may have been made at any time between.
+    """
     attempts = auto_recharge_attempts.c
+    ended_at = func.coalesce(attempts.settled_at, attempts.created_at)
     found = await conn.execute(
-        select(func.coalesce(func.sum(attempts.amount_minor), 0), func.min(attempts.created_at)).where(
+        select(func.coalesce(func.sum(attempts.amount_minor), 0), func.min(ended_at)).where(
             attempts.org_id == org_id,
             attempts.wallet_id == wallet_id,
-            attempts.created_at > after,
+            or_(attempts.settled_at > after, attempts.settled_at.is_(None)),
             attempts.state != AttemptState.FAILED.value,
         )
     )
@@ -270,16 +285,9 @@ async def due_attempts(
     return [(row.org_id, row.attempt_id) for row in found]
 
 
-async def next_due(conn: AsyncConnection, org_id: UUID) -> datetime | None:
-    """The first time at which one of those two has something for the organization."""
-    waiting = select(func.min(auto_recharges.c.next_attempt_at)).where(
-        auto_recharges.c.org_id == org_id, auto_recharges.c.is_enabled
-    )
-    unresolved = select(func.min(auto_recharge_attempts.c.next_check_at)).where(
-        auto_recharge_attempts.c.org_id == org_id
-    )
-    found = await conn.execute(select(func.least(waiting.scalar_subquery(), unresolved.scalar_subquery())))
-    return found.scalar_one()
+async def next_due(conn: AsyncConnection, org_ids: Sequence[UUID]) -> Mapping[UUID, datetime]:
+    """The first time at which one of those two has something for each organization."""
+    return await first_times(conn, _NEXT_DUE, org_ids)
 
 
 def from_row_config(row: Row[Any]) -> RechargeConfig:

@@ -29,6 +29,7 @@ SECONDS_MAX: Final = 20
 
 WORK_MAX: Final = 20_000
 _POLL_SECONDS: Final = 0.02
+_AT_ONCE_MAX: Final = 4
 _log: Final = structlog.get_logger("wallet.test_clocks")
 
 
@@ -71,29 +72,42 @@ class Advance:
         if not await self._jobs_done(deadline_seconds):
             return await self._end(agenda.present, arrived=False)
         await self._plan(agenda, self._org_ids)
-        while (due := agenda.next(self._target)) is not None:
+        while found := agenda.next(self._target):
             if self._work_count >= WORK_MAX or asyncio.get_running_loop().time() > deadline_seconds:
                 return await self._end(agenda.present, arrived=False)
-            if agenda.enter(due):
-                await self._move(due.at)
-            done_count = await self._work(due)
-            self._work_count += 1
-            if not agenda.ran(due, done_count):
-                _log.warning(
-                    "due_work_did_nothing", work=self._name(due), org_id=str(due.org_id), at=due.at.isoformat()
-                )
+            if agenda.enter(found[0]):
+                await self._move(found[0].at)
+            await self._work_on(agenda, found)
             if not await self._jobs_done(deadline_seconds):
                 return await self._end(agenda.present, arrived=False)
-            await self._plan(agenda, [due.org_id])
+            await self._plan(agenda, [due.org_id for due in found])
         return await self._end(self._target, arrived=True)
 
     async def _plan(self, agenda: Agenda, org_ids: Sequence[UUID]) -> None:
         async def ask() -> None:
+            times = [await work.next_due(org_ids) for work in self._works]
             for org_id in org_ids:
-                agenda.plan(org_id, [await work.next_due(org_id) for work in self._works])
+                agenda.plan(org_id, [of_work.get(org_id) for of_work in times])
 
         with at(agenda.present):
             await self._db.read_together(ask)
+
+    async def _work_on(self, agenda: Agenda, found: Sequence[Due]) -> None:
+        """The same work for organizations for which it is due at one time, a few at once."""
+        waiting = iter(found)
+        done: dict[Due, int] = {}
+
+        async def in_turn() -> None:
+            for due in waiting:
+                done[due] = await self._work(due)
+
+        await asyncio.gather(*(in_turn() for _ in range(min(_AT_ONCE_MAX, len(found)))))
+        self._work_count += len(found)
+        for due in found:
+            if not agenda.ran(due, done[due]):
+                _log.warning(
+                    "due_work_did_nothing", work=self._name(due), org_id=str(due.org_id), at=due.at.isoformat()
+                )
 
     async def _work(self, due: Due) -> int:
         """How many were done; 0 when it fails, which is logged: one work that fails keeps no other from being done."""

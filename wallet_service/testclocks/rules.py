@@ -86,16 +86,18 @@ class Agenda:
         planned = [Due(at, work, org_id) for work, at in enumerate(times) if at is not None]
         self._planned[org_id] = tuple(due for due in planned if not self._is_stuck(due))
 
-    def next(self, until: datetime) -> Due | None:
-        """The first that is due by `until`, at its time or now."""
+    def next(self, until: datetime) -> list[Due]:
+        """The work that is due first by `until`, at its time or now, for each organization where it is due then."""
         present = self.present
-        of_all = (
+        of_all = [
             replace(due, at=present) if due.at < present else due
             for planned in self._planned.values()
             for due in planned
-        )
+        ]
         first = min(of_all, default=None)
-        return None if first is None or first.at > until else first
+        if first is None or first.at > until:
+            return []
+        return sorted(due for due in of_all if (due.at, due.work) == (first.at, first.work))
 
     def enter(self, due: Due) -> bool:
         """Go to its time; whether that is a later one."""

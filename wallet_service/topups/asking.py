@@ -26,7 +26,7 @@ from wallet_service.db import Database
 from wallet_service.errors import not_found
 from wallet_service.testclocks.model import TimeOf
 from wallet_service.topups import rules, store
-from wallet_service.topups.model import Origin, TopUp, TopUpState
+from wallet_service.topups.model import TopUp, TopUpState
 from wallet_service.topups.settlement import Settlement
 
 RESENT_FOR: Final = IDEMPOTENCY_WINDOW - timedelta(hours=1)
@@ -208,14 +208,10 @@ class TopUpSync:
     async def _sent_again(self, topup: TopUp) -> TopUp | None:
         """Send the request of a payment again that is not known yet; None where nobody but its caller may.
 
-        Without a card nothing is charged by it, and a recharge is ours to finish. The caller of a charge of a saved card
-        may have given up and paid in another way.
+        Without a card nothing is charged by it. The caller of a charge of a saved card may have given up and paid in
+        another way, and a recharge may have been turned off before it was charged: whoever has claimed it sends it again.
         """
-        if not self.may_be_sent(topup):
-            return None
-        if topup.origin is Origin.AUTO:
-            return await self.charge(topup)
-        if topup.provider_method_id is not None:
+        if topup.provider_method_id is not None or not self.may_be_sent(topup):
             return None
         try:
             started = await self.start(topup)

@@ -1,14 +1,16 @@
 """Use cases of top-ups: start one, finish one on session, charge one off session, list, get, and the reconciler."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID
 
+import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from providers.protocol import PaymentProvider, ProviderError
-from wallet_service.clock import Clock
+from wallet_service.clock import Clock, moment
 from wallet_service.db import Database
 from wallet_service.errors import not_found
 from wallet_service.job_queue import JobName, enqueue
@@ -19,6 +21,8 @@ from wallet_service.topups.asking import TopUpSync
 from wallet_service.topups.model import Origin, TopUp, TopUpMethod, TopUpState
 from wallet_service.topups.settlement import Settlement
 from wallet_service.topups.starting import Order, StartedTopUp, Starter
+
+_log: Final = structlog.get_logger("wallet.topups")
 
 DUE_MAX: Final = 500
 """Top-ups that one run of the reconciler hands out; the rest waits for the next run."""
@@ -212,28 +216,44 @@ class TopUps:
 
         return await self._db.read(work)
 
-    async def next_due(self, org_id: UUID) -> datetime | None:
+    async def next_due(self, org_ids: Sequence[UUID]) -> Mapping[UUID, datetime]:
         """When the next top-up is asked for again. See `DueWork`."""
-        return await self._db.read(lambda conn: store.next_check(conn, org_id))
+        return await self._db.read(lambda conn: store.next_checks(conn, org_ids))
 
     async def run_due(self, org_id: UUID | None) -> int:
-        """Enqueue a job for each top-up whose check is due; how many. Any number of processes may do so at once."""
+        """Hand out each top-up whose check is due; how many. Any number of processes may do so at once.
+
+        Of all organizations: as jobs. Those of one organization are checked here and now.
+        """
         now = self._clock.now()
         due = await self._db.read(lambda conn: store.list_due(conn, org_id, now=now, limit=DUE_MAX))
-        enqueued_count = 0
+        handed_count = 0
         for topup in due:
 
             async def work(conn: AsyncConnection, topup: TopUp = topup) -> bool:
-                return await self._hand_out(conn, topup)
+                return await self._hand_out(conn, topup, as_job=org_id is None)
 
-            enqueued_count += await self._db.transact(work)
-        return enqueued_count
+            is_mine = await self._db.transact(work)
+            handed_count += is_mine
+            if is_mine and org_id is not None:
+                await self._check(topup)
+        return handed_count
 
-    async def _hand_out(self, conn: AsyncConnection, topup: TopUp) -> bool:
-        """The job sets the time of the next check, and if it cannot, the check is due again all the same."""
-        next_check_at = rules.next_check(topup, self._clock.now(), self._reconcile_after)
+    async def _check(self, topup: TopUp) -> None:
+        try:
+            await self._sync.sync(topup.org_id, topup.topup_id)
+        except ProviderError as error:
+            _log.warning("topup_check_failed", topup_id=str(topup.topup_id), code=error.failure.code)
+
+    async def _hand_out(self, conn: AsyncConnection, topup: TopUp, *, as_job: bool) -> bool:
+        """Whoever checks sets the time of the next check, and if it cannot, the check is due again all the same."""
+        next_check_at = rules.next_check(
+            topup, self._clock.now(), self._reconcile_after, is_hurried=moment() is not None
+        )
         if not await store.postpone_check(conn, topup, next_check_at=next_check_at):
             return False
+        if not as_job:
+            return True
         await enqueue(
             conn,
             JobName.TOPUP_SYNC,

@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from ledger.batcher import Ledger
 from providers.protocol import PaymentSnapshot, PaymentState
 from wallet_service.accounts import steps as accounts
-from wallet_service.clock import Clock
+from wallet_service.clock import Clock, moment
 from wallet_service.events.model import NewEvent
 from wallet_service.events.steps import append
 from wallet_service.topups import notices, rules, store
@@ -154,7 +154,9 @@ class Settlement:
         return current
 
     async def _store(self, conn: AsyncConnection, topup: TopUp) -> TopUp:
-        next_check_at = rules.next_check(topup, self._clock.now(), self._reconcile_after)
+        next_check_at = rules.next_check(
+            topup, self._clock.now(), self._reconcile_after, is_hurried=moment() is not None
+        )
         changed = replace(topup, next_check_at=next_check_at)
         await store.update_topup(conn, changed)
         return changed

@@ -1,6 +1,6 @@
 """SQL of top-ups and of what was taken back."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from ledger.ids import unix_us
 from ledger.money import Money
 from providers.protocol import DisputeState, FailureKind
+from wallet_service.due import first_times
 from wallet_service.errors import Reason
 from wallet_service.testclocks.steps import in_real_time
 from wallet_service.topups.model import (
@@ -115,10 +116,11 @@ async def list_due(conn: AsyncConnection, org_id: UUID | None, *, now: datetime,
     return [from_row_topup(row) for row in found]
 
 
-async def next_check(conn: AsyncConnection, org_id: UUID) -> datetime | None:
-    """The earliest check of an organization's top-ups."""
-    found = await conn.execute(select(func.min(topups.c.next_check_at)).where(topups.c.org_id == org_id))
-    return found.scalar_one()
+async def next_checks(conn: AsyncConnection, org_ids: Sequence[UUID]) -> Mapping[UUID, datetime]:
+    """The earliest check of each organization's top-ups."""
+    return await first_times(
+        conn, "SELECT org_id, min(next_check_at) FROM topups WHERE org_id = ANY ($1) GROUP BY org_id", org_ids
+    )
 
 
 async def postpone_check(conn: AsyncConnection, topup: TopUp, *, next_check_at: datetime | None) -> bool:

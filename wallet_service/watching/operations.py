@@ -1,7 +1,7 @@
 """The loop that finds balances that moved, and shows them to the watchers."""
 
 import asyncio
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
@@ -80,13 +80,10 @@ class BalanceWatch:
         """End `run` after the round that it is in."""
         self._stopping.set()
 
-    async def next_due(self, org_id: UUID) -> datetime | None:
-        """Now while the organization has moves to show, else None."""
-
-        async def work(conn: AsyncConnection) -> bool:
-            return await store.is_behind(conn, org_id)
-
-        return self._clock.now() if await self._db.read(work) else None
+    async def next_due(self, org_ids: Sequence[UUID]) -> Mapping[UUID, datetime]:
+        """Now for each of the organizations that has moves to show."""
+        now = self._clock.now()
+        return dict.fromkeys(await self._db.read(lambda conn: store.behind(conn, org_ids)), now)
 
     async def run_due(self, org_id: UUID | None) -> int:
         """Show what there is to show, of one organization or of all of them; how many entries were looked at.

@@ -6,7 +6,7 @@ from typing import Any, Final
 from uuid import UUID
 
 import asyncpg
-from sqlalchemy import func, select, update
+from sqlalchemy import select, update
 from sqlalchemy.dialects.postgresql import insert as insert_or_skip
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -25,6 +25,12 @@ _BEHIND: Final = """
     WHERE b.entry_seq > coalesce(c.entry_seq, 0) AND b.org_id > $1
     ORDER BY b.org_id
     LIMIT $2
+"""
+
+_BEHIND_OF: Final = """
+    SELECT b.org_id
+    FROM ledger_books b LEFT JOIN watch_cursors c ON c.org_id = b.org_id
+    WHERE b.org_id = ANY ($1) AND b.entry_seq > coalesce(c.entry_seq, 0)
 """
 
 _BEHIND_LATELY: Final = """
@@ -75,11 +81,10 @@ async def organizations_behind_lately(db: Database, *, since: datetime, limit: i
     return [row[0] for row in await db.fetch(_BEHIND_LATELY, since, limit)]
 
 
-async def is_behind(conn: AsyncConnection, org_id: UUID) -> bool:
-    """Whether there is anything to show of one organization."""
-    seen = select(watch_cursors.c.entry_seq).where(watch_cursors.c.org_id == org_id).scalar_subquery()
-    query = select(books.c.entry_seq > func.coalesce(seen, 0)).where(books.c.org_id == org_id)
-    return bool((await conn.execute(query)).scalar_one_or_none())
+async def behind(conn: AsyncConnection, org_ids: Sequence[UUID]) -> list[UUID]:
+    """Those of the organizations of which there is anything to show."""
+    raw = await driver(conn)
+    return [row[0] for row in await raw.fetch(_BEHIND_OF, list(org_ids))]
 
 
 async def lock_cursor(conn: AsyncConnection, org_id: UUID, *, wait: bool) -> int | None:

@@ -28,16 +28,15 @@ def listing(world: World, params: Params, path: Json) -> Json:
 def count_pending(world: World) -> None:
     """Stripe shows how many endpoints have not yet taken an event."""
     waiting: dict[str, int] = {}
-    for row in world.deliveries:
-        if row["state"] == "queued":
-            waiting[row["event"]] = waiting.get(row["event"], 0) + 1
+    for row in world.queued():
+        waiting[row["event"]] = waiting.get(row["event"], 0) + 1
     for event in world.tables["event"].values():
         event["pending_webhooks"] = waiting.get(event["id"], 0)
 
 
 def payload(world: World, event: Json) -> bytes:
     """The body of a delivery."""
-    waiting = sum(row["event"] == event["id"] and row["state"] == "queued" for row in world.deliveries)
+    waiting = sum(row["event"] == event["id"] for row in world.queued())
     return json.dumps({**event, "pending_webhooks": waiting}, indent=2).encode()
 
 
