@@ -16,7 +16,7 @@ PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; 
   $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 PYTEST_ARGS ?=
 
-.PHONY: help venv run test demo demo-year bench gen lint check lock
+.PHONY: help venv run test demo demo-year bench simulate gen lint check lock
 .PHONY: test-python test-python-wheel test-go test-ts gen-check breaking
 
 help: ## List the targets
@@ -33,6 +33,14 @@ demo-year: .venv/.package ## Play a year of twenty organizations on a test clock
 	@exec .venv/bin/python -m examples.demo_year
 bench: .venv/.package ## Measure, beside the yardsticks; JSON lines
 	@PYTHONPATH=gen/python/client exec .venv/bin/python -m bench
+
+SEED ?= 1
+STEPS ?= 2500
+WORKERS ?= 1
+ONLY ?=
+simulate: .venv/.package ## Drive the service through faults: SEED=, STEPS=, WORKERS=; ONLY= replays some steps of a seed
+	@PYTHONHASHSEED=0 PYTHONPATH=.:gen/python/server exec .venv/bin/python -m tests.simulation \
+	  --seed $(SEED) --steps $(STEPS) --workers $(WORKERS) --only "$(ONLY)"
 
 test: .venv/.package .tools/.go .tools/.npm ## Everything: lint, generated code, and the tests of all clients
 	@failed=; for step in lint breaking gen-check test-python test-python-wheel test-go test-ts; do \

@@ -180,9 +180,9 @@ Actions = dict[str, Action]
 
 def fault_of(chance: random.Random) -> Fault | None:
     """What goes wrong in a step, if anything; early crossings are more likely than late ones."""
-    if chance.random() >= 0.12:
+    if chance.random() >= 0.08:
         return None
-    strike = chance.choices([Strike.LOST, Strike.CRASH, Strike.SERIALIZATION], [5, 3, 4])[0]
+    strike = chance.choices([Strike.LOST, Strike.CRASH, Strike.SERIALIZATION], [6, 2, 4])[0]
     side = Side.DATABASE
     if strike is not Strike.SERIALIZATION and chance.random() < 0.3:
         side = Side.PROVIDER

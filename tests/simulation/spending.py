@@ -29,7 +29,10 @@ async def use(sim: Simulation, chance: random.Random) -> None:
 
 async def use_at_once(sim: Simulation, chance: random.Random) -> None:
     """Many calls of several customers at the same time, each of one event."""
-    calls = [(customer, _event(sim, customer, chance)) for customer in chance.choices(sim.customers, k=16)]
+    calls = [
+        (customer, _event(sim, customer, chance))
+        for customer in chance.choices(sim.customers, k=chance.choice((8, 24, 64)))
+    ]
 
     async def one(customer: Customer, event: NewEvent) -> Sequence[EventResult]:
         return await sim.must(lambda service: service.usage.record(customer.org_id, [event]))
@@ -78,7 +81,7 @@ async def hold(sim: Simulation, chance: random.Random) -> None:
 async def hold_at_once(sim: Simulation, chance: random.Random) -> None:
     """Holds that race for what is there: as many are granted as it is enough for, whoever they are."""
     customer = chance.choice(sim.customers)
-    count = chance.randrange(4, 17)
+    count = chance.randrange(4, 33)
     available = sim.live[customer.org_id].available
     amount = max(1, available // chance.randrange(2, 12))
     expires_at = sim.clock.now() + timedelta(hours=chance.randrange(1, 72))
@@ -233,7 +236,7 @@ async def take_back(sim: Simulation, chance: random.Random) -> None:
 
 async def look(sim: Simulation, chance: random.Random) -> None:
     """What a customer is shown is what the journal says; many ask at the same time."""
-    asking = chance.choices(sim.customers, k=chance.choice((1, 4, 24)))
+    asking = chance.choices(sim.customers, k=chance.choice((1, 8, 32)))
 
     async def one(customer: Customer) -> None:
         shown = await sim.must(lambda service: service.balances.balance(customer.org_id))
