@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -17,6 +18,8 @@ from tests.clients.wire import ALIAS, authorization, is_stream, refusal_of_json
 
 BUF = Path(sys.executable).with_name("buf")
 SECONDS_MAX = 60
+ENVIRONMENT = {**os.environ, "GOGC": "off"}
+"""A process that lives for one call collects no garbage, which saves a quarter of its time."""
 
 
 class BufCurl:
@@ -37,7 +40,14 @@ class BufCurl:
         ]
         if not method.startswith(ALIAS) and is_stream(method):
             return first_message(command, request)
-        done = subprocess.run(command, input=json.dumps(request), capture_output=True, text=True, timeout=SECONDS_MAX)
+        done = subprocess.run(
+            command,
+            input=json.dumps(request),
+            capture_output=True,
+            text=True,
+            timeout=SECONDS_MAX,
+            env=ENVIRONMENT,
+        )
         if done.returncode == 0:
             return json.loads(done.stdout)
         assert done.stderr.startswith("{"), done.stderr
@@ -52,6 +62,7 @@ def first_message(command: Sequence[object], request: dict[str, Any]) -> dict[st
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        env=ENVIRONMENT,
     ) as process:
         assert process.stdin is not None
         assert process.stdout is not None
@@ -74,7 +85,7 @@ def published_schema() -> FileDescriptorSet:
     ours = wallet_service_pb2.DESCRIPTOR
     _add(files, ours)
     alias = FileDescriptorProto(name=f"{ALIAS[:-1]}/{ours.name}", package=f"{ALIAS}{ours.package}", syntax="proto3")
-    alias.dependency.append(ours.name)
+    alias.dependency.extend([ours.name, *(imported.name for imported in ours.dependencies)])
     ours.services_by_name["WalletService"].CopyToProto(alias.service.add())
     files.file.append(alias)
     return files

@@ -110,7 +110,7 @@ class ConnectrpcClient:
     def call(self, method: str, request: dict[str, Any], key: str | None) -> dict[str, Any] | Refusal:
         service, _, name = method.partition("/")
         module = importlib.import_module(f"wallet_api.{module_of(service)}_connect")
-        message = getattr(module, f"{name}Request").from_json(json.dumps(request))
+        message = getattr(module, descriptor(method).input_type.name).from_json(json.dumps(request))
         options: dict[str, Any] = {"headers": authorization(key), "timeout_ms": SECONDS_MAX * 1000}
         if self._use_get and is_read(method):
             options["use_get"] = len(json.dumps(request)) < GET_BYTES_MAX
