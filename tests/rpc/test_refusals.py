@@ -434,3 +434,12 @@ def test_early_refusals_leave_the_other_calls_of_the_connection_alone(server: Se
             answers.append(stub.GetWalletBalance.future(good, metadata=list(VIEWER.items())))
         assert all(answer.result(30).balance_minor == 12345 for answer in answers)
         assert {refusal.code() for refusal in refusals} == {grpc.StatusCode.UNAUTHENTICATED}
+
+
+def test_grpc_without_http2(server: ServerProcess) -> None:
+    answer = post(server, BALANCE, b"\0\0\0\0\0", {"content-type": "application/grpc", **VIEWER})
+    # Envoy carries trailers over HTTP/1.1, too; hypercorn does not.
+    if server.kind == "hypercorn":
+        assert (answer.status_code, answer.json()["code"]) == (415, "invalid_argument")
+    else:
+        assert answer.headers.get("grpc-status") != "2"

@@ -24,6 +24,8 @@ from wallet_service.rpc.plain_http import refusal_response
 
 _REQUEST_ID_HEADER: Final = b"x-request-id"
 _REQUEST_ID: Final = re.compile(rb"[A-Za-z0-9][A-Za-z0-9._:/-]{0,127}")
+_TRAILERS: Final = "http.response.trailers"
+"""The ASGI extension without which gRPC cannot tell how a call ended; servers have it on HTTP/2."""
 _QUIET_PREFIXES: Final = ("grpc.health.", "grpc.reflection.", "/healthz", "/metrics")
 
 _log: Final = structlog.get_logger("wallet.calls")
@@ -74,6 +76,8 @@ class Gateway:
             inner = self._resolve(scope, headers, call, started)
             if headers.undecodable or not _decodes(unquote_to_bytes(scope["query_string"])):
                 await refusal_response(400, "headers and query must be UTF-8")(scope, receive, response)
+            elif headers.protocol == "grpc" and _TRAILERS not in scope.get("extensions", ()):
+                await refusal_response(415, "gRPC needs HTTP/2; use gRPC-Web or Connect")(scope, receive, response)
             else:
                 await self._app(inner, receive, response)
                 _name_route(inner, call)
