@@ -17,6 +17,7 @@ from wallet_service.accounts.model import (
 from wallet_service.accounts.project_operations import Projects
 from wallet_service.accounts.rules import CURRENCY_DEFAULT, check_usage_age, currency_of
 from wallet_service.accounts.wallet_operations import insert_open_wallet, wallet_event
+from wallet_service.audit_log.pending import note_before
 from wallet_service.clock import Clock
 from wallet_service.db import Database
 from wallet_service.errors import already_exists
@@ -123,6 +124,7 @@ class Organizations:
         check_usage_age(usage_age_max, "usage_age_max")
 
         async def work(conn: AsyncConnection) -> Organization:
+            note_before(*_organization_facts(await steps.organization(conn, org_id)))
             await store.update_organization(conn, org_id, display_name=display_name, usage_age_max=usage_age_max)
             updated = await steps.organization(conn, org_id)
             facts = {"display_name": updated.display_name}
@@ -157,6 +159,8 @@ class Organizations:
         """Raises RESOURCE_NOT_FOUND."""
 
         async def work(conn: AsyncConnection) -> BillingAccount:
+            before = await steps.billing_account(conn, org_id)
+            note_before(names.billing_account(before.org_slug), {"display_name": before.display_name})
             await store.rename_billing_account(conn, org_id, display_name)
             renamed = await steps.billing_account(conn, org_id)
             facts = {"display_name": renamed.display_name}
@@ -165,6 +169,12 @@ class Organizations:
             return renamed
 
         return await self._db.transact(work)
+
+
+def _organization_facts(found: Organization) -> tuple[str, dict[str, str | int | bool | None]]:
+    age_max = found.usage_age_max
+    seconds = None if age_max is None else age_max // timedelta(seconds=1)
+    return names.organization(found.slug), {"display_name": found.display_name, "usage_age_max_seconds": seconds}
 
 
 async def ensure_development(organizations: Organizations, projects: Projects) -> Organization:

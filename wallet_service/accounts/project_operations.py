@@ -8,6 +8,7 @@ from ledger.ids import new_id
 from wallet_service import names
 from wallet_service.accounts import project_store, steps
 from wallet_service.accounts.model import Project
+from wallet_service.audit_log.pending import note_before
 from wallet_service.clock import Clock
 from wallet_service.db import Database
 from wallet_service.errors import already_exists
@@ -86,6 +87,7 @@ class Projects:
 
         async def work(conn: AsyncConnection) -> Project:
             found = await steps.project(conn, org_id, slug)
+            note_before(names.project(slug), {"display_name": found.display_name})
             await project_store.rename_project(conn, org_id, found.project_id, display_name=display_name)
             renamed = NewEvent(EventType.PROJECT_UPDATED, names.project(slug), {"display_name": display_name})
             await append(conn, org_id, [renamed], now=self._clock.now())

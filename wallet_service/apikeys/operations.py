@@ -21,6 +21,7 @@ from wallet_service.apikeys.rules import (
     prefix_of,
     secret_of,
 )
+from wallet_service.audit_log.pending import note_event
 from wallet_service.clock import Clock
 from wallet_service.db import Database
 from wallet_service.errors import not_found
@@ -184,10 +185,12 @@ class ApiKeys:
 
 
 async def _tell(conn: AsyncConnection, key: ApiKey, happened: EventType, now: datetime) -> None:
-    """Write the event of an organization's key; the platform has no events."""
-    if key.org_id is not None:
-        facts = {"display_name": key.display_name, "role": key.role.name.lower(), "prefix": key.prefix}
-        subject = names.api_key(key.org_slug, str(key.key_id))
+    """Write the event of an organization's key; the platform has no events, only its audit log."""
+    facts = {"display_name": key.display_name, "role": key.role.name.lower(), "prefix": key.prefix}
+    subject = names.api_key(key.org_slug, str(key.key_id))
+    if key.org_id is None:
+        note_event(happened.value, subject, facts)
+    else:
         await append(conn, key.org_id, [NewEvent(happened, subject, facts)], now=now)
 
 

@@ -18,24 +18,25 @@ HEADER_MAX: Final = 256
 
 SHOWN: Final = frozenset(
     {
-        *("aggregation", "amount", "amountMinor", "balanceAlertMinor", "billingAccountName", "campaign", "campaignId"),
-        *("accountCode", "campaignName", "category", "closeGapMaxMinor", "closeTime", "currency", "dailyCapMinor"),
+        *("accountCode", "aggregation", "amount", "amountMinor", "balanceAlertMinor", "billingAccountName"),
+        *("campaign", "campaignId", "campaignName", "category", "closeGapMaxMinor", "createTime", "currency"),
+        *("dailyCapMinor", "description", "direction", "discountDuration", "discountEndTime", "discountStartTime"),
+        *("displayName", "duration", "effectiveTime", "endTimeUnix", "eventName", "eventTimeUnix", "eventTypes"),
+        *("events", "expireTime", "format", "idempotencyKey", "journalEntryName", "meter", "meterId", "meterName"),
+        *("meterPrefix", "monthlyCapMinor", "name", "now", "organizationId", "organizationName", "paper"),
+        *("paymentMethodName", "projectId", "projectName", "quantity", "redeemBeforeTime", "requestId"),
+        *("resourceName", "role", "startTimeUnix", "state", "strategy", "target", "testClockId", "testClockName"),
         *(
-            "description",
-            "direction",
-            "displayName",
-            "duration",
-            "effectiveTime",
-            "endTime",
-            "endTimeUnix",
-            "eventName",
+            "threshold",
+            "thresholdMinor",
+            "types",
+            "unit",
+            "unitPriceMinorDecimal",
+            "usageAgeMax",
+            "usageEventId",
+            "walletName",
         ),
-        *("eventTimeUnix", "eventTypes", "events", "expireTime", "format", "grace", "idempotencyKey", "interval"),
-        *("journalEntryName", "kind", "meter", "meterId", "meterName", "meterPrefix", "monthlyCapMinor", "name", "now"),
-        *("organizationId", "organizationName", "paper", "paymentMethodName", "period", "projectId", "projectName"),
-        *("quantity", "requestId", "resourceName", "role", "startTime", "startTimeUnix", "state", "strategy", "target"),
-        *("testClockId", "testClockName", "threshold", "thresholdMinor", "timezone", "unit", "unitPriceMinorDecimal"),
-        *("usageAgeMax", "usageEventId", "walletName", "discountPercentDecimal"),
+        *("walletName"),
     }
 )
 """Fields whose text may be written down, as JSON spells them; the text of every other field is hidden. Numbers and truth
@@ -86,6 +87,11 @@ def printable(header: str) -> str:
 def without_secrets(message: Mapping[str, Any]) -> dict[str, Any]:
     """A request in proto JSON as it may be written down: only known texts, short ones, and the start of long lists."""
     return {key: _shown(key, value) for key, value in message.items()}
+
+
+def public_facts(facts: Mapping[str, str | int | bool | None]) -> dict[str, str | int | bool | None]:
+    """What the service said of a change, which is for every viewer, but for addresses of webhooks."""
+    return {key: _host(value) if key == "url" and isinstance(value, str) else value for key, value in facts.items()}
 
 
 def _shown(key: str, value: Any) -> Any:

@@ -20,7 +20,7 @@ from wallet_service import names
 from wallet_service.audit_log.model import PLATFORM, Actor, NewAuditEvent, Outcome
 from wallet_service.audit_log.operations import AuditLog, Kind
 from wallet_service.audit_log.pending import Note, PendingRecord
-from wallet_service.audit_log.rules import canonical, printable, without_secrets
+from wallet_service.audit_log.rules import canonical, printable, public_facts, without_secrets
 from wallet_service.db import closing_write
 from wallet_service.errors import Code, ServiceError
 from wallet_service.rpc.call import Call, current_call
@@ -93,9 +93,11 @@ class Auditing:
     ) -> NewAuditEvent:
         now = self._log.now()
         detail: dict[str, Any] = {"request": without_secrets(loads(request.to_json()))}
-        if before := {subject: facts for kind, subject, facts in notes if kind == "before"}:
+        if before := {subject: public_facts(facts) for kind, subject, facts in notes if kind == "before"}:
             detail["before"] = before
-        if events := [{"type": kind, "subject": s, "data": f} for kind, s, f in notes if kind != "before"]:
+        if events := [
+            {"type": kind, "subject": s, "data": public_facts(f)} for kind, s, f in notes if kind != "before"
+        ]:
             detail["events"] = events
         resources = (*names_in(request), *(subject for _, subject, _ in notes), *answered)
         return NewAuditEvent(
