@@ -192,7 +192,8 @@ class Service:
         if self.coinbase is not None:
             providers[self.coinbase.name] = self.coinbase
         self.account_states = AccountStates(self.db, clock, _suspension_policy(settings))
-        followers = (RechargeFollower(clock), self.account_states, self.receipts)
+        # In the order in which the watch takes their locks: the account's standing, then the recharge's configuration.
+        followers = (self.account_states, RechargeFollower(clock), self.receipts)
         settlement = Settlement(self.ledger, clock, reconcile_after=reconcile_after, followers=followers)
         self.topup_sync = TopUpSync(self.db, settlement, clock, providers, time_of=self.times.time_of)
         self.topups = TopUps(

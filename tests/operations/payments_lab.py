@@ -119,7 +119,7 @@ class PaymentsLab:
             ledger,
             clock,
             reconcile_after=RECONCILE_AFTER,
-            followers=(RechargeFollower(clock), self.account_states, Receipts(clock)),
+            followers=(self.account_states, RechargeFollower(clock), Receipts(clock)),
         )
         self.sync = TopUpSync(db, self.settlement, clock, providers, time_of=lambda _org_id: nullcontext())
         self.methods = PaymentMethods(db, clock, provider, detach_guards=(refuse_detach,))

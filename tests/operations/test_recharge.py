@@ -5,6 +5,8 @@ from collections.abc import AsyncIterator
 from datetime import timedelta
 
 import pytest
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from tests.operations.payments_lab import (
     AUTHENTICATE,
@@ -15,11 +17,16 @@ from tests.operations.payments_lab import (
     payments_lab,
 )
 from tests.operations.recharge_scene import KEY_ID, RechargeScene
+from tests.operations.watch_scene import real_time
+from wallet_service.account_states import store as standings
+from wallet_service.account_states.model import PolicyChoice
 from wallet_service.clock import ManualClock
 from wallet_service.db import Database
 from wallet_service.errors import Reason, ServiceError
+from wallet_service.recharge import store as recharges
 from wallet_service.recharge.model import AttemptState, DisabledReason, SkipReason
 from wallet_service.topups.model import Origin, TopUpState
+from wallet_service.watching.operations import BalanceWatch
 
 
 @pytest.fixture
@@ -360,6 +367,60 @@ class TestRaces:
         view = await scene.lab.recharges.get(scene.lab.org_id)
         assert view.open_attempt is None
         assert view.config.disabled_reason is None
+
+    async def test_turned_off_before_the_charge_the_reconciler_charges_nothing_either(self, scene):
+        await scene.enable()
+        await scene.use(1)
+        await scene.see()
+        await scene.lab.recharges.disable(scene.lab.org_id)
+        scene.lab.clock.advance(timedelta(minutes=1))
+        await scene.lab.reconcile()
+        assert scene.lab.intents() == []
+        await scene.charge()
+        assert scene.lab.intents() == []
+        assert (await scene.lab.recharges.get(scene.lab.org_id)).open_attempt is None
+
+    async def test_settling_takes_locks_in_the_order_of_the_watch(self, scene):
+        """The account's standing, then the configuration."""
+        lab = scene.lab
+        await lab.account_states.choose_policy(lab.org_id, PolicyChoice(grace_hours=0))
+        await scene.enable()
+        await scene.use(1)
+        await BalanceWatch(lab.db, lab.clock, [lab.account_states, lab.recharge_watcher], time_of=real_time).run_due(
+            lab.org_id
+        )
+
+        async def watch(conn: AsyncConnection) -> None:
+            await standings.lock(conn, lab.org_id, lab.clock.now())
+            settling = tasks.create_task(scene.charge())
+            while not (await lab.rows("SELECT count(*) FROM pg_locks WHERE NOT granted"))[0][0]:
+                assert not settling.done()
+                await asyncio.sleep(0.01)
+            await conn.execute(text("SET LOCAL lock_timeout = '300ms'"))
+            assert await recharges.read_config(conn, lab.org_id, lab.wallet.wallet_id, lock=True) is not None
+
+        async with asyncio.TaskGroup() as tasks:
+            await lab.db.transact(watch)
+        assert await scene.available() == 4999
+
+    async def test_a_charge_that_was_delayed_counts_from_when_it_was_made(self, scene):
+        await scene.enable(daily_cap_minor=5000)
+        await scene.lab.fault("disconnect_before", times=1000)
+        await scene.fall(20_000)
+        for _ in range(5):
+            await scene.later(hours=4)
+        await scene.lab.http.delete("/_sim/faults")
+        await scene.later(hours=1)
+        assert len(scene.charges()) == 1
+        await scene.see()
+        for _ in range(3):
+            await scene.later(hours=4)
+        await scene.fall(1)
+        # 33 hours after the claim, 12 after the money was taken.
+        assert len(scene.charges()) == 1
+        assert (await scene.config()).last_skip is SkipReason.DAILY_CAP
+        await scene.later(hours=12)
+        assert len(scene.charges()) == 2
 
     async def test_deleting_and_configuring_again_is_no_way_around_the_caps(self, scene):
         await scene.enable(daily_cap_minor=5000)

@@ -455,6 +455,13 @@ class TestOffSession:
         assert lab.intents() == []
         lab.clock.advance(timedelta(minutes=1))
         await lab.reconcile()
+        # Nobody but whoever has claimed the charge knows whether it is still wanted.
+        assert lab.intents() == []
+        await lab.fault("disconnect_after")
+        with pytest.raises(Unavailable):
+            await lab.topups.charge_auto(topup.org_id, topup.topup_id)
+        lab.clock.advance(timedelta(minutes=1))
+        await lab.reconcile()
         assert (await lab.stored(topup)).state is TopUpState.SUCCEEDED
         assert len(lab.intents()) == 1
 
