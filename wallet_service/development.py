@@ -39,6 +39,24 @@ from wallet_service.serving.run import serve
 RECONCILE_AFTER_SECONDS: Final = 20
 """In development a lost webhook is made good within a minute."""
 
+STRIPE_EVENTS: Final = (
+    "charge.dispute.closed",
+    "charge.dispute.created",
+    "charge.dispute.funds_reinstated",
+    "charge.dispute.funds_withdrawn",
+    "charge.dispute.updated",
+    "charge.updated",
+    "payment_intent.canceled",
+    "payment_intent.payment_failed",
+    "payment_intent.processing",
+    "payment_intent.succeeded",
+    "radar.early_fraud_warning.created",
+    "refund.created",
+    "refund.failed",
+    "refund.updated",
+)
+"""What an endpoint at Stripe needs to be sent: each of these may change a top-up."""
+
 API_KEY_FILE: Final = "dev-api-key"
 OPERATOR_KEY_FILE: Final = "dev-operator-key"
 
@@ -81,7 +99,7 @@ async def running(settings: Settings, catalog: CatalogDocument) -> AsyncGenerato
         await stack.enter_async_context(service.worker())
         url = await serving
         stripe.world.tables["webhook_endpoint"].clear()
-        stripe_events.add_endpoint(stripe.world, f"{url}/webhooks/stripe", WEBHOOK_SECRET, ["*"])
+        stripe_events.add_endpoint(stripe.world, f"{url}/webhooks/stripe", WEBHOOK_SECRET, list(STRIPE_EVENTS))
         coinbase.world.tables[ENDPOINTS].clear()
         coinbase.world.add_endpoint(f"{url}/webhooks/coinbase", COINBASE_WEBHOOK_SECRET)
         yield Instance(url, admin, operator, stripe.url, coinbase.url, settings, service)

@@ -23,7 +23,7 @@ Payload = Mapping[str, str]
 
 _DUE: Final = """
     SELECT 1 FROM pgqueuer
-    WHERE status IN ('queued', 'picked') AND execute_after <= now()
+    WHERE (status = 'picked' OR status = 'queued' AND entrypoint <> ALL ($2)) AND execute_after <= now()
     AND convert_from(payload, 'UTF8')::jsonb ->> 'org_id' = ANY ($1::text[])
     LIMIT 1
 """
@@ -37,6 +37,9 @@ class JobName(StrEnum):
     PAYMENT_METHOD_DETACH = "payment-method-detach"
     RECHARGE = "recharge"
     NOTIFICATION = "notification"
+
+
+_ALSO_DUE_WORK: Final = [JobName.TOPUP_SYNC.value, JobName.RECHARGE.value]
 
 
 async def enqueue(
@@ -62,8 +65,11 @@ async def enqueue(
 
 
 async def are_jobs_done(db: Database, org_ids: Sequence[UUID]) -> bool:
-    """Whether no job of these organizations runs, or waits and could run now."""
-    return not await db.fetch(_DUE, [str(org_id) for org_id in org_ids])
+    """Whether no job of these organizations runs, or waits and could run now.
+
+    One that waits for what the organizations' due work does as well is as good as done: who asks does that work next.
+    """
+    return not await db.fetch(_DUE, [str(org_id) for org_id in org_ids], _ALSO_DUE_WORK)
 
 
 async def delete_finished(conn: AsyncConnection, *, before: datetime, limit: int) -> int:
