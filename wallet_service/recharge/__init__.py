@@ -11,7 +11,8 @@ says what to do. A claim is an attempt, a top-up and a job, in one transaction. 
 with the attempt's own key. Whatever becomes of the top-up, by answer, webhook or reconciler, reaches `RechargeFollower`.
 A decline is tried again with a new payment, and only when the one before was canceled at the provider.
 
-Lock order: top-up, book, standing of the account, configuration, attempt, event head; a claim's top-up is new, so nobody waits for it.
+Lock order: top-up, book, standing of the account, configuration, attempt, event head; a claim's top-up is new, so nobody
+waits for it.
 
 Not here: how money is credited and payments are canceled (`wallet_service.topups`), and confirming a payment on session.
 """
