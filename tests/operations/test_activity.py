@@ -77,6 +77,7 @@ def test_every_kind_has_events_and_every_event_of_one_has_words() -> None:
 
 def test_words_leave_out_what_is_not_told() -> None:
     assert sentence(EventType.TOPUP_FAILED, {}) == "Top-up failed"
-    failed = {"amount_minor": 1234, "currency": "KWD", "failure_message": "the card has expired"}
+    failed = {"amount_minor": 1234, "currency": "KWD", "reason": "PAYMENT_DECLINED", "message": "the card has expired"}
     assert sentence(EventType.TOPUP_FAILED, failed) == "Top-up of 1.234 KWD failed: the card has expired"
+    assert sentence(EventType.BILLING_ACCOUNT_SUSPENDED, {"reason": "dispute"}).endswith(": dispute")
     assert sentence("something.new", {}) == "something.new"

@@ -57,7 +57,7 @@ def sentence(event_type: str, data: Data) -> str:
         return event_type
     money = amount(data)
     number = data.get("number")
-    why = next((data[key] for key in ("failure_message", "reason", "disabled_reason") if data.get(key)), None)
+    why = next((data[key] for key in ("message", "reason") if data.get(key)), None)
     return template.format(
         of=f" of {money}" if money is not None else "",
         number=f" {number}" if number else "",
