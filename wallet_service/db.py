@@ -1,8 +1,8 @@
 """The engine, the service's table metadata and the transaction boundary.
 
 `transact` is the only place that begins and commits. The function given to it may run more than once (serialization
-failures, deadlocks), so it has no effect outside the database. Lock order everywhere: configuration, top-up, accrual,
-ledger accounts sorted by id, the head of an organization's events, and last that of its audit log.
+failures, deadlocks), so it has no effect outside the database. Lock order everywhere: watch cursor, top-up, rows of
+the usage roll-up, books, what follows a book, the head of an organization's events, and last that of its audit log.
 """
 
 import asyncio

@@ -5,5 +5,5 @@ hourly sums of usage and of captured holds. A projection of a period is never be
 the same moment give the same answer: nothing is random. There is no float; statistics are `Decimal` of 28 digits, and only
 their result is rounded to whole minor units, downward, because a guess has no remainder that anyone owns.
 
-Not here: what happens at a threshold (`watching`), and the states of billing accounts.
+Not here: what happens when little is left (`alerts`, `account_states`).
 """

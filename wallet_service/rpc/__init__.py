@@ -1,8 +1,9 @@
-"""Transport: gRPC, gRPC-Web and Connect on one ASGI application; the only importer of generated code.
+"""Transport: gRPC, gRPC-Web and Connect on one ASGI application; beside `app`, the only importer of generated code.
 
 Layers, outermost first. `gateway` (every request: correlation id, deadline, path aliases, one log line, metrics), CORS,
 dispatch by path, then for our own services the interceptors: error mapping, OpenTelemetry, authentication, validation,
-authorization, shielded writes; then the servicer, which converts, calls one operation and converts back.
+shielded writes, the audit log, authorization, the organization's time; then the servicer, which converts, calls one
+operation and converts back.
 
 Invariants. An exception's text never reaches a caller unless it is a `ServiceError`. A method without an entry in the policy
 table stops the composition. No secret and no payload is ever logged.

@@ -4,7 +4,7 @@ Invariants. The money law: for each organization and currency the exact cost of 
 = what its batches accrued in the ledger. An event counts once for its key; the same key with other content is refused. Usage
 is never refused for lack of money. A negative quantity is a correction and takes cost back. Events are never changed.
 
-How. Calls queue in a lane; while one batch commits, the next one gathers (`lane`). A batch is decided by a pure function
+How. Calls queue in a lane; while one batch commits, the next one gathers (`lanes`). A batch is decided by a pure function
 (`rules.decide`) from what a few statements have read, and written by a few more (`store`). Lock order: keys of
 events, rows of the roll-up in key order, then the books of the ledger in theirs.
 
