@@ -1,7 +1,8 @@
 """The main job from end to end on real input; run it with `make demo`.
 
 An isolated instance is started, its wallet is funded by card through the simulated Stripe (webhook and all), 997 rows of
-real cloud usage are imported twice, and balance, usage and ledger are asked whether they agree. Prints one JSON object.
+real cloud usage are imported twice, and balance, usage and ledger are asked whether they agree. A second organization pays
+in USDC, is recharged, warned and exported, and gets a statement. Prints one JSON object.
 """
 
 import asyncio
@@ -26,6 +27,7 @@ from wallet_api.wallet.v1.wallet_service_pb import (
     QueryUsageRequest,
 )
 
+from examples.demo_more import play_more
 from wallet_service.catalog.files import read_catalog
 from wallet_service.cli.dev import SAMPLE_CATALOG
 from wallet_service.config import Settings
@@ -82,6 +84,7 @@ async def _demo(settings: Settings) -> dict[str, object]:
         verified = await ledger.verify_ledger(
             VerifyLedgerRequest(organization_name="organizations/my-org"), headers=headers
         )
+        more = await play_more(instance)
     by_category: dict[str, Decimal] = {}
     for row in usage.rows:
         cost = Decimal(row.cost_minor_decimal)
@@ -95,6 +98,7 @@ async def _demo(settings: Settings) -> dict[str, object]:
         "duplicates_ignored": second.duplicate_count,
         "by_category": {name: plain_text(cost) for name, cost in sorted(by_category.items())},
         "audit": "ok" if verified.ok else [f"{v.law}: {v.row}: {v.detail}" for v in verified.violations],
+        "more": more,
     }
 
 

@@ -33,6 +33,23 @@ def test_the_figures_of_the_demo(postgres_binaries: Binaries):
     assert done.returncode == 0, done.stderr
     figures = json.loads(done.stdout)
     assert figures.pop("seconds") > 0
+    more = figures.pop("more")
+    assert more["statement"].pop("pdf_bytes") > 10_000
+    assert more == {
+        "crypto_minor": 5000,
+        "recharged_minor": 3000,
+        "alert_fired": True,
+        "balance_minor": 4618,
+        "export_rows": 8,
+        "statement": {
+            "number": "ST-000001",
+            "topped_up_minor": 8000,
+            "spent_minor": 3382,
+            "closing_balance_minor": 4618,
+            "is_pdf": True,
+        },
+        "audit": "ok",
+    }
     assert figures == {
         "usage_rows": 997,
         "usage_cost_minor_exact": "2300.4351956668488",
