@@ -11,6 +11,7 @@ from tests.operations.payments_lab import PaymentsLab, payments_lab
 from wallet_service.clock import ManualClock
 from wallet_service.db import Database
 from wallet_service.errors import Code, Reason, ServiceError
+from wallet_service.journal.audit_operations import Audit
 from wallet_service.topups.model import TopUp, TopUpMethod, TopUpState
 
 
@@ -145,6 +146,7 @@ class TestTrouble:
         assert await lab.balances() == {"wallet": 2500, "fees": 25, "provider_clearing": 2475}
         [(data,)] = await lab.rows("SELECT data FROM events WHERE type = 'wallet.topup.payment_unmatched'")
         assert (data["reason"], data["amount_minor"], data["is_in_wallet"]) == ("late", 2500, True)
+        assert (await Audit(lab.db).verify(None)).violations == ()
         await lab.crypto.refund(RefundRequest(payment_external_id=topup.external_id, idempotency_key="r1"))
         await lab.settle_everything()
         assert "wallet" not in await lab.balances()
@@ -171,3 +173,4 @@ class TestTrouble:
         await lab.settle_everything()
         assert (await lab.balances())["wallet"] == 5000
         assert (await lab.stored(topup)).external_id == topup.external_id
+        assert (await Audit(lab.db).verify(None)).violations == ()

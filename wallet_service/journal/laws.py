@@ -53,7 +53,7 @@ LAWS: Final[dict[str, str]] = {
                    -sum(p.amount_minor) AS amount, count(*) AS entries, min(e.entry_id::text)::uuid AS entry_id
             FROM ledger_entries e
             JOIN ledger_postings p ON p.org_id = e.org_id AND p.entry_seq = e.entry_seq
-            WHERE e.metadata ->> 'purpose' = 'top_up'
+            WHERE e.metadata ->> 'purpose' = 'top_up' AND e.metadata -> 'unmatched' IS NULL
             GROUP BY 1, 2, 3
         ) c ON c.org_id = x.org_id AND c.topup_id = x.topup_id::text AND c.account_id = x.account_id
         WHERE {x} AND CASE WHEN x.state = 'SUCCEEDED'
