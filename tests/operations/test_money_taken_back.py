@@ -55,6 +55,13 @@ class TestRefunds:
         await lab.settle_everything()
         assert await customer_side(lab) == (1000, 0)
 
+    async def test_a_dispute_of_nothing_keeps_nothing_else_from_being_followed(self, lab):
+        topup = await lab.credited(5000)
+        await lab.refund(topup, 2000)
+        await lab.dispute(topup, amount=0)
+        await lab.settle_everything()
+        assert await customer_side(lab) == (3000, 0)
+
     async def test_a_refund_seen_before_the_success_ends_the_same(self, lab):
         topup = await lab.paid(5000)
         await lab.refund(topup, 2000)

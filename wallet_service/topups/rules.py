@@ -271,10 +271,11 @@ def next_check(topup: TopUp, now: datetime, reconcile_after: timedelta, *, is_hu
 
 
 def claims_of(snapshot: PaymentSnapshot) -> tuple[Claim, ...]:
-    """Refunds, then disputes, each in the provider's order of time."""
+    """Refunds, then disputes, each in the provider's order of time; without those of nothing, which move nothing."""
     refunds = sorted(snapshot.refunds, key=lambda refund: refund.created_at)
     disputes = sorted(snapshot.disputes, key=lambda dispute: dispute.created_at)
-    return (*map(_refund, refunds), *map(_dispute, disputes))
+    claims = (*map(_refund, refunds), *map(_dispute, disputes))
+    return tuple(claim for claim in claims if claim.amount.amount_minor)
 
 
 def failure_of(failure: Failure) -> TopUpFailure:

@@ -102,15 +102,16 @@ def open_dispute(
     inquiry: bool = False,
     amount: int | None = None,
 ) -> Json:
-    """The payer's bank disputes a charge; an inquiry takes no money yet."""
+    """The payer's bank disputes what is left of a charge, or all of it when nothing is; an inquiry takes no money yet."""
     charge = world.get("charge", charge_id, "charge")
+    left = charge["amount_captured"] - charge["amount_refunded"]
     if not charge["paid"] or not charge["captured"]:
         raise invalid("Only a captured charge can be disputed.", param="charge")
     dispute = world.add(
         "dispute",
         "du",
         {
-            "amount": charge["amount_captured"] - charge["amount_refunded"] if amount is None else amount,
+            "amount": (left or charge["amount_captured"]) if amount is None else amount,
             "balance_transactions": [],
             "charge": charge_id,
             "currency": charge["currency"],
