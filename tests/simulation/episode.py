@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from tests.simulation import passing, paying, spending
+from tests.simulation import choosing, passing, paying, spending
 from tests.simulation.agreement import check_agreement, check_arrived
 from tests.simulation.passing import settle
 from tests.simulation.simulation import Actions, Simulation, simulation
@@ -36,6 +36,18 @@ WEIGHTS: Final[dict[str, tuple[int, Callable[..., Awaitable[None]]]]] = {
     "post": (4, paying.post),
     "work": (4, paying.work),
     "reconcile": (2, paying.reconcile),
+    "pay_late": (1, paying.pay_late),
+    "pay_twice": (1, paying.pay_twice),
+    "refund_on_chain": (1, paying.refund_on_chain),
+    "limit": (3, choosing.limit),
+    "alert": (1, choosing.alert),
+    "account": (2, choosing.account),
+    "save_card": (2, choosing.save_card),
+    "drop_card": (1, choosing.drop_card),
+    "charge_card": (2, choosing.charge_card),
+    "recharge": (2, choosing.recharge),
+    "campaign": (1, choosing.campaign),
+    "redeem": (1, choosing.redeem),
     "jump": (3, passing.jump),
     "die": (1, passing.die),
     "watch": (3, passing.watch),

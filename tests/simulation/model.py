@@ -76,11 +76,29 @@ class Movement:
     left: int
 
 
+@dataclass(frozen=True, slots=True)
+class Card:
+    """A saved card, by the name that the service has for it, and what it was saved from."""
+
+    name: str
+    token: str
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What all recharges of a customer are agreed to with."""
+
+    daily_cap: int
+    monthly_cap: int
+    cooldown: timedelta
+
+
 @dataclass(slots=True)
 class Customer:
-    """One organization. `exact`: all usage so far, in exact minor units."""
+    """One organization. `exact`: all usage so far, in exact minor units. `recharge`: the card it was turned on with."""
 
     wallet: Wallet
+    terms: Terms
     exact: Fraction = Fraction(0)
     deposited: int = 0
     captured: int = 0
@@ -91,7 +109,8 @@ class Customer:
     movements: list[Movement] = field(default_factory=list[Movement])
     limit: Limit | None = None
     discounts: list[Discount] = field(default_factory=list[Discount])
-    cards: list[str] = field(default_factory=list[str])
+    cards: list[Card] = field(default_factory=list[Card])
+    recharge: str | None = None
     topups: list[UUID] = field(default_factory=list[UUID])
     draws: int = 0
 

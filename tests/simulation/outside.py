@@ -7,12 +7,12 @@ run takes them, so that it decides on which, in which order, how often, and when
 import random
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from starlette.applications import Starlette
 
-from providers.simulators.account import Account, Fault, Json
+from providers.simulators.account import EVENTS, Account, Fault, Json
 from providers.simulators.coinbase import api as coinbase_api
 from providers.simulators.coinbase import checkouts
 from providers.simulators.coinbase import courier as coinbase_courier
@@ -54,12 +54,19 @@ class Outside:
     coinbase: coinbase_world.World
     stripe_url: str
     coinbase_url: str
+    must_arrive: set[str] = field(default_factory=set[str])
+    """Payments that only their delivery tells of: no top-up names them, so no reconciler looks for them."""
 
     def mail(self) -> list[Mail]:
         """What waits to be delivered, oldest first, Stripe's before Coinbase's."""
         stripe, coinbase = stripe_courier.StripeSender(self.stripe), coinbase_courier.CoinbaseSender(self.coinbase)
         found = [Mail(self.stripe, stripe, row) for row in self.stripe.deliveries]
         return found + [Mail(self.coinbase, coinbase, row) for row in self.coinbase.deliveries]
+
+    def is_needed(self, mail: Mail) -> bool:
+        """Whether nothing but this delivery tells."""
+        body = mail.account.tables[EVENTS].get(mail.row["event"], {}).get("body", {})
+        return body.get("id") in self.must_arrive
 
     async def deliver(self, chosen: list[Mail], receive: Callable[[Letter], Awaitable[int]]) -> int:
         """Deliver in this order; what is not answered by 2xx stays on its way. How many were taken."""

@@ -66,7 +66,9 @@ async def settle(sim: Simulation) -> None:
         sim.clock.move(timedelta(hours=hours))
         sim.outside.follow_up(chance, everything=True)
         for mail in sim.outside.mail():
-            sim.outside.drop(mail)
+            if not sim.outside.is_needed(mail):
+                sim.outside.drop(mail)
+        await sim.outside.deliver(sim.outside.mail(), sim.life.receive)
         await rest(sim, chance)
     await sim.check()
     await sim.audit()

@@ -3,10 +3,13 @@
 import json
 import random
 from collections.abc import Callable
+from contextlib import suppress
+from datetime import datetime, timedelta
 from typing import Any, Final
 
-from providers.protocol import Unavailable
-from providers.simulators.account import Refusal
+from ledger.money import Money
+from providers.protocol import InvalidRequest, RefundRequest, TopUpRequest, Unavailable
+from providers.simulators.account import Json, Refusal
 from providers.simulators.coinbase import checkouts
 from providers.simulators.stripe import confirming, disputes, refunds
 from tests.simulation.books import Broken
@@ -15,6 +18,8 @@ from tests.simulation.simulation import Simulation
 from wallet_service.errors import ServiceError
 from wallet_service.topups.operations import CardTopUpRequest, CheckoutTopUpRequest
 
+_LATE_MAX: Final = timedelta(days=3)
+_WATCHED_SECONDS: Final = 120 * 86_400
 GOOD: Final = "pm_card_visa"
 CARDS: Final = (
     GOOD,
@@ -74,10 +79,61 @@ async def pay_on_chain(sim: Simulation, chance: random.Random) -> None:
         _try(lambda: checkouts.pay(world, chance.choice(active), succeeds=chance.random() < 0.85, after=after))
 
 
+async def pay_late(sim: Simulation, chance: random.Random) -> None:
+    """Money is sent to the address of a checkout that has ended: a chain knows nothing of that."""
+    world = sim.outside.coinbase
+    rows = world.tables["checkout"].values()
+    ended = [row for row in rows if row["status"] in ("EXPIRED", "DEACTIVATED") and _is_young(sim, row["id"])]
+    if ended:
+        checkout = chance.choice(ended)
+        checkout["status"] = "ACTIVE"
+        checkouts.pay(world, checkout, succeeds=True)
+
+
+async def pay_twice(sim: Simulation, chance: random.Random) -> None:
+    """A second payment that names the same top-up: of a tool of somebody's own, or of a request that was thought lost."""
+    paid = [row for row in sim.outside.coinbase.tables["checkout"].values() if row["status"] == "COMPLETED"]
+    if not paid:
+        return
+    first = chance.choice(paid)
+    provider = sim.life.service.coinbase
+    assert provider is not None
+    made = await provider.create_topup(
+        TopUpRequest(
+            org_id=first["metadata"]["org_id"],
+            top_up_id=first["metadata"]["top_up_id"],
+            amount=Money(chance.randrange(500, 9_000), "USD"),
+            idempotency_key=str(chance.getrandbits(64)),
+        )
+    )
+    sim.outside.must_arrive.add(made.external_id)
+    checkouts.pay(sim.outside.coinbase, sim.outside.coinbase.checkout(made.external_id), succeeds=True)
+
+
+async def refund_on_chain(sim: Simulation, chance: random.Random) -> None:
+    """The account's owner refunds a checkout, and the money may come back."""
+    rows = sim.outside.coinbase.tables["checkout"].values()
+    paid = [row for row in rows if row["status"] in ("COMPLETED", "PARTIALLY_REFUNDED")]
+    if not paid:
+        return
+    checkout = chance.choice(paid)
+    sim.outside.coinbase.facts[checkout["id"]]["refunds"] = chance.choice(("complete", "complete", "fail"))
+    provider = sim.life.service.coinbase
+    assert provider is not None
+    with suppress(InvalidRequest):
+        await provider.refund(
+            RefundRequest(
+                payment_external_id=checkout["id"],
+                idempotency_key=str(chance.getrandbits(64)),
+                amount=Money(chance.randrange(100, 6_000), "USD"),
+            )
+        )
+
+
 async def give_back(sim: Simulation, chance: random.Random) -> None:
     """The account's owner refunds a payment in the provider's own tools, wholly or in part."""
     world = sim.outside.stripe
-    charges = [row for row in world.tables["charge"].values() if row["paid"] and row["amount_refunded"] < row["amount"]]
+    charges = [row for row in _charges(sim) if row["amount_refunded"] < row["amount"]]
     if not charges:
         return
     charge = chance.choice(charges)
@@ -101,7 +157,7 @@ async def dispute(sim: Simulation, chance: random.Random) -> None:
     if open_ones and chance.random() < 0.6:
         _try(lambda: disputes.resolve_dispute(world, chance.choice(open_ones), chance.choice(("won", "lost"))))
         return
-    charges = [row for row in world.tables["charge"].values() if row["paid"] and not row["disputed"]]
+    charges = [row for row in _charges(sim) if not row["disputed"]]
     if charges:
         charge = chance.choice(charges)
         if charge["amount"] > charge["amount_refunded"]:
@@ -114,7 +170,7 @@ async def post(sim: Simulation, chance: random.Random) -> None:
     chosen = []
     for mail in sim.outside.mail():
         fate = chance.random()
-        if fate < 0.1:
+        if fate < 0.1 and not sim.outside.is_needed(mail):
             sim.outside.drop(mail)
         elif fate < 0.8:
             chosen += [mail] * chance.choice((1, 1, 1, 2))
@@ -190,6 +246,18 @@ def _pay(sim: Simulation, intent_id: str, card: str, *, passed: bool = True) -> 
             confirming.confirm(world, intent, confirming.Confirmation(method_id=card, return_url="http://127.0.0.1/"))
 
     _try(go)
+
+
+def _is_young(sim: Simulation, checkout_id: str) -> bool:
+    """Whether its address is still looked at."""
+    made_at = datetime.fromisoformat(sim.outside.coinbase.checkout(checkout_id)["createdAt"])
+    return sim.clock.now() - made_at < _LATE_MAX
+
+
+def _charges(sim: Simulation) -> list[Json]:
+    """Charges that were paid and are young enough for the reconciler to look at what becomes of them."""
+    since = sim.clock.now().timestamp() - _WATCHED_SECONDS
+    return [row for row in sim.outside.stripe.tables["charge"].values() if row["paid"] and row["created"] > since]
 
 
 def _try(go: Callable[[], Any]) -> None:

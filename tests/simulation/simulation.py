@@ -16,7 +16,7 @@ from providers.protocol import Unavailable
 from tests.simulation.books import Book, Books, Broken, Live
 from tests.simulation.boundary import Fault, Side, Strike, inside, watched_http
 from tests.simulation.life import Life, settings_of
-from tests.simulation.model import Customer
+from tests.simulation.model import Customer, Terms
 from tests.simulation.outside import Outside, providers
 from tests.simulation.prices import CATALOG
 from tests.simulation.randomness import seeded, without_waits
@@ -76,7 +76,8 @@ class Simulation:
     codes: list[str] = field(default_factory=list[str])
     kind: str = ""
     taken: int = 0
-    attempts_seen: int = 0
+    campaigns: int = 0
+    owners: dict[str, str] = field(default_factory=dict[str, str])
 
     async def take(self, step: Step, actions: "Actions") -> None:
         """One step, and what must hold after it. Raises Broken."""
@@ -202,7 +203,7 @@ async def simulation(database_url: str, seed: int, *, customer_count: int = 6) -
             admin = await asyncpg.connect(host=str(parts.query["host"]), user=parts.username, database=parts.database)
             life = await Life(settings, clock).begin()
             try:
-                customers = [await _customer(life.service, index) for index in range(customer_count)]
+                customers = [await _customer(life.service, index, chance) for index in range(customer_count)]
                 await life.service.catalog.apply(CATALOG)
                 await Books.prepare(admin)
                 books = Books(admin, [customer.wallet for customer in customers])
@@ -217,8 +218,11 @@ async def simulation(database_url: str, seed: int, *, customer_count: int = 6) -
                 await admin.close()
 
 
-async def _customer(service: Service, index: int) -> Customer:
+async def _customer(service: Service, index: int, chance: random.Random) -> Customer:
     slug = f"customer-{index}"
     made = await service.organizations.create(slug=slug, currency=CURRENCIES[index % len(CURRENCIES)])
     await service.projects.create(made.org_id, slug=f"{slug}-main", display_name="", request_id="")
-    return Customer(await service.db.read(lambda conn: accounts.open_wallet(conn, made.org_id)))
+    wallet = await service.db.read(lambda conn: accounts.open_wallet(conn, made.org_id))
+    daily_cap = chance.randrange(6_000, 30_000)
+    cooldown = timedelta(minutes=chance.choice((5, 60, 600)))
+    return Customer(wallet, Terms(daily_cap, daily_cap * chance.randrange(2, 5), cooldown))
