@@ -32,6 +32,10 @@ class Settings(BaseSettings):
     tls_key_file: Path | None = None
     cors_origins: tuple[str, ...] = ()
     request_bytes_max: int = 4 * 1024 * 1024
+    key_calls_per_second: int = Field(default=20_000, ge=1)
+    """Calls of one key that a process answers, on average; twice as many at once."""
+    key_failures_per_second: int = Field(default=10, ge=1)
+    """Calls without a valid key that a process answers as such to one address, on average; ten times as many at once."""
     deadline_seconds: int = Field(default=30, ge=1, le=600)
     drain_seconds: int = Field(default=15, ge=0, le=600)
     log_format: Literal["console", "json"] = "json"

@@ -108,7 +108,7 @@ const (
 	ErrorReason_ERROR_REASON_DATABASE_UNAVAILABLE ErrorReason = 39
 	// The deadline passed before the answer was ready; a write may still take effect. Example: a timeout of 1 ms.
 	ErrorReason_ERROR_REASON_DEADLINE_EXCEEDED ErrorReason = 40
-	// The method is published and not served yet. Example: DownloadInvoicePDF.
+	// This service does not do what is asked for. Example: a top-up in USDC where no key of Coinbase is configured.
 	ErrorReason_ERROR_REASON_NOT_IMPLEMENTED ErrorReason = 41
 	// A fault of the service; metadata has error_id, which is in the server's log. Example: a defect.
 	ErrorReason_ERROR_REASON_INTERNAL ErrorReason = 42
@@ -142,6 +142,9 @@ const (
 	ErrorReason_ERROR_REASON_TEST_CLOCK_IN_USE ErrorReason = 56
 	// A top-up is on its way. Example: deleting the wallet that it will fund.
 	ErrorReason_ERROR_REASON_TOPUP_PENDING ErrorReason = 57
+	// The key calls more often than it may, or too many calls from the address had no valid key; RetryInfo tells when there
+	// is room again. Example: a thousand guessed keys in a minute.
+	ErrorReason_ERROR_REASON_RATE_LIMITED ErrorReason = 58
 )
 
 // Enum value maps for ErrorReason.
@@ -205,6 +208,7 @@ var (
 		55: "ERROR_REASON_TEST_CLOCK_BUSY",
 		56: "ERROR_REASON_TEST_CLOCK_IN_USE",
 		57: "ERROR_REASON_TOPUP_PENDING",
+		58: "ERROR_REASON_RATE_LIMITED",
 	}
 	ErrorReason_value = map[string]int32{
 		"ERROR_REASON_UNSPECIFIED":               0,
@@ -265,6 +269,7 @@ var (
 		"ERROR_REASON_TEST_CLOCK_BUSY":           55,
 		"ERROR_REASON_TEST_CLOCK_IN_USE":         56,
 		"ERROR_REASON_TOPUP_PENDING":             57,
+		"ERROR_REASON_RATE_LIMITED":              58,
 	}
 )
 
@@ -300,7 +305,7 @@ var File_billing_v1_error_reason_proto protoreflect.FileDescriptor
 const file_billing_v1_error_reason_proto_rawDesc = "" +
 	"\n" +
 	"\x1dbilling/v1/error_reason.proto\x12\n" +
-	"billing.v1*\x97\x10\n" +
+	"billing.v1*\xb6\x10\n" +
 	"\vErrorReason\x12\x1c\n" +
 	"\x18ERROR_REASON_UNSPECIFIED\x10\x00\x12\x1e\n" +
 	"\x1aERROR_REASON_INVALID_FIELD\x10\x01\x12&\n" +
@@ -360,7 +365,8 @@ const file_billing_v1_error_reason_proto_rawDesc = "" +
 	"\x1cERROR_REASON_NO_MANUAL_TOPUP\x106\x12 \n" +
 	"\x1cERROR_REASON_TEST_CLOCK_BUSY\x107\x12\"\n" +
 	"\x1eERROR_REASON_TEST_CLOCK_IN_USE\x108\x12\x1e\n" +
-	"\x1aERROR_REASON_TOPUP_PENDING\x109B>Z<github.com/wallet-service/wallet/gen/go/billing/v1;billingv1b\x06proto3"
+	"\x1aERROR_REASON_TOPUP_PENDING\x109\x12\x1d\n" +
+	"\x19ERROR_REASON_RATE_LIMITED\x10:B>Z<github.com/wallet-service/wallet/gen/go/billing/v1;billingv1b\x06proto3"
 
 var (
 	file_billing_v1_error_reason_proto_rawDescOnce sync.Once

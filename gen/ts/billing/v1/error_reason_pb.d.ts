@@ -304,7 +304,7 @@ export enum ErrorReason {
   DEADLINE_EXCEEDED = 40,
 
   /**
-   * The method is published and not served yet. Example: DownloadInvoicePDF.
+   * This service does not do what is asked for. Example: a top-up in USDC where no key of Coinbase is configured.
    *
    * @generated from enum value: ERROR_REASON_NOT_IMPLEMENTED = 41;
    */
@@ -421,6 +421,14 @@ export enum ErrorReason {
    * @generated from enum value: ERROR_REASON_TOPUP_PENDING = 57;
    */
   TOPUP_PENDING = 57,
+
+  /**
+   * The key calls more often than it may, or too many calls from the address had no valid key; RetryInfo tells when there
+   * is room again. Example: a thousand guessed keys in a minute.
+   *
+   * @generated from enum value: ERROR_REASON_RATE_LIMITED = 58;
+   */
+  RATE_LIMITED = 58,
 }
 
 /**

@@ -64,6 +64,7 @@ class ErrorReason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     ERROR_REASON_TEST_CLOCK_BUSY: _ClassVar[ErrorReason]
     ERROR_REASON_TEST_CLOCK_IN_USE: _ClassVar[ErrorReason]
     ERROR_REASON_TOPUP_PENDING: _ClassVar[ErrorReason]
+    ERROR_REASON_RATE_LIMITED: _ClassVar[ErrorReason]
 ERROR_REASON_UNSPECIFIED: ErrorReason
 ERROR_REASON_INVALID_FIELD: ErrorReason
 ERROR_REASON_INVALID_RESOURCE_NAME: ErrorReason
@@ -122,3 +123,4 @@ ERROR_REASON_NO_MANUAL_TOPUP: ErrorReason
 ERROR_REASON_TEST_CLOCK_BUSY: ErrorReason
 ERROR_REASON_TEST_CLOCK_IN_USE: ErrorReason
 ERROR_REASON_TOPUP_PENDING: ErrorReason
+ERROR_REASON_RATE_LIMITED: ErrorReason
