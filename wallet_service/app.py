@@ -21,6 +21,7 @@ from wallet_service.http.downloads import download_routes
 from wallet_service.http.webhooks import webhook_routes
 from wallet_service.logs import configure_logging
 from wallet_service.rpc.composition import Environment, RpcOptions, RpcService, build_asgi
+from wallet_service.rpc.rate_limits import Rate, RateLimits, TokenBuckets
 from wallet_service.rpc.scope import Scope
 from wallet_service.rpc.servicers.account import AccountServicer
 from wallet_service.rpc.servicers.catalog import CatalogServicer
@@ -61,6 +62,7 @@ def create_app(draining: asyncio.Event) -> ASGIApp:
             cors_origins=settings.cors_origins,
             request_bytes_max=settings.request_bytes_max,
             deadline=timedelta(seconds=settings.deadline_seconds),
+            rate_limits=_rate_limits(settings),
             tracer_provider=tracer_provider(settings.traces_endpoint) if settings.traces_endpoint else None,
         ),
     )
@@ -124,6 +126,11 @@ def rpc_services(service: Service) -> list[RpcService]:
         RpcService(PromotionServiceASGIApplication, promotion, PromotionService.desc()),
         RpcService(TestClockServiceASGIApplication, test_clocks, TestClockService.desc()),
     ]
+
+
+def _rate_limits(settings: Settings) -> RateLimits:
+    calls, failures = settings.key_calls_per_second, settings.key_failures_per_second
+    return RateLimits(TokenBuckets(Rate(calls, 2 * calls)), TokenBuckets(Rate(failures, 10 * failures)))
 
 
 def _lifespan_of(service: Service, draining: asyncio.Event) -> Callable[[], AbstractAsyncContextManager[None]]:

@@ -37,6 +37,7 @@ from wallet_service.rpc.gateway import Gateway, Methods
 from wallet_service.rpc.health import HealthServicer, HealthState
 from wallet_service.rpc.metrics import CallMetrics
 from wallet_service.rpc.plain_http import plain_http_app
+from wallet_service.rpc.rate_limits import RateLimits, default_limits
 from wallet_service.rpc.shielding import ShieldedWrites, WriteShield
 from wallet_service.rpc.streams import StreamAuthentication
 from wallet_service.rpc.validation import Validation, precompile
@@ -86,6 +87,7 @@ class RpcOptions:
     request_bytes_max: int = 4 * 1024 * 1024
     deadline: timedelta = timedelta(seconds=30)
     write_drain: timedelta = timedelta(seconds=10)
+    rate_limits: RateLimits = field(default_factory=default_limits)
     tracer_provider: TracerProvider | None = None
     """Unset: the process's global one, if it has one when the application is built (`opentelemetry-instrument` sets it)."""
 
@@ -190,7 +192,7 @@ def _our_applications(
     options: RpcOptions,
     policy: policies.Policy,
 ) -> list[ConnectASGIApplication[Any]]:
-    mapping, authentication = ErrorMapping(), Authentication(environment.authenticate, policy)
+    mapping, authentication = ErrorMapping(), Authentication(environment.authenticate, policy, options.rate_limits)
     # connectrpc's own union of interceptors has an unbound type variable.
     interceptors: list[Any] = [mapping]
     tracer_provider = options.tracer_provider or _global_tracer_provider()

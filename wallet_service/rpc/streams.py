@@ -30,7 +30,7 @@ class StreamAuthentication:
     ) -> AsyncIterator[RES]:
         async with responses(call_next, request, ctx) as stream:
             async for response in stream:
-                await self._authentication.on_start(ctx)
+                await self._authentication.authenticate(ctx)
                 yield response
 
 
