@@ -21,6 +21,7 @@ GRACE_HOURS_MAX: Final = 8760
 _HOUR: Final = timedelta(hours=1)
 _CHECK_MIN: Final = timedelta(minutes=5)
 _CHECK_MAX: Final = timedelta(hours=24)
+_FORESEEN_MAX: Final = timedelta(days=7)
 _ARMED_ABOVE: Final = Decimal("1.25")
 """A warning is given again only after more than this many times its hours were left: a forecast that wavers repeats none."""
 
@@ -151,4 +152,4 @@ def _pause(hours: Sequence[int], left: timedelta) -> timedelta:
     ahead = max((each * _HOUR for each in hours if each * _HOUR < left), default=None)
     if ahead is None:
         return _HOUR
-    return min(max(left - ahead, _CHECK_MIN), _CHECK_MAX)
+    return min(max(left - ahead, _CHECK_MIN), _FORESEEN_MAX)
