@@ -124,6 +124,15 @@ def test_checks_are_never_in_the_past_and_end_with_the_watch(age, has_fee, state
         assert AFTER <= found - (NOW + age) <= timedelta(days=7)
 
 
+def test_by_a_test_clock_what_is_settled_is_asked_for_twice_as_late_each_time():
+    row = topup(state=TopUpState.SUCCEEDED, settled_at=NOW)
+    asked, at = list[int](), NOW
+    while (found := rules.next_check(row, at, AFTER, is_hurried=True)) is not None:
+        at = found
+        asked.append((at - NOW).days)
+    assert asked == [1, 2, 4, 8, 16, 32, 64, 128, 256]
+
+
 @pytest.mark.parametrize(("days", "is_asked"), [(0, True), (6, True), (7, False)])
 def test_an_unpaid_checkout_is_watched_for_a_week_after_its_end(days, is_asked):
     ended = topup(
