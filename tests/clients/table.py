@@ -7,7 +7,7 @@ import json
 import re
 import secrets
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, Protocol
@@ -52,11 +52,31 @@ class RawClient(Client, Protocol):
     def send(self, method: str, body: bytes, key: str | None) -> Refusal | None: ...
 
 
-def run(client: Client, service: Mapping[str, str], subtests: pytest.Subtests) -> dict[str, str]:
-    """Every call of the table in order, each a subtest, in an organization of its own; the values that were kept."""
+def fewer_refusals(steps: Sequence[dict[str, Json]]) -> list[dict[str, Json]]:
+    """Of each kind of refusal the first step only; a later step needs nothing of the others."""
+    kinds: set[tuple[str, str]] = set()
+    chosen: list[dict[str, Json]] = []
+    for step in steps:
+        if "refused" in step:
+            kind = (step["refused"]["code"], step["refused"]["reason"])
+            if kind in kinds:
+                continue
+            kinds.add(kind)
+        chosen.append(step)
+    return chosen
+
+
+def run(
+    client: Client,
+    service: Mapping[str, str],
+    subtests: pytest.Subtests,
+    *,
+    steps: Sequence[dict[str, Json]] = CALLS,
+) -> dict[str, str]:
+    """The steps in order, each a subtest, in an organization of its own; the values that were kept."""
     run_name = f"{client.name.replace(' ', '-')}-{secrets.token_hex(4)}"
     values = {**service, "run": run_name}
-    for step in CALLS:
+    for step in steps:
         with subtests.test(step["name"]):
             if "post" in step:
                 url = fill(step["post"], values)

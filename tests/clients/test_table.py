@@ -14,7 +14,7 @@ from billing.v1 import (
 )
 from wallet.v1 import credit_service_pb2, wallet_service_pb2, webhook_service_pb2
 
-from tests.clients.table import CALLS, RAW, Refusal, differences, faults, fill
+from tests.clients.table import CALLS, RAW, Refusal, differences, faults, fewer_refusals, fill
 
 SERVICES = (
     account_service_pb2,
@@ -44,6 +44,16 @@ def test_every_rpc_has_a_good_answer_in_the_table() -> None:
 
 def test_no_call_is_expected_to_be_unimplemented() -> None:
     assert [step["name"] for step in CALLS if step.get("refused", {}).get("code") == "unimplemented"] == []
+
+
+def test_a_table_of_fewer_refusals_has_every_good_answer_and_every_kind_of_refusal() -> None:
+    def kinds(steps: list[dict[str, Any]]) -> set[tuple[str, str]]:
+        return {(step["refused"]["code"], step["refused"]["reason"]) for step in steps if "refused" in step}
+
+    fewer = fewer_refusals(CALLS)
+    assert [step for step in fewer if "refused" not in step] == [step for step in CALLS if "refused" not in step]
+    assert kinds(fewer) == kinds(CALLS)
+    assert sum("refused" in step for step in fewer) == len(kinds(CALLS))
 
 
 def test_names_are_unique() -> None:
