@@ -160,20 +160,22 @@ async def _figures(calls: Calls) -> dict[str, object]:
     [(deposited,)] = await calls.rows(_DEPOSITED)
     [(taken,)] = await calls.rows(_TAKEN)
     topups = await calls.rows(_TOPUPS)
-    paid = sum(int(str(amount)) for kind, _, amount in topups if str(kind).endswith("SUCCEEDED"))
+    paid = sum(int(decimal_of(amount)) for kind, _, amount in topups if str(kind).endswith("SUCCEEDED"))
     credited = decimal_of(deposited) + paid - decimal_of(taken)
     left = decimal_of(balance) - decimal_of(carry)
     return {
         "usage_events": event_count,
         "usage_cost_minor_exact": plain_text(decimal_of(cost)),
-        "deposited_minor": int(str(deposited)),
+        "deposited_minor": int(decimal_of(deposited)),
         "topped_up_minor": paid,
-        "taken_back_minor": int(str(taken)),
-        "captured_minor": int(str(captured)),
-        "balance_minor": int(str(balance)),
+        "taken_back_minor": int(decimal_of(taken)),
+        "captured_minor": int(decimal_of(captured)),
+        "balance_minor": int(decimal_of(balance)),
         "carry_minor_exact": plain_text(decimal_of(carry)),
         "adds_up": credited - decimal_of(captured) - left == decimal_of(cost),
-        "top_ups": {str(kind): {"count": count, "amount_minor": int(str(amount))} for kind, count, amount in topups},
+        "top_ups": {
+            str(kind): {"count": count, "amount_minor": int(decimal_of(amount))} for kind, count, amount in topups
+        },
         "events": {str(kind): count for kind, count in await calls.rows(_EVENTS)},
     }
 
