@@ -210,6 +210,12 @@ class ProviderEvent:
     payment_external_id: str | None
     created_at: datetime
 
+    def __post_init__(self) -> None:
+        """Raises ValueError for texts that no provider sends and no database takes, as NUL or half a surrogate pair."""
+        for text in (self.event_id, self.event_type, self.object_id, self.payment_external_id or ""):
+            if len(text) > 255 or not (text.isascii() and text.isprintable()):
+                raise ValueError("an id or type of an event is not printable ASCII of at most 255 characters")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TopUpRequest:

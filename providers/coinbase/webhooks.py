@@ -119,5 +119,5 @@ def _event(raw: bytes, *, event_id: str) -> ProviderEvent:
             payment_external_id=checkout_id,
             created_at=instant(payload["updatedAt"]),
         )
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError, RecursionError) as error:
         raise WebhookRejected("body is not a checkout event") from error

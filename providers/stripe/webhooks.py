@@ -78,7 +78,7 @@ def _event(raw: bytes, *, livemode: bool) -> ProviderEvent:
             payment_external_id=_payment_of(event_type, subject),
             created_at=instant(int(payload["created"])),
         )
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError, RecursionError) as error:
         raise WebhookRejected("body is not a Stripe event") from error
 
 

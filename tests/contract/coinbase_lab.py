@@ -140,6 +140,9 @@ class CoinbaseSimulatorLab(SimulatorLab):
             "id is no checkout's": self.event_body(id="../secrets"),
             "id is a number": self.event_body(id=7),
             "type is a number": self.event_body(eventType=7),
+            "type is half a character": self.event_body(eventType="checkout.payment.\ud800"),
+            "type holds NUL": self.event_body(eventType="checkout.payment.\0"),
+            "too deep": b"[" * 100_000,
             "time is text": self.event_body(updatedAt="soon"),
             "time without zone": self.event_body(updatedAt="2026-11-02T09:30:00"),
         }

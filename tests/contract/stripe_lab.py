@@ -182,6 +182,11 @@ class StripeSimulatorLab(SimulatorLab):
             "no object": self.event_body(data={}),
             "object is text": self.event_body(data={"object": "pi_1"}),
             "time is text": self.event_body(created="soon"),
+            "time is beyond time": self.event_body(created=2**80),
+            "id is half a character": self.event_body(id="\ud800"),
+            "type holds NUL": self.event_body(type="payment_intent.\0"),
+            "id is long": self.event_body(id="e" * 256),
+            "too deep": b"[" * 100_000,
             "other mode": self.event_body(livemode=True),
         }
 
