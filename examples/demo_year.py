@@ -139,7 +139,7 @@ _MONEY: Final = f"""
     FROM (SELECT count(*) AS event_count, sum(cost_minor) AS cost_minor FROM usage_events WHERE org_id IN {_IN_CAST}) u,
          (SELECT sum(available_minor + held_minor) AS balance_minor, sum(carry) AS carry
           FROM ledger_wallets WHERE org_id IN {_IN_CAST}) w,
-         (SELECT sum(captured_minor) AS captured_minor FROM ledger_holds WHERE org_id IN {_IN_CAST}) c
+         (SELECT coalesce(sum(captured_minor), 0) AS captured_minor FROM ledger_holds WHERE org_id IN {_IN_CAST}) c
 """
 _EVENTS: Final = f"SELECT type, count(*) FROM events WHERE org_id IN {_IN_CAST} GROUP BY 1 ORDER BY 1"
 _TOPUPS: Final = f"""
