@@ -41,7 +41,7 @@ class Api:
 
 
 @asynccontextmanager
-async def running(database_url: str) -> AsyncIterator[Api]:
+async def running(database_url: str, options: RpcOptions | None = None) -> AsyncIterator[Api]:
     manual = ManualClock(START)
 
     class TimedService(Service):
@@ -60,7 +60,7 @@ async def running(database_url: str) -> AsyncIterator[Api]:
             for role in Role
         }
         stranger = (await issue(org_id=other.org_id, role=Role.ADMIN, display_name="stranger")).secret
-        client = Client(await stack.enter_async_context(ASGITransport(_app(service))))
+        client = Client(await stack.enter_async_context(ASGITransport(_app(service, options or RpcOptions()))))
         yield Api(
             LedgerServiceClient("http://test", http_client=client),
             WalletServiceClient("http://test", http_client=client),
@@ -72,7 +72,7 @@ async def running(database_url: str) -> AsyncIterator[Api]:
         )
 
 
-def _app(service: Service) -> object:
+def _app(service: Service, options: RpcOptions) -> object:
     @asynccontextmanager
     async def lifespan() -> AsyncGenerator[None]:
         yield
@@ -88,5 +88,5 @@ def _app(service: Service) -> object:
             lifespan=lifespan,
             moment_of_call=Scope(service.directory, service.times.moment_of).moment,
         ),
-        options=RpcOptions(),
+        options=options,
     )
