@@ -17,7 +17,7 @@ PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; 
 PYTEST_ARGS ?=
 
 .PHONY: help venv run test demo demo-year bench simulate gen lint check lock
-.PHONY: test-python test-python-wheel test-go test-ts gen-check breaking
+.PHONY: test-python test-python-wheel test-go test-ts gen-check breaking fuzz audit-deps sbom
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | while IFS=$$'\t' read -r name what; \
@@ -60,6 +60,17 @@ test-go: .venv/.package .tools/.go ## Go clients against a running service
 test-ts: .venv/.package .tools/.npm ## TypeScript client against a running service
 	cd tests/clients/ts && npm ci --no-progress && npm test
 
+REQUESTS ?= 100000
+fuzz: .venv/.package ## Fuzz a running service with REQUESTS requests; figures at the end
+	FUZZ_REQUESTS=$(REQUESTS) pytest tests/fuzz -q $(PYTEST_ARGS)
+audit-deps: .tools/.audit ## Ask for known vulnerabilities of what is pinned; needs the network
+	@scripts/audit-deps
+sbom: .venv/.package .tools/.audit ## Write build/sbom.cdx.json: what is installed, with versions and licences (CycloneDX)
+	@mkdir -p build
+	@.tools/audit/bin/cyclonedx-py environment --pyproject pyproject.toml --mc-type application --output-reproducible \
+	  -o build/sbom.cdx.json .venv/bin/python
+	@echo "wrote build/sbom.cdx.json"
+
 lint: .venv/.package .tools/.npm ## Style, types, import contracts, protos
 	ruff check .
 	ruff format --check .
@@ -77,6 +88,8 @@ gen-check: .venv/.package .tools/.go .tools/.npm ## Refuse a gen/ that differs f
 lock: .venv/.package ## Pin the requirements of pyproject.toml anew
 	uv pip compile -q --upgrade --universal --python-version 3.11 --generate-hashes --no-annotate --extra dev \
 	  pyproject.toml -o requirements.txt
+	uv pip compile -q --upgrade --universal --python-version 3.11 --generate-hashes --no-annotate \
+	  tools/requirements-audit.in -o tools/requirements-audit.txt
 
 # What is installed, each behind a stamp, so that doing it again costs nothing.
 .venv/.requirements: requirements.txt requirements-stripe-spec.txt
@@ -87,6 +100,10 @@ lock: .venv/.package ## Pin the requirements of pyproject.toml anew
 	@touch $@
 .venv/.package: .venv/.requirements pyproject.toml
 	.venv/bin/python -m pip install -q --no-deps --no-build-isolation -e .
+	@touch $@
+.tools/.audit: tools/requirements-audit.txt .venv/.requirements
+	test -x .tools/audit/bin/python || .venv/bin/python -m venv .tools/audit
+	.tools/audit/bin/python -m pip install -q --require-hashes -r tools/requirements-audit.txt
 	@touch $@
 .tools/.go: .venv/.requirements tools/go.mod tools/go.sum scripts/toolchain
 	scripts/toolchain go
