@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, cast
 from uuid import UUID
 
 import pytest
@@ -70,7 +70,7 @@ class Matrix:
         answer = await self.api.http.post(
             f"http://test/{method}", headers=headers, content=json.dumps(request).encode()
         )
-        body = answer.json()
+        body: Json = json.loads(answer.content)
         if answer.status == 200:
             return OK, json.dumps(body)
         details = [each["debug"] for each in body["details"] if each["type"].endswith("ErrorInfo")]
@@ -91,11 +91,9 @@ class Matrix:
 
 def filled(value: Any, values: Mapping[str, Any]) -> Any:
     if isinstance(value, dict):
-        fields: Json = value
-        return {key: filled(each, values) for key, each in fields.items()}
+        return {key: filled(each, values) for key, each in cast("Json", value).items()}
     if isinstance(value, list):
-        items: list[Any] = value
-        return [filled(each, values) for each in items]
+        return [filled(each, values) for each in cast("list[Any]", value)]
     return value.format(**values) if isinstance(value, str) else value
 
 
