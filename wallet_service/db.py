@@ -38,6 +38,7 @@ SERVICE_ROLE: Final = "wallet_app"
 _RETRIED_STATES: Final = frozenset({"40001", "40P01", "XX000"})
 _ATTEMPTS_MAX: Final = 6
 _UNSTORABLE_STATES: Final = frozenset({"22021", "22P05"})
+_TOOK_TOO_LONG: Final = "57014"
 _LOST_STATES: Final = ("08", "57P")
 
 
@@ -238,6 +239,9 @@ class Database:
                     raise unavailable() from error
                 if sqlstate_of(error) in _UNSTORABLE_STATES:
                     raise _unstorable() from error
+                if sqlstate_of(error) == _TOOK_TOO_LONG:
+                    # Most often it waited for a lock. Nothing of the transaction is there.
+                    raise overloaded() from error
                 if sqlstate_of(error) not in _RETRIED_STATES or attempt == _ATTEMPTS_MAX - 1:
                     raise
             await asyncio.sleep(random.uniform(0, 0.01 * 2**attempt))
