@@ -3,14 +3,16 @@
 import time
 import traceback
 from collections import Counter
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
 from tests.simulation import choosing, passing, paying, spending
 from tests.simulation.agreement import check_agreement, check_arrived
 from tests.simulation.passing import settle
+from tests.simulation.recharges import check_recharges
 from tests.simulation.simulation import Actions, Simulation, simulation
+from tests.simulation.statements import check_statements
 from tests.simulation.steps import Step, steps_of
 
 WEIGHTS: Final[dict[str, tuple[int, Callable[..., Awaitable[None]]]]] = {
@@ -55,6 +57,7 @@ WEIGHTS: Final[dict[str, tuple[int, Callable[..., Awaitable[None]]]]] = {
     "housekeeping": (1, passing.housekeeping),
 }
 ACTIONS: Final[Actions] = {kind: action for kind, (_, action) in WEIGHTS.items()}
+RECHARGING: Final = frozenset({"watch", "sweep", "work", "reconcile"})
 SHARES: Final = {kind: share for kind, (share, _) in WEIGHTS.items()}
 
 
@@ -69,25 +72,32 @@ class Report:
     struck: Counter[str] = field(default_factory=Counter[str])
     events: Counter[str] = field(default_factory=Counter[str])
     entries: int = 0
+    recharges: int = 0
     seconds: float = 0.0
     failure: str | None = None
     failed_at: int | None = None
     trace: str = ""
 
 
-async def run(database_url: str, seed: int, indexes: Sequence[int]) -> Report:
+async def run(database_url: str, seed: int, indexes: Sequence[int], *, shares: Mapping[str, int] = SHARES) -> Report:
     """Take the steps of these numbers, then let everything settle and compare. Never raises for what it finds."""
     report = Report(seed)
     started = time.perf_counter()
     async with simulation(database_url, seed) as sim:
         step: Step | None = None
         try:
-            for step in steps_of(seed, indexes, SHARES):
+            await sim.check()
+            for step in steps_of(seed, indexes, shares):
                 await sim.take(step, ACTIONS)
                 check_arrived(sim)
+                if step.kind in RECHARGING:
+                    await check_recharges(sim)
                 report.steps += 1
             await settle(sim)
             check_agreement(sim)
+            report.recharges = await check_recharges(sim)
+            await check_statements(sim)
+
         except Exception as error:
             report.failure = f"{type(error).__name__}: {error}"
             report.failed_at = len(indexes) if step is None or report.steps == len(indexes) else step.index

@@ -3,9 +3,14 @@
 import random
 from datetime import timedelta
 
+from tests.simulation.books import Broken
 from tests.simulation.paying import work_queue
 from tests.simulation.simulation import Simulation
 
+_BEHIND = """
+    SELECT b.org_id, b.entry_seq, c.entry_seq FROM ledger_books b LEFT JOIN watch_cursors c ON c.org_id = b.org_id
+    WHERE b.entry_seq > coalesce(c.entry_seq, 0)
+"""
 _JUMPS = (
     timedelta(minutes=7),
     timedelta(hours=1),
@@ -85,6 +90,9 @@ async def rest(sim: Simulation, chance: random.Random) -> None:
             break
     for name in ("limit_marks", "alerts", "account_states", "statement_closing"):
         await sim.must(lambda service, name=name: getattr(service, name).run_due(None))
+    behind = await sim.rows(_BEHIND)
+    if behind:
+        raise Broken(f"the watch stands still: {behind}")
     await sim.must(lambda service: service.holds.run_due(None))
     for customer in sim.customers:
         for held in [held for held in customer.holds.values() if held.expires_at <= sim.clock.now()]:

@@ -208,7 +208,6 @@ async def simulation(database_url: str, seed: int, *, customer_count: int = 6) -
                 await Books.prepare(admin)
                 books = Books(admin, [customer.wallet for customer in customers])
                 made = Simulation(clock, outside, settings, admin, life, books, customers)
-                await made.check()
                 try:
                     yield made
                 finally:

@@ -1,0 +1,19 @@
+"""Each law can fail: whatever is broken here on purpose is found."""
+
+import re
+
+import pytest
+
+from tests.simulation.episode import run
+from tests.simulation.mutations import MUTATIONS, in_force
+
+SEED = 1
+
+
+@pytest.mark.parametrize("name", MUTATIONS)
+async def test_a_breakage_is_found(name: str, database_url: str) -> None:
+    mutation = MUTATIONS[name]
+    with in_force(mutation):
+        report = await run(database_url, SEED, range(mutation.steps), shares=mutation.shares)
+    assert report.failure is not None, f"nothing was found in {report.steps} steps, {report.calls}"
+    assert re.match(mutation.found_as, report.failure), report.failure
