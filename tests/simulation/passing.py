@@ -34,7 +34,7 @@ async def die(sim: Simulation, chance: random.Random) -> None:
     """The process is stopped in an orderly way, or killed between two steps."""
     if chance.random() < 0.5:
         sim.life.boundary.kill()
-    await sim.restart()
+    await sim.restart(sim.life)
 
 
 async def watch(sim: Simulation, chance: random.Random) -> None:

@@ -14,6 +14,7 @@ from providers.simulators.coinbase import checkouts
 from providers.simulators.stripe import confirming, disputes, refunds
 from tests.simulation.books import Broken
 from tests.simulation.boundary import inside
+from tests.simulation.outside import Mail
 from tests.simulation.simulation import Simulation
 from wallet_service.errors import ServiceError
 from wallet_service.topups.operations import CardTopUpRequest, CheckoutTopUpRequest
@@ -36,12 +37,14 @@ async def top_up(sim: Simulation, chance: random.Random) -> None:
     """A top-up by card is started, sometimes twice with one key; the payer pays at once, or later, or never."""
     customer = chance.choice(sim.customers)
     amount, key = chance.randrange(100, 60_000), customer.key()
-    for _ in range(chance.choice((1, 1, 1, 2))):
-        started = await sim.must(
-            lambda service: service.topups.create_by_card(
-                CardTopUpRequest(org_id=customer.org_id, amount_minor=amount, request_key=key)
-            )
-        )
+    wanted = CardTopUpRequest(org_id=customer.org_id, amount_minor=amount, request_key=key)
+    answers = [
+        await sim.must(lambda service: service.topups.create_by_card(wanted))
+        for _ in range(chance.choice((1, 1, 1, 2)))
+    ]
+    started = answers[-1]
+    if started.topup.topup_id != answers[0].topup.topup_id:
+        raise Broken(f"one key has started {answers}")
     customer.topups.append(started.topup.topup_id)
     if started.topup.external_id is not None and chance.random() < 0.8:
         _pay(sim, started.topup.external_id, chance.choice(CARDS))
@@ -139,15 +142,9 @@ async def give_back(sim: Simulation, chance: random.Random) -> None:
     charge = chance.choice(charges)
     left = charge["amount"] - charge["amount_refunded"]
     amount = chance.choice((left, chance.randrange(1, left + 1)))
-    _try(
-        lambda: refunds._give_back(  # pyright: ignore[reportPrivateUsage]
-            world,
-            refunds._refundable_charge(world, charge["id"], None),
-            amount,
-            None,
-            {},  # pyright: ignore[reportPrivateUsage]
-        )
-    )
+    refundable = refunds._refundable_charge  # pyright: ignore[reportPrivateUsage]
+    refund = refunds._give_back  # pyright: ignore[reportPrivateUsage]
+    _try(lambda: refund(world, refundable(world, charge["id"], None), amount, None, {}))
 
 
 async def dispute(sim: Simulation, chance: random.Random) -> None:
@@ -167,7 +164,7 @@ async def dispute(sim: Simulation, chance: random.Random) -> None:
 async def post(sim: Simulation, chance: random.Random) -> None:
     """The network: some deliveries arrive, in any order, some of them twice; some are lost; the rest waits."""
     sim.outside.follow_up(chance)
-    chosen = []
+    chosen: list[Mail] = []
     for mail in sim.outside.mail():
         fate = chance.random()
         if fate < 0.1 and not sim.outside.is_needed(mail):
@@ -178,9 +175,10 @@ async def post(sim: Simulation, chance: random.Random) -> None:
 
     async def receive(letter: Any) -> int:
         sim.calls["post"] += 1
-        status = await sim.life.receive(letter)
-        if sim.life.boundary.is_dead:
-            await sim.restart()
+        life = sim.life
+        status = await life.receive(letter)
+        if life.boundary.is_dead:
+            await sim.restart(life)
         return status
 
     await sim.outside.deliver(chosen[:12], receive)
@@ -230,7 +228,7 @@ async def _worked(sim: Simulation, name: str, payload: str) -> bool:
         return False
     finally:
         if life.boundary.is_dead:
-            await sim.restart()
+            await sim.restart(life)
     return not life.boundary.is_dead
 
 

@@ -11,10 +11,12 @@ import uuid
 from collections.abc import Awaitable, Generator
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
+from datetime import timedelta
 from functools import cache
 from typing import Any
 from unittest.mock import patch
 
+import httpx
 import httpx._transports.default as default
 import stripe
 
@@ -62,13 +64,14 @@ def without_waits() -> Generator[None]:
         made = make_coinbase(*arguments)
         if made is not None:
             checkouts = made._client  # pyright: ignore[reportPrivateUsage]
-            checkouts._settings = replace(checkouts._settings, retry_delay=checkouts._settings.retry_delay * 0)
+            patient = checkouts._settings  # pyright: ignore[reportPrivateUsage]
+            checkouts._settings = replace(patient, retry_delay=timedelta(0))  # pyright: ignore[reportPrivateUsage]
         return made
 
     with (
         patch.object(lane, "_RETRY_SECONDS_MAX", _RETRY_SECONDS_MAX),
         patch.object(stripe.HTTPXClient, "sleep_async", at_once),
         patch.object(service, "_coinbase", coinbase),
-        patch.object(default, "create_ssl_context", cache(default.create_ssl_context)),
+        patch.object(default, "create_ssl_context", cache(httpx.create_ssl_context)),
     ):
         yield

@@ -1,5 +1,6 @@
 """One run: customers, the service's present life, the providers, a clock, and what every step is checked against."""
 
+import asyncio
 import random
 from collections import Counter
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
@@ -77,6 +78,7 @@ class Simulation:
     kind: str = ""
     taken: int = 0
     campaigns: int = 0
+    turn: asyncio.Lock = field(default_factory=asyncio.Lock)
     owners: dict[str, str] = field(default_factory=dict[str, str])
 
     async def take(self, step: Step, actions: "Actions") -> None:
@@ -93,7 +95,7 @@ class Simulation:
             self.life.boundary.arm(None)
             self.outside.calm()
         if self.life.boundary.is_dead:
-            await self.restart()
+            await self.restart(self.life)
         self.taken += 1
         await self.check()
         if self.taken % AUDITED_EVERY == 0:
@@ -120,8 +122,8 @@ class Simulation:
             else:
                 if not life.boundary.is_dead:
                     return answer
-            if life.boundary.is_dead and self.life is life:
-                await self.restart()
+            if life.boundary.is_dead:
+                await self.restart(life)
         raise Broken(f"{self.kind}: no definite answer after {_ATTEMPTS_MAX} attempts")
 
     async def must(self, make: Callable[[Service], Awaitable[T]]) -> T:
@@ -147,12 +149,15 @@ class Simulation:
         self._misbehaving = times
         self.outside.misbehave(kind, times=times)
 
-    async def restart(self) -> None:
-        """The present life ends; another begins."""
-        self.struck["restart"] += 1
-        self.struck.update(str(fault) for fault in self.life.boundary.struck)
-        await self.life.end()
-        self.life = await Life(self.settings, self.clock).begin()
+    async def restart(self, life: Life) -> None:
+        """`life` ends, if nobody has ended it yet; another begins."""
+        async with self.turn:
+            if self.life is not life:
+                return
+            self.struck["restart"] += 1
+            self.struck.update(str(fault) for fault in life.boundary.struck)
+            await life.end()
+            self.life = await Life(self.settings, self.clock).begin()
 
     async def check(self) -> None:
         """The laws of the journal, and each wallet against what its customer has done."""
