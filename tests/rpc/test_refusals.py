@@ -443,3 +443,17 @@ def test_grpc_without_http2(server: ServerProcess) -> None:
         assert (answer.status_code, answer.json()["code"]) == (415, "invalid_argument")
     else:
         assert answer.headers.get("grpc-status") != "2"
+
+
+@pytest.mark.parametrize("path", ["/%ff", "/healthz%c3", "/%ed%a0%80", "/%c0%80", "/%f5%80%80%80", "/%e2%82", "/%"])
+def test_a_path_that_is_no_text_is_answered(server: ServerProcess, path: str) -> None:
+    answer = httpx.get(f"{server.url}{path}", timeout=10)
+    assert answer.status_code in (400, 403, 404)
+
+
+@pytest.mark.parametrize(
+    "path", ["/m%C3%A4rz", "/%e2%82%ac", "/%ee%80%80", "/%f0%9f%98%80", "/%f4%8f%bf%bf", "/%00", "/x%2fy"]
+)
+def test_a_path_in_utf8_reaches_the_application(server: ServerProcess, path: str) -> None:
+    answer = httpx.get(f"{server.url}{path}", timeout=10)
+    assert (answer.status_code, answer.json()["code"]) == (404, "not_found")

@@ -27,6 +27,15 @@ _POLL_SECONDS: Final = 0.05
 _STOP_SECONDS_MAX: Final = 20
 """After the drain: the application's own shutdown (shielded writes, pools) has this long before SIGKILL."""
 
+_TAIL: Final = "%[89aAbB][0-9a-fA-F]"
+_UTF8_PATH: Final = (
+    "(?:[^%]|%[0-7][0-9a-fA-F]"
+    f"|%(?:[cC][2-9a-fA-F]|[dD][0-9a-fA-F]){_TAIL}"
+    f"|%(?:[eE]0%[aAbB][0-9a-fA-F]|[eE][dD]%[89][0-9a-fA-F]|[eE][1-9a-cA-CeEfF]{_TAIL}){_TAIL}"
+    f"|%(?:[fF]0%[9aAbB][0-9a-fA-F]|[fF]4%8[0-9a-fA-F]|[fF][1-3]{_TAIL}){_TAIL}{_TAIL})*"
+)
+"""Paths whose escapes are UTF-8, without overlong forms and surrogates."""
+
 _ACTIVE: Final = "http.ingress_http.downstream_rq_active"
 
 
@@ -159,4 +168,18 @@ def envoy_config(options: ServerOptions, folder: Path) -> dict[str, Any]:
             # Envoy's five minutes would cut a health watch that has nothing new to say.
             http["stream_idle_timeout"] = "3600s"
             http["server_name"] = "wallet"
+            http["http_filters"].insert(0, _decodable_paths_only())
     return config
+
+
+def _decodable_paths_only() -> dict[str, Any]:
+    """A filter that refuses other paths with 403: pyvoy cannot decode them and would never answer."""
+    decodable = {"url_path": {"path": {"safe_regex": {"regex": _UTF8_PATH}}}}
+    policy = {"permissions": [{"not_rule": decodable}], "principals": [{"any": True}]}
+    return {
+        "name": "envoy.filters.http.rbac",
+        "typed_config": {
+            "@type": "type.googleapis.com/envoy.extensions.filters.http.rbac.v3.RBAC",
+            "rules": {"action": "DENY", "policies": {"paths that are no UTF-8": policy}},
+        },
+    }
