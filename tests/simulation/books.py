@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
+from hashlib import sha256
 from typing import Any, Final
 from uuid import UUID
 
@@ -32,6 +33,7 @@ class Book:
 
     tally: the change of available and held together, by purpose. arrived: by (provider, payment). taken: by the claim's
     reference, what is away now. spends: (recorded_at, amount) of all that went to revenue. debt: of the receivable account.
+    shape: a hash of all entries without their ids, which tells whether two runs were the same.
     """
 
     wallet: Wallet
@@ -44,6 +46,7 @@ class Book:
     arrived: Counter[tuple[str, str]] = field(default_factory=Counter[tuple[str, str]])
     taken: Counter[str] = field(default_factory=Counter[str])
     spends: list[tuple[datetime, int]] = field(default_factory=list[tuple[datetime, int]])
+    shape: bytes = b""
     debt: int = 0
     fees: int = 0
     event_seq: int = 0
@@ -169,6 +172,8 @@ class Books:
         book.seq, book.recorded_at = row["entry_seq"], row["recorded_at"]
         book.head = _hash(book.head, row, [(account, amount) for account, amount, _ in legs], metadata)
         _same(f"hash of entry {book.seq}", row["hash"], book.head, book)
+        shape = (row["kind"], row["recorded_at"], [(book.kinds[account], amount) for account, amount, _ in legs])
+        book.shape = sha256(book.shape + repr(shape).encode()).digest()
         _post(book, row["kind"], legs)
         _add_up(book, row, legs, metadata)
 

@@ -131,11 +131,12 @@ class Boundary:
 class _Watched:
     """The protocol of a driver's connection, whose round trips cross a boundary."""
 
-    __slots__ = ("_boundary", "_protocol")
+    __slots__ = ("_boundary", "_is_ready", "_protocol")
 
     def __init__(self, boundary: Boundary, protocol: Any) -> None:
         self._boundary = boundary
         self._protocol = protocol
+        self._is_ready = False
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._protocol, name)
@@ -149,6 +150,8 @@ class _Watched:
         def cross(*arguments: Any, **options: Any) -> Any:
             if self._boundary.is_dead:
                 raise asyncpg.ConnectionDoesNotExistError("the process is gone")
+            if not self._counts(name, arguments):
+                return getattr(protocol, name)(*arguments, **options)
             return self._boundary.database(
                 self,
                 lambda: getattr(protocol, name)(*arguments, **options),
@@ -156,6 +159,15 @@ class _Watched:
             )
 
         return cross
+
+    def _counts(self, name: str, arguments: tuple[Any, ...]) -> bool:
+        """Whether a fault may strike here. Not while a connection is set up or a statement is prepared: which of the pool's
+        connections has done that already depends on how fast others were, and faults have to fall where they fell before.
+        """
+        is_setting = name == "query" and arguments[0].startswith("SET ")
+        if name == "query":
+            self._is_ready = self._is_ready or is_setting or arguments[0].startswith("BEGIN")
+        return self._is_ready and name != "prepare" and not is_setting
 
     @property
     def query(self) -> Callable[..., Any]:

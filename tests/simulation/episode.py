@@ -73,7 +73,7 @@ class Report:
     events: Counter[str] = field(default_factory=Counter[str])
     entries: int = 0
     recharges: int = 0
-    heads: tuple[str, ...] = ()
+    shapes: tuple[str, ...] = ()
     seconds: float = 0.0
     failure: str | None = None
     failed_at: int | None = None
@@ -111,5 +111,5 @@ async def run(database_url: str, seed: int, indexes: Sequence[int], *, shares: M
 def _fill(report: Report, sim: Simulation) -> None:
     sim.struck.update(str(fault) for fault in sim.life.boundary.struck)
     report.calls, report.refusals, report.struck = sim.calls, sim.refusals, sim.struck
-    report.heads = tuple(sim.book(customer).head.hex() for customer in sim.customers)
+    report.shapes = tuple(sim.book(customer).shape.hex() for customer in sim.customers)
     report.events, report.entries = sim.books.event_types, sim.books.entry_count
