@@ -6,7 +6,7 @@ from pathlib import Path
 
 import uvloop
 
-from bench import balance, forecast, ledger, usage
+from bench import balance, forecast, ledger, pdf, usage
 from wallet_service.catalog.files import read_catalog
 from wallet_service.cli.dev import SAMPLE_CATALOG
 from wallet_service.config import Settings
@@ -18,6 +18,7 @@ def main() -> None:
     """Measure on instances of their own, in a folder that is removed afterwards."""
     configure_logging(format="json", level="error")
     forecast.run()
+    pdf.run()
     with tempfile.TemporaryDirectory(prefix="wallet-bench-") as folder:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             runner.run(ledger.run(Path(folder) / "ledger"))

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import asyncpg
+import hypothesis
 import pytest
 from sqlalchemy import make_url
 
@@ -29,6 +30,12 @@ from wallet_service.migrate import upgrade
 T = TypeVar("T")
 
 TEMPLATE = "wallet_template"
+
+# Examples are judged by what they show; how long they take says how busy the machine is.
+hypothesis.settings.register_profile(
+    "untimed", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow], print_blob=True
+)
+hypothesis.settings.load_profile("untimed")
 
 
 def chosen_binaries() -> Binaries:

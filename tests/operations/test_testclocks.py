@@ -293,10 +293,12 @@ async def test_time_waits_for_the_jobs_of_its_organizations(scene: Scene, monkey
     stranger = await scene.organization("real")
     clocks = scene.clocks_with(jobs=True)
     await scene.db.transact(
-        lambda conn: enqueue(conn, JobName.TOPUP_SYNC, {"org_id": str(org.org_id), "topup_id": str(org.org_id)})
+        lambda conn: enqueue(conn, JobName.PAYMENT_METHOD_DETACH, {"org_id": str(org.org_id), "payment_method_id": "-"})
     )
     await scene.db.transact(
-        lambda conn: enqueue(conn, JobName.TOPUP_SYNC, {"org_id": str(stranger.org_id), "topup_id": "-"})
+        lambda conn: enqueue(
+            conn, JobName.PAYMENT_METHOD_DETACH, {"org_id": str(stranger.org_id), "payment_method_id": "-"}
+        )
     )
     waiting = await clocks.advance("past", target=PAST + HOUR)
     assert (waiting.clock.state, waiting.clock.present_at) == (ClockState.ADVANCING, PAST)

@@ -120,6 +120,7 @@ def test_health_follows_the_database(own_server: ServerProcess) -> None:
         assert {name: status.status for name, status in listed.items()} == {
             "": SERVING,
             "wallet.v1.WalletService": SERVING,
+            "wallet.v1.WebhookService": SERVING,
         }
         with pytest.raises(grpc.RpcError) as caught:
             health.Check(health_pb2.HealthCheckRequest(service="nobody"))

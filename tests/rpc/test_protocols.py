@@ -193,7 +193,7 @@ def test_reflection_v1alpha_through_grpcio(channel: grpc.Channel) -> None:
     database = ProtoReflectionDescriptorDatabase(channel)
     assert {"wallet.v1.WalletService", "grpc.health.v1.Health"} <= set(database.get_services())
     service = DescriptorPool(database).FindServiceByName("wallet.v1.WalletService")
-    assert len(service.methods) == 26
+    assert len(service.methods) == 34
 
 
 def test_reflection_v1(channel: grpc.Channel) -> None:
