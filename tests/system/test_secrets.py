@@ -149,7 +149,10 @@ def _give_secrets(caller: Caller, key: str) -> None:
     caller.shown["endpoint, rotated"] = rotated["secret"]
     caller.call("wallet.v1.WebhookService/SendTestEvent", {"name": made["endpoint"]["name"]}, key)
     targets = [
-        {"url": f"json://user:{TARGET_PASSWORD}@127.0.0.1:1/hook", "eventTypes": ["api_key.created", "webhook_endpoint.test"]},
+        {
+            "url": f"json://user:{TARGET_PASSWORD}@127.0.0.1:1/hook",
+            "eventTypes": ["api_key.created", "webhook_endpoint.test"],
+        },
         {"url": "a@example.com"},
     ]
     settings = {"name": ACCOUNT, "targets": targets}

@@ -10,8 +10,8 @@ customer's credit, with an entry, an event and an alarm in the log; its refunds 
 
 How it goes. A transaction stores the top-up with the key for the provider; then the provider is called with no transaction
 open; then `Settlement.settle` stores the answer. Browser, webhook and reconciler all come through `Settlement`: it asks the
-provider again, locks the top-up, decides (`rules`), posts, and tells (`notices`, and whoever follows top-ups). An answer that
-is overtaken by another one is asked for again.
+provider again, locks the top-up, decides (`rules`), posts, and tells (`notices`, and whoever follows top-ups). An answer
+that is overtaken by another one is asked for again.
 
 Not here: deliveries of webhooks (`wallet_service.webhooks`) and saved cards (`wallet_service.payment_methods`).
 """

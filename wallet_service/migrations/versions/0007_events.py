@@ -77,9 +77,7 @@ def _webhook_endpoints() -> None:
         sa.PrimaryKeyConstraint("org_id", "endpoint_id", name="pk_webhook_endpoints"),
         sa.ForeignKeyConstraint(["org_id"], ["organizations.org_id"], name="fk_webhook_endpoints_org_id"),
         sa.CheckConstraint("state IN ('active', 'paused')", name="ck_webhook_endpoints_state"),
-        sa.CheckConstraint(
-            "paused_reason IN ('manual', 'failing', 'gone')", name="ck_webhook_endpoints_paused_reason"
-        ),
+        sa.CheckConstraint("paused_reason IN ('manual', 'failing', 'gone')", name="ck_webhook_endpoints_paused_reason"),
         sa.CheckConstraint("(state = 'paused') = (paused_reason IS NOT NULL)", name="ck_webhook_endpoints_paused"),
         sa.CheckConstraint(
             "(previous_secret IS NULL) = (previous_secret_expires_at IS NULL)",
