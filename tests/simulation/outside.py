@@ -55,7 +55,7 @@ class Outside:
     stripe_url: str
     coinbase_url: str
     must_arrive: set[str] = field(default_factory=set[str])
-    """Payments that only their delivery tells of: no top-up names them, so no reconciler looks for them."""
+    """Payments that the reconciler does not look at for long: those that no top-up names, and those that came late."""
 
     def mail(self) -> list[Mail]:
         """What waits to be delivered, oldest first, Stripe's before Coinbase's."""

@@ -90,6 +90,7 @@ async def pay_late(sim: Simulation, chance: random.Random) -> None:
     if ended:
         checkout = chance.choice(ended)
         checkout["status"] = "ACTIVE"
+        sim.outside.must_arrive.add(checkout["id"])
         checkouts.pay(world, checkout, succeeds=True)
 
 

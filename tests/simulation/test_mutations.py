@@ -16,4 +16,4 @@ async def test_a_breakage_is_found(name: str, database_url: str) -> None:
     with in_force(mutation):
         report = await run(database_url, SEED, range(mutation.steps), shares=mutation.shares)
     assert report.failure is not None, f"nothing was found in {report.steps} steps, {report.calls}"
-    assert re.match(mutation.found_as, report.failure), report.failure
+    assert re.match(mutation.found_as, report.failure, re.DOTALL), report.failure
