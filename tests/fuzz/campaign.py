@@ -86,7 +86,7 @@ def _campaign(
         FIGURES.requests[f"{kind} to {server.kind}"] += sent
         assert server.is_alive(), server.log[-3000:]
         done += sent
-    assert not found, "\n".join(list(found.values())[:30])
+    assert not found, "\n".join([*list(found.values())[:30], server.log[-6000:]])
     growth = server.resident_bytes() - before
     FIGURES.notes.append(f"fuzz: memory of {server.kind} grew by {growth / 2**20:.0f} MiB over {done} {kind}")
     assert growth < GROWTH_BYTES_MAX, f"{server.kind} grew by {growth} bytes"
