@@ -49,8 +49,10 @@ from wallet_service.rpc.composition import (
     RpcService,
     build_asgi,
 )
+from wallet_service.rpc.rate_limits import Rate, RateLimits, TokenBuckets
 
 ORG = "my-org"
+PATIENT = Rate(1_000_000, 1_000_000)
 KEYS = {
     "wk_test_viewer": (ORG, Role.VIEWER),
     "wk_test_editor": (ORG, Role.EDITOR),
@@ -208,6 +210,7 @@ def create_app(draining: asyncio.Event) -> ASGIApp:
         options=RpcOptions(
             cors_origins=[CORS_ORIGIN],
             deadline=DEADLINE_DEFAULT,
+            rate_limits=RateLimits(TokenBuckets(PATIENT), TokenBuckets(PATIENT)),
             tracer_provider=TracerProvider() if "SCRIPTED_NO_TRACES" not in os.environ else None,
         ),
     )

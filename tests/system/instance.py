@@ -27,8 +27,9 @@ SECONDS_MAX = 120
 def environment(**settings: str) -> dict[str, str]:
     """The environment of a `wallet` process, without the settings of whoever runs the tests."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("WALLET_", "DATABASE_URL"))}
-    sources = os.pathsep.join(map(str, (ROOT, ROOT / "gen" / "python" / "server")))
-    return {**kept, "PYTHONPATH": sources, "COLUMNS": "200", "NO_COLOR": "1", **settings}
+    # What is installed has to be found without our help, also inside Envoy.
+    kept.pop("PYTHONPATH", None)
+    return {**kept, "COLUMNS": "200", "NO_COLOR": "1", **settings}
 
 
 def wallet(*arguments: str, cwd: Path = ROOT, **settings: str) -> "subprocess.CompletedProcess[str]":

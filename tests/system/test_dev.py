@@ -65,7 +65,7 @@ def test_a_top_up_by_card_is_credited_by_its_webhook(dev: Dev):
     made = dev.call(method, walletName="organizations/my-org/wallets/default", amountMinor=2500, idempotencyKey="t")
     top_up = made["topUp"]
     assert isinstance(top_up, dict)
-    [stripe] = re.findall(r"simulated at (\S+)", dev.out)
+    [stripe] = re.findall(r"Stripe +simulated at (\S+)", dev.out)
     paid = httpx.post(
         f"{stripe}/_sim/payment_intents/{top_up['externalId']}/pay",
         json={"payment_method": "pm_card_visa"},

@@ -9,6 +9,7 @@ import os
 import shutil
 import tempfile
 from asyncio.subprocess import Process
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Final, cast
 
@@ -23,6 +24,7 @@ from wallet_service.serving.child import dies_with_parent
 from wallet_service.serving.entry import DRAIN_FD_VARIABLE, FACTORY_VARIABLE
 from wallet_service.serving.options import ServerFailed, ServerOptions
 
+_OUR_PACKAGES: Final = ("ledger", "providers", "wallet_service", "wallet_api")
 _POLL_SECONDS: Final = 0.05
 _STOP_SECONDS_MAX: Final = 20
 """After the drain: the application's own shutdown (shielded writes, pools) has this long before SIGKILL."""
@@ -137,13 +139,26 @@ class EnvoyServer:
             await asyncio.sleep(_POLL_SECONDS)
 
     def _environment(self) -> dict[str, str]:
+        embedding = get_envoy_environ()
         return {
             **os.environ,
-            **get_envoy_environ(),
+            **embedding,
+            "PYTHONPATH": os.pathsep.join([embedding["PYTHONPATH"], *_package_roots()]),
             **self._options.environment,
             FACTORY_VARIABLE: self._options.factory,
             DRAIN_FD_VARIABLE: str(self._drain_read),
         }
+
+
+def _package_roots() -> list[str]:
+    """The folders that our packages lie in.
+
+    Those of an editable installation are found by a hook of the environment, which the interpreter inside Envoy may not
+    run: Debian's Python looks for it elsewhere.
+    """
+    found = [find_spec(name) for name in _OUR_PACKAGES]
+    folders = [Path(folder) for spec in found if spec for folder in spec.submodule_search_locations or ()]
+    return list(dict.fromkeys(str(folder.parent) for folder in folders))
 
 
 def envoy_config(options: ServerOptions, folder: Path) -> dict[str, Any]:

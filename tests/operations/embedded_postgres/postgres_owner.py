@@ -8,6 +8,7 @@ standard input to end, and stops the server.
 import json
 import os
 import resource
+import signal
 import sys
 from pathlib import Path
 
@@ -16,6 +17,8 @@ from wallet_service.embedded_postgres import EmbeddedPostgres, EmbeddedPostgresE
 
 def main() -> None:
     request = json.loads(sys.argv[1])
+    # Whoever is started in the background of a shell ignores Ctrl-C.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     if request["uid"] is not None:
         os.setgroups([])
         os.setgid(request["gid"])
