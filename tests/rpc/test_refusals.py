@@ -457,3 +457,10 @@ def test_a_path_that_is_no_text_is_answered(server: ServerProcess, path: str) ->
 def test_a_path_in_utf8_reaches_the_application(server: ServerProcess, path: str) -> None:
     answer = httpx.get(f"{server.url}{path}", timeout=10)
     assert (answer.status_code, answer.json()["code"]) == (404, "not_found")
+
+
+def test_a_compressed_message_without_its_encoding_is_the_callers_fault(server: ServerProcess) -> None:
+    body = b"\x01\x00\x00\x00\x03abc"
+    answer = post(server, "/grpc.health.v1.Health/Watch", body, {"content-type": "application/connect+proto"})
+    flags, text = answer.content[0], answer.content[5:]
+    assert (flags, json.loads(text)["error"]["code"]) == (2, "invalid_argument")

@@ -52,6 +52,10 @@ _NO_SERVICER: Final = "Not implemented"
 """What the generated service says of a method that no servicer has."""
 
 
+_PROTOCOL_ERROR: Final = "protocol error"
+"""How connectrpc begins what it says of a request that breaks the protocol."""
+
+
 class MappedError(ConnectError):
     """A ConnectError whose text and details are ours and may leave the server."""
 
@@ -79,6 +83,9 @@ def to_connect_error(error: Exception) -> MappedError:
         mapped = MappedError(WireCode.CANCELED, "the caller ended the call")
     elif isinstance(error, ConnectError) and error.code is WireCode.CANCELED:
         mapped = MappedError(error.code, "the caller ended the call")
+    elif isinstance(error, ConnectError) and error.message.startswith(_PROTOCOL_ERROR):
+        # connectrpc takes some of what a caller sends for a failure of the server.
+        mapped = _runtime_refusal(ConnectError(WireCode.INVALID_ARGUMENT, error.message))
     elif isinstance(error, ConnectError) and error.code in _RUNTIME_REFUSALS:
         mapped = _runtime_refusal(error)
     else:
