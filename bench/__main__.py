@@ -10,7 +10,7 @@ from bench import balance, forecast, ledger, pdf, usage
 from wallet_service.catalog.files import read_catalog
 from wallet_service.cli.dev import SAMPLE_CATALOG
 from wallet_service.config import Settings
-from wallet_service.development import running
+from wallet_service.development import private_settings, running
 from wallet_service.logs import configure_logging
 
 
@@ -22,16 +22,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="wallet-bench-") as folder:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             runner.run(ledger.run(Path(folder) / "ledger"))
-        settings = Settings().model_copy(
-            update={
-                "data_dir": Path(folder) / "service",
-                "database_url": None,
-                "listen": "127.0.0.1:0",
-                "stripe_simulator_port": 0,
-                "coinbase_simulator_port": 0,
-                "log_level": "error",
-            }
-        )
+        settings = private_settings(Path(folder) / "service")
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             runner.run(_service_figures(settings))
 

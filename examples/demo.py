@@ -31,7 +31,7 @@ from examples.demo_more import play_more
 from wallet_service.catalog.files import read_catalog
 from wallet_service.cli.dev import SAMPLE_CATALOG
 from wallet_service.config import Settings
-from wallet_service.development import Instance, running
+from wallet_service.development import Instance, private_settings, running
 from wallet_service.logs import configure_logging
 from wallet_service.rating.rules import plain_text
 from wallet_service.usage.importing import ImportFormat, ImportReport, UsageImport
@@ -47,16 +47,7 @@ def main() -> None:
     configure_logging(format="json", level="error")
     started = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="wallet-demo-") as folder:
-        settings = Settings().model_copy(
-            update={
-                "data_dir": Path(folder),
-                "database_url": None,
-                "listen": "127.0.0.1:0",
-                "stripe_simulator_port": 0,
-                "coinbase_simulator_port": 0,
-                "log_level": "error",
-            }
-        )
+        settings = private_settings(Path(folder))
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             figures = runner.run(_demo(settings))
     figures["seconds"] = round(time.monotonic() - started, 1)

@@ -23,7 +23,7 @@ from examples.year_cast import CARDS, START, Part, Tenant, tenants
 from wallet_service.catalog.files import read_catalog
 from wallet_service.cli.dev import SAMPLE_CATALOG
 from wallet_service.config import Settings
-from wallet_service.development import running
+from wallet_service.development import private_settings, running
 from wallet_service.logs import configure_logging
 from wallet_service.rating.rules import plain_text
 
@@ -186,16 +186,7 @@ def main(arguments: Sequence[str]) -> None:
     days = int(arguments[0]) if arguments else DAYS
     count = int(arguments[1]) if len(arguments) > 1 else ORGANIZATIONS
     with tempfile.TemporaryDirectory(prefix="wallet-year-") as folder:
-        settings = Settings().model_copy(
-            update={
-                "data_dir": Path(folder),
-                "database_url": None,
-                "listen": "127.0.0.1:0",
-                "stripe_simulator_port": 0,
-                "coinbase_simulator_port": 0,
-                "log_level": "error",
-            }
-        )
+        settings = private_settings(Path(folder))
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             figures = runner.run(_play(settings, days, tenants(count)))
     print(json.dumps(figures, indent=2))

@@ -1,8 +1,9 @@
-"""Work that runs beside a block of code, as part of it."""
+"""Work that runs beside a block of code, as part of it, and how it waits."""
 
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
+from datetime import timedelta
 from typing import Any
 
 
@@ -26,3 +27,10 @@ async def beside(
         if others:
             raise
         raise first from None
+
+
+async def pause(length: timedelta, *, unless: asyncio.Event) -> None:
+    """Wait for a time, or until `unless` is set."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(length.total_seconds()):
+            await unless.wait()

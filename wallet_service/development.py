@@ -105,6 +105,20 @@ async def running(settings: Settings, catalog: CatalogDocument) -> AsyncGenerato
         yield Instance(url, admin, operator, stripe.url, coinbase.url, settings, service)
 
 
+def private_settings(folder: Path) -> Settings:
+    """Of an instance that meets no other: its data in `folder`, the embedded database, free ports, only errors logged."""
+    return Settings().model_copy(
+        update={
+            "data_dir": folder,
+            "database_url": None,
+            "listen": "127.0.0.1:0",
+            "stripe_simulator_port": 0,
+            "coinbase_simulator_port": 0,
+            "log_level": "error",
+        }
+    )
+
+
 async def with_database(settings: Settings, stack: AsyncExitStack) -> Settings:
     """`settings` with a database URL: the one they have, or that of the embedded server, started or attached to.
 

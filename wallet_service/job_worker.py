@@ -18,6 +18,7 @@ from pgqueuer.domain.models import Job as QueuedJob
 from pgqueuer.domain.models import Schedule as QueuedSchedule
 from sqlalchemy.engine import make_url
 
+from wallet_service.background import pause
 from wallet_service.db import SERVICE_ROLE
 from wallet_service.jobs import Job, RetryPolicy, Schedule, payload_of
 
@@ -65,7 +66,7 @@ class JobWorker:
                 except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, FailingListenerError) as error:
                     failure_count += 1
                     _log.warning("job_worker_lost_database", error=repr(error))
-                    await self._pause(min(2**failure_count, _RESTART_SECONDS_MAX))
+                    await pause(timedelta(seconds=min(2**failure_count, _RESTART_SECONDS_MAX)), unless=self._stopping)
         finally:
             self._stopped.set()
 
@@ -82,13 +83,6 @@ class JobWorker:
     def _give_back(self) -> None:
         for attempt in self._attempts:
             attempt.cancel()
-
-    async def _pause(self, seconds: float) -> None:
-        try:
-            async with asyncio.timeout(seconds):
-                await self._stopping.wait()
-        except TimeoutError:
-            return
 
     async def _work_until_stopped(self) -> None:
         settings = {"application_name": "wallet-worker", "timezone": "UTC"}

@@ -28,7 +28,7 @@ from wallet_service.app import Service
 from wallet_service.catalog.files import read_catalog
 from wallet_service.cli.dev import SAMPLE_CATALOG
 from wallet_service.config import Settings
-from wallet_service.development import Instance, running
+from wallet_service.development import Instance, private_settings, running
 from wallet_service.logs import configure_logging
 
 VARIABLE: Final = "WALLET_CLIENT_TEST"
@@ -40,16 +40,8 @@ def main() -> None:
     command = sys.argv[2:] if sys.argv[1:2] == ["--"] else []
     configure_logging(format="json", level="error")
     with tempfile.TemporaryDirectory(prefix="wallet-clients-", ignore_cleanup_errors=True) as folder:
-        settings = Settings().model_copy(
-            update={
-                "data_dir": Path(folder),
-                "database_url": None,
-                "postgres_bin_dir": chosen_binaries().bin_dir,
-                "listen": f"127.0.0.1:{_free_port()}",
-                "stripe_simulator_port": 0,
-                "coinbase_simulator_port": 0,
-                "log_level": "error",
-            }
+        settings = private_settings(Path(folder)).model_copy(
+            update={"postgres_bin_dir": chosen_binaries().bin_dir, "listen": f"127.0.0.1:{_free_port()}"}
         )
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             status = runner.run(_serve(settings, command))

@@ -17,6 +17,7 @@ from wallet_service.accounts.model import (
     Wallet,
     WalletBalance,
 )
+from wallet_service.accounts.rows import from_row_wallet
 from wallet_service.accounts.tables import (
     billing_accounts,
     organization_directory,
@@ -213,20 +214,6 @@ def from_row_billing_account(row: Row[Any]) -> BillingAccount:
         state=BillingAccountState(row.state),
         suspended_reason=row.suspended_reason,
         created_at=row.created_at,
-    )
-
-
-def from_row_wallet(row: Row[Any]) -> Wallet:
-    return Wallet(
-        org_id=row.org_id,
-        org_slug=row.org_slug,
-        wallet_id=row.wallet_id,
-        billing_account_id=row.billing_account_id,
-        account_id=row.account_id,
-        currency=row.currency,
-        display_name=row.display_name,
-        created_at=row.created_at,
-        closed_at=row.closed_at,
     )
 
 

@@ -1,13 +1,12 @@
 """What the events of alerts say."""
 
-from datetime import datetime
 from decimal import Decimal
 
 from wallet_service import names
 from wallet_service.accounts.model import Wallet
 from wallet_service.alerts.model import BalanceAlert, DaysAlert, WalletAlerts
 from wallet_service.alerts.rules import Turn, daily_burn_minor, whole_days_remaining
-from wallet_service.events.model import EventType, NewEvent
+from wallet_service.events.model import EventType, NewEvent, rfc3339
 
 
 def alerts_configured(wallet: Wallet, alerts: WalletAlerts) -> NewEvent:
@@ -32,7 +31,7 @@ def balance_turned(wallet: Wallet, alert: BalanceAlert, turn: Turn) -> NewEvent:
             "balance_minor": turn.balance_minor,
             "threshold_minor": alert.threshold_minor,
             "currency": wallet.currency,
-            "occurred_at": _rfc3339(turn.at),
+            "occurred_at": rfc3339(turn.at),
         },
     )
 
@@ -48,10 +47,6 @@ def days_turned(wallet: Wallet, alert: DaysAlert, turn: Turn, *, burn_per_hour: 
             "days_remaining": whole_days_remaining(balance_minor=turn.balance_minor, burn_per_hour=burn_per_hour),
             "threshold_days": alert.threshold_days,
             "currency": wallet.currency,
-            "occurred_at": _rfc3339(turn.at),
+            "occurred_at": rfc3339(turn.at),
         },
     )
-
-
-def _rfc3339(at: datetime) -> str:
-    return at.isoformat().replace("+00:00", "Z")

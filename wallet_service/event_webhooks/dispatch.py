@@ -12,7 +12,7 @@ import asyncpg
 import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from wallet_service import names
+from wallet_service import background, names
 from wallet_service.accounts import steps as accounts
 from wallet_service.clock import Clock
 from wallet_service.db import Database
@@ -66,7 +66,7 @@ class WebhookDispatcher:
                 except (ServiceError, asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
                     pause = min(max(2 * pause, _PAUSE), _PAUSE_MAX)
                     _log.warning("webhook_round_failed", error=repr(error))
-                await self._pause(pause)
+                await background.pause(pause, unless=self._stopping)
 
     async def stop(self) -> None:
         """End `run` when the requests that are under way have been answered."""
@@ -190,10 +190,3 @@ class WebhookDispatcher:
             return current.state is EndpointState.ACTIVE
 
         return await self._db.transact(work)
-
-    async def _pause(self, pause: timedelta) -> None:
-        try:
-            async with asyncio.timeout(pause.total_seconds()):
-                await self._stopping.wait()
-        except TimeoutError:
-            return

@@ -23,7 +23,7 @@ from wallet_service.event_webhooks.rules import (
     target_of,
     url_refused,
 )
-from wallet_service.events.model import Event
+from wallet_service.events.model import Event, rfc3339
 from wallet_service.events.rules import published
 
 TIMEOUT: Final = timedelta(seconds=15)
@@ -139,7 +139,7 @@ def body_of(event: Event, org_slug: str) -> str:
     """The JSON text that is sent; the same event has the same one at every attempt."""
     content = {
         "type": event.type,
-        "timestamp": event.created_at.isoformat().replace("+00:00", "Z"),
+        "timestamp": rfc3339(event.created_at),
         "id": names.child("events", org_slug, str(event.event_id)),
         "sequence": event.seq,
         "organization": names.organization(org_slug),

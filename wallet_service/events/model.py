@@ -10,6 +10,11 @@ Data = Mapping[str, str | int | bool | None]
 """Facts of an event. Amounts are whole minor units beside a `currency`, times RFC 3339 text, references resource names."""
 
 
+def rfc3339(at: datetime) -> str:
+    """A UTC time as events and their deliveries write it."""
+    return at.isoformat().replace("+00:00", "Z")
+
+
 class EventType(StrEnum):
     """Everything that an event can be about. The value is stored and published: it is never changed or used again."""
 

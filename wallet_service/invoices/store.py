@@ -10,6 +10,7 @@ from sqlalchemy.dialects.postgresql import insert as insert_or_skip
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from wallet_service.accounts.model import Wallet
+from wallet_service.accounts.rows import from_row_wallet
 from wallet_service.accounts.tables import organizations, wallets
 from wallet_service.due import first_times
 from wallet_service.invoices.documents import from_receipt_document, from_statement_document, to_document
@@ -234,20 +235,6 @@ def from_row_cursor(row: Row[Any]) -> StatementCursor:
         entry_seq=row.entry_seq,
         carry=row.carry,
         due_at=row.due_at,
-    )
-
-
-def from_row_wallet(row: Row[Any]) -> Wallet:
-    return Wallet(
-        org_id=row.org_id,
-        org_slug=row.org_slug,
-        wallet_id=row.wallet_id,
-        billing_account_id=row.billing_account_id,
-        account_id=row.account_id,
-        currency=row.currency,
-        display_name=row.display_name,
-        created_at=row.created_at,
-        closed_at=row.closed_at,
     )
 
 

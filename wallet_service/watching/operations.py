@@ -12,6 +12,7 @@ import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from ledger.ids import NIL
+from wallet_service import background
 from wallet_service.clock import Clock
 from wallet_service.db import Database
 from wallet_service.errors import ServiceError
@@ -74,7 +75,7 @@ class BalanceWatch:
             except (ServiceError, asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
                 pause = min(2 * pause, _PAUSE_MAX)
                 _log.warning("watch_round_failed", error=repr(error))
-            await self._pause(pause)
+            await background.pause(pause, unless=self._stopping)
 
     async def stop(self) -> None:
         """End `run` after the round that it is in."""
@@ -169,10 +170,3 @@ class BalanceWatch:
             return []
         observation = Observation(standing.org_id, wallet.org_slug, wallet, moves, balance, self._clock.now())
         return [event for watcher in self._watchers for event in await watcher.observe(conn, observation)]
-
-    async def _pause(self, pause: timedelta) -> None:
-        try:
-            async with asyncio.timeout(pause.total_seconds()):
-                await self._stopping.wait()
-        except TimeoutError:
-            return
