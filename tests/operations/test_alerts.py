@@ -168,8 +168,9 @@ async def test_one_event_for_each_crossing_with_many_posters_and_watchers_and_on
             tasks.create_task(watcher())
         tasks.create_task(killer())
         await asyncio.gather(*(poster(number) for number in range(50)))
-        for turn in range(4):
-            await (spend if turn % 2 else earn)(scene, 1_000_000, f"far-{turn}")
+        # Wherever the random postings end, each of these but the first crosses the threshold.
+        for turn, amount_minor in enumerate((1_000_000, 2_000_000, 2_000_000, 2_000_000)):
+            await (spend if turn % 2 else earn)(scene, amount_minor, f"far-{turn}")
         stop.set()
     await watch_of(scene, alerts).run_due(scene.org_id)
     moves = await balances(scene)
