@@ -57,6 +57,7 @@ from wallet_service.jobs import in_own_time, job_table, schedule_table
 from wallet_service.journal.audit_operations import Audit
 from wallet_service.journal.hold_operations import Holds
 from wallet_service.journal.operations import Journal
+from wallet_service.leases.operations import Leadership
 from wallet_service.limits.authorization import SpendAuthorization
 from wallet_service.limits.marks import LimitMarks
 from wallet_service.limits.operations import SpendingLimits
@@ -244,6 +245,7 @@ class Service:
         self.limit_marks = LimitMarks(self.db, self.clock)
         watchers = (self.alerts, self.limit_marks, self.account_states, self.recharge_watcher)
         self.watch = BalanceWatch(self.db, self.clock, watchers, time_of=self.times.time_of)
+        self.leadership = Leadership(self.db, "watching")
 
     def _compose_notifications(self) -> None:
         settings = self.settings
@@ -324,8 +326,9 @@ class Service:
         )
         drain = timedelta(seconds=self.settings.drain_seconds)
         async with (
+            beside(self.leadership.run(), stop=self.leadership.stop),
             beside(worker.run(), stop=lambda: worker.stop(within=drain)),
-            beside(self.watch.run(), stop=self.watch.stop),
+            beside(self.watch.run(lambda: self.leadership.fence is not None), stop=self.watch.stop),
             beside(self.webhook_dispatcher.run(), stop=self.webhook_dispatcher.stop),
         ):
             yield

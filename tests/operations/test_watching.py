@@ -132,6 +132,24 @@ async def test_the_loop_shows_a_posting_within_a_second(scene: JournalScene):
     assert len(looking.shown) == 1
 
 
+async def test_only_the_first_of_several_processes_looks_at_everything(scene: JournalScene):
+    await set_balance(scene, 10, "long ago")
+    scene.clock.advance(timedelta(hours=1))
+    looking, first = Onlooker(), False
+    watch = watch_of(scene, looking)
+    running = asyncio.create_task(watch.run(lambda: first))
+    try:
+        await asyncio.sleep(0.3)
+        assert looking.shown == []
+        first = True
+        async with asyncio.timeout(10):
+            await looking.was_shown.wait()
+    finally:
+        await watch.stop()
+        await running
+    assert [move.balance_minor for move in looking.moves] == [10]
+
+
 async def test_the_quick_look_finds_what_is_recent_and_organizations_with_a_clock_of_their_own(scene: JournalScene):
     async def lately() -> list[UUID]:
         since = scene.clock.now() - timedelta(seconds=10)

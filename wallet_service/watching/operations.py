@@ -1,7 +1,7 @@
 """The loop that finds balances that moved, and shows them to the watchers."""
 
 import asyncio
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
@@ -28,6 +28,7 @@ ENTRIES_MAX: Final = 5_000
 _FOUND_MAX: Final = 10_000
 _AT_ONCE_MAX: Final = 4
 _PAUSE: Final = timedelta(milliseconds=250)
+_PAUSE_OF_OTHERS: Final = timedelta(seconds=1)
 _LATELY: Final = timedelta(seconds=10)
 _EVERYTHING_EVERY: Final = timedelta(seconds=15)
 _PAUSE_MAX: Final = timedelta(seconds=15)
@@ -56,22 +57,25 @@ class BalanceWatch:
         self._put_off: dict[UUID, _PutOff] = {}
         self._stopping = asyncio.Event()
 
-    async def run(self) -> None:
+    async def run(self, is_first: Callable[[], bool] = lambda: True) -> None:
         """Look again and again until `stop`; a database that goes away is waited for.
 
         Four times a second at what was recorded lately, which is cheap, and now and then at everything: an entry may be
-        recorded long before its transaction ends, or by a machine whose clock is wrong.
+        recorded long before its transaction ends, or by a machine whose clock is wrong. Of several processes the one that
+        `is_first` says so of does this. The others would find the same, so they look at what is recent once a second: the
+        end of the first one holds nothing up, and what it does after its time has passed is shown once all the same.
         """
         loop = asyncio.get_running_loop()
         pause, everything_at_seconds = _PAUSE, loop.time()
         while not self._stopping.is_set():
             try:
-                if loop.time() >= everything_at_seconds:
+                first = is_first()
+                if first and loop.time() >= everything_at_seconds:
                     await self.run_due(None)
                     everything_at_seconds = loop.time() + _EVERYTHING_EVERY.total_seconds()
                 else:
                     await self._show_lately()
-                pause = _PAUSE
+                pause = _PAUSE if first else _PAUSE_OF_OTHERS
             except (ServiceError, asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
                 pause = min(2 * pause, _PAUSE_MAX)
                 _log.warning("watch_round_failed", error=repr(error))
