@@ -1,9 +1,11 @@
 """The API's composition root: the parts of `wallet_service.service` become servicers and one ASGI application."""
 
 import asyncio
+import gc
 from collections.abc import AsyncGenerator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import timedelta
+from typing import Final
 
 from starlette.types import ASGIApp
 from wallet_api.billing.v1.account_service_connect import AccountService, AccountServiceASGIApplication
@@ -36,6 +38,8 @@ from wallet_service.service import Service
 from wallet_service.serving.options import ServerFailed
 from wallet_service.tracing import tracer_provider
 
+_GC_THRESHOLDS: Final = (20_000, 10, 10)
+
 
 def create_app(draining: asyncio.Event) -> ASGIApp:
     """The ASGI application on the settings of the environment; `draining` turns health to NOT_SERVING.
@@ -61,6 +65,7 @@ def create_app(draining: asyncio.Event) -> ASGIApp:
         options=RpcOptions(
             cors_origins=settings.cors_origins,
             request_bytes_max=settings.request_bytes_max,
+            calls_max=settings.calls_in_flight_max,
             deadline=timedelta(seconds=settings.deadline_seconds),
             rate_limits=_rate_limits(settings),
             tracer_provider=tracer_provider(settings.traces_endpoint) if settings.traces_endpoint else None,
@@ -137,6 +142,17 @@ def _lifespan_of(service: Service, draining: asyncio.Event) -> Callable[[], Abst
     @asynccontextmanager
     async def lifespan() -> AsyncGenerator[None]:
         async with service, service.event_feed.running(draining):
+            _keep_out_of_garbage_collection()
             yield
 
     return lifespan
+
+
+def _keep_out_of_garbage_collection() -> None:
+    """What is there after the start stays, so it is never looked at again; and calls free nearly all of theirs by themselves.
+
+    With Python's own thresholds the collector took 45 % of the time of small calls, and 25 % of that of large ones.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(*_GC_THRESHOLDS)
