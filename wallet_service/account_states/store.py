@@ -34,9 +34,9 @@ async def lock(conn: AsyncConnection, org_id: UUID, now: datetime) -> AccountSta
 
 async def save(conn: AsyncConnection, standing: AccountStanding, now: datetime) -> None:
     """Store a standing that this transaction has locked."""
-    await conn.execute(
-        update(account_standings).where(account_standings.c.org_id == standing.org_id).values(_values(standing, now))
-    )
+    # The organization is never assigned: where rows are placed by it, that would be a move.
+    values = {name: value for name, value in _values(standing, now).items() if name != "org_id"}
+    await conn.execute(update(account_standings).where(account_standings.c.org_id == standing.org_id).values(values))
 
 
 async def next_due(conn: AsyncConnection, org_ids: Sequence[UUID]) -> Mapping[UUID, datetime]:

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Row, and_, delete, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, Row, and_, delete, func, insert, or_, select, tuple_, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -120,16 +120,19 @@ async def lease(
         )
         .order_by(_E.lease_expires_at)
         .limit(limit)
-        .with_for_update(of=webhook_endpoints, skip_locked=True)
     )
     if org_id is not None:
         query = query.where(_E.org_id == org_id)
-    taken = [_is(row.org_id, row.endpoint_id) for row in await conn.execute(query)]
-    if not taken:
+    free = (await conn.execute(query)).all()
+    if not free:
         return []
+    # Read without a lock, which only one organization's rows can be given at a time. Who is first with the update has it.
     rows = await conn.execute(
         update(webhook_endpoints)
-        .where(or_(*taken))
+        .where(
+            tuple_(_E.org_id, _E.endpoint_id).in_([(row.org_id, row.endpoint_id) for row in free]),
+            _E.lease_expires_at <= machine_now,
+        )
         .values(lease_id=lease_id, lease_expires_at=expires_at)
         .returning(webhook_endpoints)
     )

@@ -49,11 +49,11 @@ LAWS: Final[dict[str, str]] = {
                'amount ' || x.amount_minor || ', ' || lower(x.state) || ', credited ' || coalesce(c.amount, 0)
                || ' by ' || coalesce(c.entries, 0) || ' entries'
         FROM topups x LEFT JOIN (
-            SELECT e.org_id, e.metadata ->> 'top_up' AS topup_id, p.account_id,
-                   -sum(p.amount_minor) AS amount, count(*) AS entries, min(e.entry_id::text)::uuid AS entry_id
-            FROM ledger_entries e
-            JOIN ledger_postings p ON p.org_id = e.org_id AND p.entry_seq = e.entry_seq
-            WHERE e.metadata ->> 'purpose' = 'top_up' AND e.metadata -> 'unmatched' IS NULL
+            SELECT x.org_id, x.metadata ->> 'top_up' AS topup_id, p.account_id,
+                   -sum(p.amount_minor) AS amount, count(*) AS entries, min(x.entry_id::text)::uuid AS entry_id
+            FROM ledger_entries x
+            JOIN ledger_postings p ON p.org_id = x.org_id AND p.entry_seq = x.entry_seq
+            WHERE {x} AND x.metadata ->> 'purpose' = 'top_up' AND x.metadata -> 'unmatched' IS NULL
             GROUP BY 1, 2, 3
         ) c ON c.org_id = x.org_id AND c.topup_id = x.topup_id::text AND c.account_id = x.account_id
         WHERE {x} AND CASE WHEN x.state = 'SUCCEEDED'

@@ -10,7 +10,7 @@ from sqlalchemy import insert as plain_insert
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from wallet_service.accounts.tables import billing_accounts, organizations
+from wallet_service.accounts.tables import billing_accounts, organization_directory
 from wallet_service.promotions.model import Campaign, NewCampaign, Promotion, PromotionCode
 from wallet_service.promotions.tables import promotion_campaigns, promotion_codes, promotions
 
@@ -89,10 +89,10 @@ async def list_codes(
     conn: AsyncConnection, campaign_id: str, *, after: UUID | None, limit: int
 ) -> Sequence[PromotionCode]:
     """Oldest first, from behind `after`."""
-    codes = promotion_codes.c
+    codes, organization = promotion_codes.c, organization_directory.c
     query = (
-        select(promotion_codes, organizations.c.slug.label("org_slug"))
-        .join_from(promotion_codes, organizations, organizations.c.org_id == codes.redeemed_org_id, isouter=True)
+        select(promotion_codes, organization.slug.label("org_slug"))
+        .join_from(promotion_codes, organization_directory, organization.org_id == codes.redeemed_org_id, isouter=True)
         .where(codes.campaign_id == campaign_id)
     )
     if after is not None:

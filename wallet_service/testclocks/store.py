@@ -41,19 +41,20 @@ async def list_clocks(
     conn: AsyncConnection, *, after: tuple[datetime, str] | None, limit: int
 ) -> Sequence[tuple[TestClock, int]]:
     """Oldest first, each with how many organizations live on it."""
-    count = (
-        select(func.count())
-        .where(test_clock_organizations.c.clock_id == test_clocks.c.clock_id)
-        .correlate(test_clocks)
-        .scalar_subquery()
-    )
-    query = select(test_clocks, count.label("organization_count"))
+    query = select(test_clocks)
     key = test_clocks.c.created_at, test_clocks.c.clock_id
     if after is not None:
         at, clock_id = after
         query = query.where((key[0] > at) | ((key[0] == at) & (key[1] > clock_id)))
-    found = await conn.execute(query.order_by(*key).limit(limit))
-    return [(from_row_clock(row), row.organization_count) for row in found]
+    found = (await conn.execute(query.order_by(*key).limit(limit))).all()
+    lives = test_clock_organizations.c
+    counted = await conn.execute(
+        select(lives.clock_id, func.count().label("organization_count"))
+        .where(lives.clock_id.in_([row.clock_id for row in found]))
+        .group_by(lives.clock_id)
+    )
+    counts = {row.clock_id: row.organization_count for row in counted}
+    return [(from_row_clock(row), counts.get(row.clock_id, 0)) for row in found]
 
 
 async def update_clock(conn: AsyncConnection, changed: TestClock) -> None:

@@ -36,9 +36,10 @@ test_clocks: Final = Table(
     CheckConstraint("target_at >= present_at", name="forward"),
     CheckConstraint("(lease_id IS NULL) = (leased_until IS NULL)", name="lease"),
     CheckConstraint("lease_id IS NULL OR state = 'ADVANCING'", name="leased"),
-    info={"scope": "platform"},
+    info={"scope": "reference"},
 )
-"""leased_until and created_at are real time; present_at and target_at are times of the clock."""
+"""leased_until and created_at are real time; present_at and target_at are times of the clock. A reference, as
+organizations of all tenants refer to it."""
 
 test_clock_organizations: Final = Table(
     "test_clock_organizations",
