@@ -3,7 +3,7 @@
 import asyncio
 import gc
 from collections.abc import AsyncGenerator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from datetime import timedelta
 from typing import Final
 
@@ -19,6 +19,7 @@ from wallet_api.wallet.v1.wallet_service_connect import WalletService, WalletSer
 from wallet_api.wallet.v1.webhook_service_connect import WebhookService, WebhookServiceASGIApplication
 
 from wallet_service.config import Settings
+from wallet_service.db import Database, engine_for
 from wallet_service.http.downloads import download_routes
 from wallet_service.http.webhooks import webhook_routes
 from wallet_service.logs import configure_logging
@@ -51,16 +52,18 @@ def create_app(draining: asyncio.Event) -> ASGIApp:
     if settings.stripe_api_key is None or settings.stripe_webhook_secret is None:
         raise ServerFailed("card top-ups need WALLET_STRIPE_API_KEY and WALLET_STRIPE_WEBHOOK_SECRET")
     service = Service(settings)
+    # With a connection of its own: that all others are taken does not mean that the database is away.
+    probe = Database(engine_for(settings.required_database_url, pool_size=1), statement_timeout=timedelta(seconds=2))
     return build_asgi(
         rpc_services(service),
         http_routes=[*webhook_routes(service.inbox), *download_routes(service.downloads)],
         environment=Environment(
             authenticate=service.authenticator.authenticate,
             audit_log=service.audit_log,
-            database_ok=service.db.is_reachable,
+            database_ok=probe.is_reachable,
             draining=draining,
             moment_of_call=Scope(service.directory, service.times.moment_of).moment,
-            lifespan=_lifespan_of(service, draining),
+            lifespan=_lifespan_of(service, probe, draining),
         ),
         options=RpcOptions(
             cors_origins=settings.cors_origins,
@@ -138,10 +141,15 @@ def _rate_limits(settings: Settings) -> RateLimits:
     return RateLimits(TokenBuckets(Rate(calls, 2 * calls)), TokenBuckets(Rate(failures, 10 * failures)))
 
 
-def _lifespan_of(service: Service, draining: asyncio.Event) -> Callable[[], AbstractAsyncContextManager[None]]:
+def _lifespan_of(
+    service: Service, probe: Database, draining: asyncio.Event
+) -> Callable[[], AbstractAsyncContextManager[None]]:
     @asynccontextmanager
     async def lifespan() -> AsyncGenerator[None]:
-        async with service, service.event_feed.running(draining):
+        async with AsyncExitStack() as stack:
+            stack.push_async_callback(probe.engine.dispose)
+            await stack.enter_async_context(service)
+            await stack.enter_async_context(service.event_feed.running(draining))
             _keep_out_of_garbage_collection()
             yield
 

@@ -32,6 +32,9 @@ class Settings(BaseSettings):
     tls_key_file: Path | None = None
     cors_origins: tuple[str, ...] = ()
     request_bytes_max: int = 4 * 1024 * 1024
+    calls_in_flight_max: int = Field(default=512, ge=8, le=20_000)
+    """Calls that a process serves at once; what comes on top is refused as OVERLOADED. A fourth of these may be calls that
+    wait for others. Health, metrics and streams do not count."""
     key_calls_per_second: int = Field(default=20_000, ge=1)
     """Calls of one key that a process answers, on average; twice as many at once."""
     key_failures_per_second: int = Field(default=10, ge=1)

@@ -19,7 +19,8 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
-from wallet_service.errors import Code, Reason, ServiceError
+from wallet_service.connections import WAIT_SECONDS_MAX, Connections
+from wallet_service.errors import Code, Reason, ServiceError, overloaded
 
 T = TypeVar("T")
 
@@ -40,6 +41,7 @@ _ATTEMPTS_MAX: Final = 6
 _UNSTORABLE_STATES: Final = frozenset({"22021", "22P05"})
 _TOOK_TOO_LONG: Final = "57014"
 _LOST_STATES: Final = ("08", "57P")
+_OUT_OF_ROOM_STATES: Final = "53"
 
 
 def engine_for(url: str, *, pool_size: int, role: str | None = SERVICE_ROLE) -> AsyncEngine:
@@ -51,7 +53,7 @@ def engine_for(url: str, *, pool_size: int, role: str | None = SERVICE_ROLE) -> 
         make_url(url).set(drivername="postgresql+asyncpg"),
         pool_size=pool_size,
         max_overflow=0,
-        pool_timeout=10,
+        pool_timeout=WAIT_SECONDS_MAX,
         # Errors are logged and kept with failed jobs; what tenants sent stays out of both.
         hide_parameters=True,
         connect_args={"server_settings": settings, "timeout": 10},
@@ -95,13 +97,18 @@ def unavailable() -> ServiceError:
     )
 
 
-def overloaded() -> ServiceError:
-    """RESOURCE_EXHAUSTED: every connection is taken, or a queue is full."""
+def is_out_of_room(error: BaseException) -> bool:
+    """Whether the server has run out of disk, memory or connections. What it was asked for is undone."""
+    return (sqlstate_of(error) or "").startswith(_OUT_OF_ROOM_STATES)
+
+
+def no_room() -> ServiceError:
+    """UNAVAILABLE: the database server is up and out of disk, memory or connections."""
     return ServiceError(
-        Code.RESOURCE_EXHAUSTED,
-        Reason.OVERLOADED,
-        "the service is busy; send the same request again",
-        retry_after=timedelta(seconds=1),
+        Code.UNAVAILABLE,
+        Reason.DATABASE_UNAVAILABLE,
+        "the database has no room for this at the moment; send the same request again",
+        retry_after=timedelta(seconds=5),
     )
 
 
@@ -137,14 +144,20 @@ class Database:
 
     def __init__(self, engine: AsyncEngine, *, statement_timeout: timedelta) -> None:
         self.engine = engine
+        self._connections = Connections(engine)
         self._timeout_ms = int(statement_timeout / timedelta(milliseconds=1))
 
     async def transact(self, work: Callable[[AsyncConnection], Awaitable[T]]) -> T:
         """Run `work` in one READ COMMITTED transaction, then the `closing_write` of the current call, and commit.
 
         Serialization failures and deadlocks run it again, at most six times. Raises ServiceError(UNAVAILABLE) when the
-        database cannot be reached; the outcome of a commit may then be unknown and the caller retries by key.
+        database cannot be reached; the outcome of a commit may then be unknown and the caller retries by key. Raises
+        OVERLOADED when too many wait for a connection, or to change the same organization.
         """
+        async with self._connections.turn():
+            return await self._transact(work)
+
+    async def _transact(self, work: Callable[[AsyncConnection], Awaitable[T]]) -> T:
         mode, closing = "READ WRITE, ISOLATION LEVEL READ COMMITTED", closing_write.get()
         if closing is None:
             return await self._run(work, mode=mode)
@@ -196,7 +209,7 @@ class Database:
         Raises ServiceError(UNAVAILABLE) when the database cannot be reached.
         """
         try:
-            async with self.engine.connect() as conn:
+            async with self._connections.one() as conn:
                 raw = await driver(conn)
                 while raw.is_closed():
                     await conn.invalidate()
@@ -217,12 +230,14 @@ class Database:
         ) as error:
             if is_connection_lost(error) or isinstance(error, OSError):
                 raise unavailable() from error
+            if is_out_of_room(error):
+                raise no_room() from error
             raise
 
     async def _run(self, work: Callable[[AsyncConnection], Awaitable[T]], *, mode: str) -> T:
         for attempt in range(_ATTEMPTS_MAX):
             try:
-                async with self.engine.begin() as conn:
+                async with self._connections.one() as conn, conn.begin():
                     # The first statement makes SQLAlchemy's adapter send BEGIN, so that driver statements join it.
                     await conn.execute(text(f"SET TRANSACTION {mode}"))
                     await conn.execute(text(f"SET LOCAL statement_timeout = {self._timeout_ms}"))
@@ -237,6 +252,8 @@ class Database:
             ) as error:
                 if is_connection_lost(error) or isinstance(error, OSError):
                     raise unavailable() from error
+                if is_out_of_room(error):
+                    raise no_room() from error
                 if sqlstate_of(error) in _UNSTORABLE_STATES:
                     raise _unstorable() from error
                 if sqlstate_of(error) == _TOOK_TOO_LONG:

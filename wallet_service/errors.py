@@ -185,6 +185,19 @@ def key_reused(key: str) -> ServiceError:
     )
 
 
+def overloaded(*, retry_after: timedelta = timedelta(seconds=1)) -> ServiceError:
+    """RESOURCE_EXHAUSTED: too many calls are being served, every connection is taken, or a queue is full.
+
+    Nothing of the call was begun, or all of it was undone.
+    """
+    return ServiceError(
+        Code.RESOURCE_EXHAUSTED,
+        Reason.OVERLOADED,
+        "the service is busy; send the same request again",
+        retry_after=retry_after,
+    )
+
+
 def insufficient_funds(available_minor: int, required_minor: int, currency: str) -> ServiceError:
     """FAILED_PRECONDITION with what is available and what was asked, in minor units."""
     return ServiceError(

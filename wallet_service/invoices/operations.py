@@ -10,7 +10,7 @@ from wallet_service import names
 from wallet_service.accounts import steps as accounts
 from wallet_service.clock import Clock
 from wallet_service.db import Database
-from wallet_service.errors import Code, Reason, ServiceError, not_found
+from wallet_service.errors import Code, Reason, ServiceError, not_found, overloaded
 from wallet_service.files.operations import Downloads
 from wallet_service.files.rules import SignedLink
 from wallet_service.invoices import store
@@ -91,12 +91,7 @@ class Invoices:
         try:
             key = await self._pdfs.ensure(invoice, chosen)
         except TimeoutError as error:
-            raise ServiceError(
-                Code.RESOURCE_EXHAUSTED,
-                Reason.OVERLOADED,
-                "the PDF could not be made in time; ask again",
-                retry_after=timedelta(seconds=5),
-            ) from error
+            raise overloaded(retry_after=timedelta(seconds=5)) from error
         return self._downloads.link(
             org_id,
             key,

@@ -4,7 +4,7 @@ from collections.abc import Awaitable
 from datetime import timedelta
 
 from ledger.batcher import Ledger
-from ledger.errors import InvalidRequest, LedgerClosed, LedgerUnavailable, OutcomeUnknown, QueueFull
+from ledger.errors import InvalidRequest, LedgerClosed, LedgerUnavailable, OutcomeUnknown, PostFailed, QueueFull
 from ledger.model import (
     ClosedAccount,
     CurrencyMismatch,
@@ -21,7 +21,7 @@ from ledger.model import (
     UnknownEntry,
     UnknownHold,
 )
-from wallet_service.db import unavailable
+from wallet_service.db import is_out_of_room, no_room, unavailable
 from wallet_service.errors import (
     Code,
     Reason,
@@ -30,6 +30,7 @@ from wallet_service.errors import (
     invalid_field,
     key_reused,
     not_found,
+    overloaded,
 )
 
 _RETRY_AFTER = timedelta(seconds=1)
@@ -56,14 +57,13 @@ async def awaited(
     except InvalidRequest as error:
         raise invalid_field(error.field, error.message) from error
     except QueueFull as error:
-        raise ServiceError(
-            Code.RESOURCE_EXHAUSTED,
-            Reason.OVERLOADED,
-            "too many writes wait already; send the same request again",
-            retry_after=_RETRY_AFTER,
-        ) from error
+        raise overloaded() from error
     except (LedgerUnavailable, LedgerClosed) as error:
         raise unavailable() from error
+    except PostFailed as error:
+        if is_out_of_room(error):
+            raise no_room() from error
+        raise
     except OutcomeUnknown as error:
         raise outcome_unknown() from error
     return accepted(outcome, request_id=request_id, name=name, currency=currency, required_minor=required_minor)

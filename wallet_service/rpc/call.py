@@ -8,8 +8,11 @@ from datetime import timedelta
 from typing import Final
 
 from wallet_service.principal import Principal
+from wallet_service.rpc.admission import Place
 
 OK: Final = "ok"
+OTHER: Final = "other"
+"""The method of what is no RPC, until its route is known."""
 
 
 @dataclass(slots=True)
@@ -20,12 +23,13 @@ class Call:
     `code` is the canonical status in lower case. `organization` is the slug that the request is about, after authorization;
     None when the request does not tell; `org_id` is its id, once it was looked up. `remote_address` is the peer of the
     connection as the server knows it, `user_agent` what the caller says of itself. `has_left`: a message could not be sent
-    because nobody listens any more.
+    because nobody listens any more. `place`: among the calls in flight; None for a call that needs none, or is refused
+    (`is_shed`).
     """
 
     correlation_id: str
     protocol: str = "http"
-    method: str = "other"
+    method: str = OTHER
     flat_names: bool = False
     principal: Principal | None = None
     organization: str | None = None
@@ -36,6 +40,8 @@ class Call:
     error_id: str | None = None
     deadline_monotonic: float | None = None
     has_left: bool = False
+    place: Place | None = None
+    is_shed: bool = False
 
     def remaining(self) -> timedelta | None:
         """Time left until the deadline, never negative; None when there is no deadline (streams, plain HTTP)."""

@@ -1,4 +1,4 @@
-"""Calls of an organization run in its time: that of its test clock, or real time."""
+"""Calls of an organization run in its time, that of its test clock or real time, and in its share of the connections."""
 
 from collections.abc import Awaitable, Callable
 from datetime import datetime
@@ -7,6 +7,8 @@ from typing import TypeVar
 from connectrpc.request import RequestContext
 
 from wallet_service.clock import at, moment
+from wallet_service.connections import changed_organization
+from wallet_service.rpc.call import current_call
 
 REQ = TypeVar("REQ")
 RES = TypeVar("RES")
@@ -34,6 +36,7 @@ class CallTime:
         /,
     ) -> RES:
         present = await self._moment_of_call()
+        changed_organization.set(current_call().org_id)
         if present is None and moment() is None:
             return await call_next(request, ctx)
         with at(present):

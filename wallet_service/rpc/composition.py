@@ -25,6 +25,7 @@ from wallet_api.grpc.health.v1.health_connect import Health, HealthASGIApplicati
 
 from wallet_service.audit_log.operations import AuditLog
 from wallet_service.rpc import policy as policies
+from wallet_service.rpc.admission import Admission
 from wallet_service.rpc.auditing import Auditing
 from wallet_service.rpc.authentication import Authenticate, Authentication
 from wallet_service.rpc.authorization import Authorization
@@ -33,7 +34,7 @@ from wallet_service.rpc.call_time import CallTime, MomentOfCall, real_time
 from wallet_service.rpc.codecs import SAFE_CODECS
 from wallet_service.rpc.deadlines import DeadlinePolicy
 from wallet_service.rpc.errors import ErrorMapping
-from wallet_service.rpc.gateway import Gateway, Methods
+from wallet_service.rpc.gateway import Gateway, Methods, Shedding
 from wallet_service.rpc.health import HealthServicer, HealthState
 from wallet_service.rpc.metrics import CallMetrics
 from wallet_service.rpc.plain_http import plain_http_app
@@ -81,10 +82,12 @@ class RpcService:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RpcOptions:
-    """Limits and switches. `write_drain` bounds the wait for shielded writes at shutdown."""
+    """Limits and switches. `calls_max` is of calls in flight; `write_drain` bounds the wait for shielded writes at
+    shutdown."""
 
     cors_origins: Sequence[str] = ()
     request_bytes_max: int = 4 * 1024 * 1024
+    calls_max: int = 512
     deadline: timedelta = timedelta(seconds=30)
     write_drain: timedelta = timedelta(seconds=10)
     rate_limits: RateLimits = field(default_factory=default_limits)
@@ -131,7 +134,7 @@ def build_asgi(
     app: ASGIApp = Dispatcher(
         applications,
         plain_http_app(
-            [*http_routes, state.route(), metrics.route()],
+            [*http_routes, *state.routes(), metrics.route()],
             body_bytes_max=options.request_bytes_max,
         ),
         lambda: _lifespan(environment, state, options.write_drain),
@@ -140,9 +143,10 @@ def build_asgi(
         app = _with_cors(app, options.cors_origins)
     return Gateway(
         app,
-        methods=_methods(descriptors),
+        methods=_methods(descriptors, policy),
         deadlines=DeadlinePolicy(default=options.deadline, maximum=DEADLINE_MAX),
         metrics=metrics,
+        admission=Admission(options.calls_max),
     )
 
 
@@ -194,7 +198,7 @@ def _our_applications(
 ) -> list[ConnectASGIApplication[Any]]:
     mapping, authentication = ErrorMapping(), Authentication(environment.authenticate, policy, options.rate_limits)
     # connectrpc's own union of interceptors has an unbound type variable.
-    interceptors: list[Any] = [mapping]
+    interceptors: list[Any] = [mapping, Shedding()]
     tracer_provider = options.tracer_provider or _global_tracer_provider()
     if tracer_provider is not None:
         # Mapped errors for the span, too: the inner mapping runs before telemetry sees the outcome.
@@ -251,12 +255,15 @@ async def _lifespan(environment: Environment, state: HealthState, write_drain: t
             await environment.writes.drain(write_drain)
 
 
-def _methods(descriptors: Sequence[DescService]) -> Methods:
+def _methods(descriptors: Sequence[DescService], policy: policies.Policy) -> Methods:
     unary = {f"{d.type_name}/{m.name}" for d in descriptors for m in d.methods if m.method_kind == "unary"}
     streams = {f"{d.type_name}/{m.name}" for d in descriptors for m in d.methods if m.method_kind != "unary"}
     health = Health.desc().type_name
+    health_calls = {f"{health}/Check", f"{health}/List"}
     return Methods(
-        unary=frozenset(unary | {f"{health}/Check", f"{health}/List"}),
+        unary=frozenset(unary | health_calls),
+        waiting=frozenset(name for name in unary if policy[name].waits),
+        always_served=frozenset(health_calls),
         streaming=frozenset(
             streams
             | {

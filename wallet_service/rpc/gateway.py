@@ -1,8 +1,8 @@
 """The outermost ASGI layer: what every request gets, whatever its protocol and however it ends.
 
-A correlation id (taken from `x-request-id` when well-formed, and sent back), a deadline, the alias of the published
-contract, one log line, metrics, and a last net under unexpected exceptions. It logs published names only, never a URL or
-a payload.
+A place among the calls in flight or a refusal, a correlation id (taken from `x-request-id` when well-formed, and sent back),
+a deadline, the alias of the published contract, one log line, metrics, and a last net under unexpected exceptions. It logs
+published names only, never a URL or a payload.
 """
 
 import re
@@ -14,29 +14,39 @@ from typing import Any, Final
 from urllib.parse import unquote_to_bytes
 
 import structlog
+from connectrpc.request import RequestContext
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from wallet_service.rpc.call import OK, Call, current_call, enter
+from wallet_service.errors import overloaded
+from wallet_service.rpc.admission import Admission
+from wallet_service.rpc.call import OK, OTHER, Call, current_call, enter
 from wallet_service.rpc.deadlines import CONNECT_HEADER, GRPC_HEADER, DeadlinePolicy
 from wallet_service.rpc.errors import to_connect_error
 from wallet_service.rpc.metrics import CallMetrics
-from wallet_service.rpc.plain_http import refusal_response
+from wallet_service.rpc.plain_http import error_response, refusal_response
 
 _REQUEST_ID_HEADER: Final = b"x-request-id"
 _REQUEST_ID: Final = re.compile(rb"[A-Za-z0-9][A-Za-z0-9._:/-]{0,127}")
 _TRAILERS: Final = "http.response.trailers"
 """The ASGI extension without which gRPC cannot tell how a call ended; servers have it on HTTP/2."""
-_QUIET_PREFIXES: Final = ("grpc.health.", "grpc.reflection.", "/healthz", "/metrics")
+_QUIET_PREFIXES: Final = ("grpc.health.", "grpc.reflection.", "/healthz", "/livez", "/metrics")
+_ALWAYS_SERVED: Final = ("/healthz", "/livez", "/metrics")
+_DOWNLOADS: Final = "/downloads/"
 
 _log: Final = structlog.get_logger("wallet.calls")
 
 
 @dataclass(frozen=True, slots=True)
 class Methods:
-    """Published RPC names `package.Service/Method`. Unary ones get a deadline; aliases map a service to ours."""
+    """Published RPC names `package.Service/Method`. Unary ones get a deadline; aliases map a service to ours.
+
+    Of the unary ones, those in `waiting` wait for others, and those in `always_served` need no place.
+    """
 
     unary: frozenset[str]
     streaming: frozenset[str]
+    waiting: frozenset[str]
+    always_served: frozenset[str]
     aliases: Mapping[str, str]
 
 
@@ -50,8 +60,10 @@ class Gateway:
         methods: Methods,
         deadlines: DeadlinePolicy,
         metrics: CallMetrics,
+        admission: Admission,
     ) -> None:
         self._app = app
+        self._admission = admission
         self._methods = methods
         self._deadlines = deadlines
         self._metrics = metrics
@@ -74,7 +86,10 @@ class Gateway:
         self._metrics.in_flight.inc()
         try:
             inner = self._resolve(scope, headers, call, started)
-            if headers.undecodable or not _decodes(unquote_to_bytes(scope["query_string"])):
+            self._admit(scope["path"], call)
+            if call.is_shed and call.method == OTHER:
+                await error_response(overloaded())(scope, receive, response)
+            elif headers.undecodable or not _decodes(unquote_to_bytes(scope["query_string"])):
                 await refusal_response(400, "headers and query must be UTF-8")(scope, receive, response)
             elif headers.protocol == "grpc" and _TRAILERS not in scope.get("extensions", ()):
                 await refusal_response(415, "gRPC needs HTTP/2; use gRPC-Web or Connect")(scope, receive, response)
@@ -88,6 +103,8 @@ class Gateway:
             raise
         finally:
             self._metrics.in_flight.dec()
+            if call.place is not None:
+                call.place.let_go()
             self._finish(call, response.status, time.monotonic() - started)
 
     def _resolve(self, scope: Scope, headers: "_Headers", call: Call, started: float) -> Scope:
@@ -113,6 +130,19 @@ class Gateway:
             call.protocol = "http"
         return scope
 
+    def _admit(self, path: str, call: Call) -> None:
+        """Give the call its place, or note that there is none."""
+        if call.method == OTHER:
+            if path in _ALWAYS_SERVED:
+                return
+            waits = path.startswith(_DOWNLOADS)
+        elif call.method in self._methods.streaming or call.method in self._methods.always_served:
+            return
+        else:
+            waits = call.method in self._methods.waiting
+        call.place = self._admission.enter(waits=waits)
+        call.is_shed = call.place is None
+
     async def _answer_failure(
         self,
         error: Exception,
@@ -132,6 +162,8 @@ class Gateway:
     def _finish(self, call: Call, status: int | None, seconds: float) -> None:
         code = call.code or (OK if status is not None and status < 400 else f"http_{status}")
         self._metrics.observe(method=call.method, protocol=call.protocol, code=code, seconds=seconds)
+        if call.is_shed:
+            return
         fields: dict[str, Any] = {
             "method": call.method,
             "protocol": call.protocol,
@@ -149,6 +181,18 @@ class Gateway:
             _log.debug("call", **fields)
         else:
             _log.info("call", **fields)
+
+
+class Shedding:
+    """Interceptor: refuses a call for which there was no place, in the words of its protocol, with its body unread."""
+
+    async def on_start(self, ctx: RequestContext[Any, Any]) -> None:
+        del ctx
+        if current_call().is_shed:
+            raise overloaded()
+
+    async def on_end(self, token: None, ctx: RequestContext[Any, Any], error: Exception | None, /) -> None:
+        del token, ctx, error
 
 
 @dataclass(slots=True)

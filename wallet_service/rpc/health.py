@@ -1,4 +1,8 @@
-"""grpc.health.v1: SERVING while the database answers and no drain has begun."""
+"""grpc.health.v1 and `/healthz`: SERVING while the database answers and no drain has begun. `/livez`: the process answers.
+
+A process that has more to do than it can is SERVING: it answers the calls that it takes and refuses the others at once.
+Taken out of service, it would leave its load to the next one.
+"""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
@@ -74,15 +78,19 @@ class HealthState:
         self._changed.set()
         self._changed = asyncio.Event()
 
-    def route(self) -> Route:
-        """`GET /healthz`: 200 while SERVING, 503 otherwise."""
+    def routes(self) -> list[Route]:
+        """`GET /healthz`: 200 while SERVING, 503 otherwise. `GET /livez`: 200 whatever the state is."""
 
         async def healthz(request: Request) -> JSONResponse:
             del request
             serving = self.status is Status.SERVING
             return JSONResponse({"status": self.status.name}, status_code=200 if serving else 503)
 
-        return Route("/healthz", healthz)
+        async def livez(request: Request) -> JSONResponse:
+            del request
+            return JSONResponse({"status": "ALIVE"})
+
+        return [Route("/healthz", healthz), Route("/livez", livez)]
 
 
 class HealthServicer(Health):

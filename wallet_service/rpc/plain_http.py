@@ -1,6 +1,7 @@
 """What is not RPC on the same port: webhooks, downloads, `/healthz`, `/metrics`, with errors in Connect's JSON shape."""
 
 from collections.abc import Sequence
+from math import ceil
 from typing import Final
 
 from connectrpc.code import Code
@@ -62,6 +63,17 @@ def refusal_response(status: int, message: str) -> JSONResponse:
     )
 
 
+def error_response(error: Exception) -> JSONResponse:
+    """A failure in Connect's JSON shape, with the published reason beside it, and when to come back."""
+    mapped = to_connect_error(error)
+    body, headers = {"code": mapped.code.value, "message": mapped.message}, dict[str, str]()
+    if isinstance(error, ServiceError):
+        body["reason"] = error.reason.value
+        if error.retry_after is not None:
+            headers["retry-after"] = str(ceil(error.retry_after.total_seconds()))
+    return JSONResponse(body, status_code=_STATUS_OF.get(mapped.code, 500), headers=headers)
+
+
 async def _http(request: Request, error: Exception) -> JSONResponse:
     del request
     assert isinstance(error, HTTPException)
@@ -72,11 +84,7 @@ async def _http(request: Request, error: Exception) -> JSONResponse:
 
 async def _refused(request: Request, error: Exception) -> JSONResponse:
     current_call().method = request.scope["route"].path
-    mapped = to_connect_error(error)
-    body = {"code": mapped.code.value, "message": mapped.message}
-    if isinstance(error, ServiceError):
-        body["reason"] = error.reason.value
-    return JSONResponse(body, status_code=_STATUS_OF.get(mapped.code, 500))
+    return error_response(error)
 
 
 async def _left(request: Request, error: Exception) -> JSONResponse:

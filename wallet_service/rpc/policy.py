@@ -44,12 +44,14 @@ class Rule:
     """`owner` fields are looked at in order; empty ones are skipped.
 
     With `platform_when_unnamed`, a request that names no organization is about the platform and needs an operator;
-    without, it is about the caller's own organization.
+    without, it is about the caller's own organization. `waits`: the method may wait long for others, as a payment
+    provider, a customer's server or a large file; such calls take a part of the process only.
     """
 
     permission: Permission
     owner: tuple[Named, ...] = ()
     platform_when_unnamed: bool = False
+    waits: bool = False
 
 
 Policy = Mapping[str, Rule]
@@ -140,13 +142,14 @@ _WALLET_SERVICE: Final = {
     "AttachPaymentMethod": Rule(
         _P.EDITOR,
         (_billing_account("billing_account_name"), _child(*_PAYMENT_METHOD, "name")),
+        waits=True,
     ),
     "ListPaymentMethods": Rule(_P.VIEWER, (_billing_account("billing_account_name"),)),
-    "DetachPaymentMethod": Rule(_P.EDITOR, (_child(*_PAYMENT_METHOD, "name"),)),
+    "DetachPaymentMethod": Rule(_P.EDITOR, (_child(*_PAYMENT_METHOD, "name"),), waits=True),
     "SetDefaultPaymentMethod": Rule(_P.EDITOR, (_child(*_PAYMENT_METHOD, "name"),)),
     "ListInvoices": Rule(_P.VIEWER, (_billing_account("billing_account_name"),)),
     "GetInvoice": Rule(_P.VIEWER, (_child(*_INVOICE, "name"),)),
-    "DownloadInvoicePDF": Rule(_P.VIEWER, (_child(*_INVOICE, "name"),)),
+    "DownloadInvoicePDF": Rule(_P.VIEWER, (_child(*_INVOICE, "name"),), waits=True),
     "ConfigureAutoRecharge": Rule(
         _P.EDITOR,
         (_wallet("wallet_name"), _child(*_PAYMENT_METHOD, "payment_method_name")),
@@ -158,17 +161,18 @@ _WALLET_SERVICE: Final = {
     "CreateStripeTopUpIntent": Rule(
         _P.EDITOR,
         (_wallet("wallet_name"), _child(*_PAYMENT_METHOD, "payment_method_name")),
+        waits=True,
     ),
-    "CreateCardSetupIntent": Rule(_P.EDITOR, (_billing_account("billing_account_name"),)),
-    "CreateCoinbaseTopUpCheckout": Rule(_P.EDITOR, (_wallet("wallet_name"),)),
+    "CreateCardSetupIntent": Rule(_P.EDITOR, (_billing_account("billing_account_name"),), waits=True),
+    "CreateCoinbaseTopUpCheckout": Rule(_P.EDITOR, (_wallet("wallet_name"),), waits=True),
     "ListTopUps": Rule(_P.VIEWER, (_wallet("wallet_name"),)),
     "GetTopUp": Rule(_P.VIEWER, (_child(*_TOP_UP, "name"),)),
     "QueryUsage": Rule(_P.VIEWER, (_organization("organization_name"), _in_project("project_name"))),
-    "ExportUsage": Rule(_P.VIEWER, (_organization("organization_name"), _in_project("project_name"))),
+    "ExportUsage": Rule(_P.VIEWER, (_organization("organization_name"), _in_project("project_name")), waits=True),
     "RedeemPromotionCode": Rule(_P.EDITOR, (_organization("organization_name"),)),
     "GetActivePromotion": Rule(_P.VIEWER, (_organization("organization_name"),)),
     "DeleteAutoRecharge": Rule(_P.EDITOR, (_wallet("wallet_name"),)),
-    "ConfirmTopUp": Rule(_P.EDITOR, (_child(*_TOP_UP, "name"),)),
+    "ConfirmTopUp": Rule(_P.EDITOR, (_child(*_TOP_UP, "name"),), waits=True),
     "GetSpendingLimit": Rule(_P.VIEWER, (_wallet("wallet_name"),)),
     "SetSpendingLimit": Rule(_P.ADMIN, (_wallet("wallet_name"),)),
     "DeleteSpendingLimit": Rule(_P.ADMIN, (_wallet("wallet_name"),)),
@@ -178,7 +182,7 @@ _WALLET_SERVICE: Final = {
 }
 
 _CREDIT_SERVICE: Final = {
-    method: Rule(permission, (_organization("organization_name"),))
+    method: Rule(permission, (_organization("organization_name"),), waits=method == "CreateTopUp")
     for method, permission in {
         "GetCreditBalance": _P.VIEWER,
         "GetUsageHistory": _P.VIEWER,
@@ -196,15 +200,15 @@ _CREDIT_SERVICE: Final = {
 }
 
 _WEBHOOK_SERVICE: Final = {
-    "CreateWebhookEndpoint": Rule(_P.ADMIN, (_organization("organization_name"),)),
+    "CreateWebhookEndpoint": Rule(_P.ADMIN, (_organization("organization_name"),), waits=True),
     "GetWebhookEndpoint": Rule(_P.VIEWER, (_child(*_ENDPOINT, "name"),)),
     "ListWebhookEndpoints": Rule(_P.VIEWER, (_organization("organization_name"),)),
-    "UpdateWebhookEndpoint": Rule(_P.ADMIN, (_child(*_ENDPOINT, "name"),)),
+    "UpdateWebhookEndpoint": Rule(_P.ADMIN, (_child(*_ENDPOINT, "name"),), waits=True),
     "DeleteWebhookEndpoint": Rule(_P.ADMIN, (_child(*_ENDPOINT, "name"),)),
     "RotateWebhookSecret": Rule(_P.ADMIN, (_child(*_ENDPOINT, "name"),)),
     "SendTestEvent": Rule(_P.ADMIN, (_child(*_ENDPOINT, "name"),)),
     "ListWebhookDeliveries": Rule(_P.VIEWER, (_child(*_ENDPOINT, "name"),)),
-    "RedeliverWebhook": Rule(_P.ADMIN, (_child(*_ENDPOINT, "name"), _child(*_EVENT, "event_name"))),
+    "RedeliverWebhook": Rule(_P.ADMIN, (_child(*_ENDPOINT, "name"), _child(*_EVENT, "event_name")), waits=True),
     "ListEvents": Rule(_P.VIEWER, (_organization("organization_name"),)),
     "WatchEvents": Rule(_P.VIEWER, (_organization("organization_name"),)),
 }
@@ -249,7 +253,7 @@ _LEDGER_SERVICE: Final = {
     "Deposit": Rule(_P.OPERATOR, (_wallet("wallet_name"),)),
     "Refund": Rule(_P.OPERATOR, (_child(*_ENTRY, "journal_entry_name"),)),
     "GetStatement": Rule(_P.VIEWER, (_wallet("wallet_name"),)),
-    "VerifyLedger": Rule(_P.VIEWER, (_organization("organization_name"),), platform_when_unnamed=True),
+    "VerifyLedger": Rule(_P.VIEWER, (_organization("organization_name"),), platform_when_unnamed=True, waits=True),
 }
 
 _CATALOG_SERVICE: Final = {
@@ -274,7 +278,7 @@ _PROMOTION_SERVICE: Final = {
 }
 
 _TEST_CLOCK_SERVICE: Final = {
-    method: Rule(_P.OPERATOR)
+    method: Rule(_P.OPERATOR, waits=method == "AdvanceTestClock")
     for method in ("CreateTestClock", "GetTestClock", "ListTestClocks", "AdvanceTestClock", "DeleteTestClock")
 }
 

@@ -13,6 +13,9 @@ import structlog
 from connectrpc.method import IdempotencyLevel
 from connectrpc.request import RequestContext
 
+from wallet_service.rpc.admission import Place
+from wallet_service.rpc.call import current_call
+
 T = TypeVar("T")
 REQ = TypeVar("REQ")
 RES = TypeVar("RES")
@@ -32,11 +35,17 @@ class ShieldedWrites:
     def __init__(self) -> None:
         self._tasks: set[asyncio.Task[Any]] = set()
 
-    async def run(self, write: Coroutine[Any, Any, T]) -> T:
-        """Await `write`; when the awaiting task is cancelled, the write goes on, and its failure is logged."""
+    async def run(self, write: Coroutine[Any, Any, T], place: Place | None = None) -> T:
+        """Await `write`; when the awaiting task is cancelled, the write goes on, and its failure is logged.
+
+        The write keeps its call's `place`: callers that leave make no room for more than the process can do.
+        """
         task = asyncio.create_task(_bounded(write))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        if place is not None:
+            place.keep()
+            task.add_done_callback(lambda _: place.let_go())
         try:
             return await asyncio.shield(task)
         except asyncio.CancelledError:
@@ -76,7 +85,7 @@ class WriteShield:
         async def write() -> RES:
             return await call_next(request, ctx)
 
-        return await self._writes.run(write())
+        return await self._writes.run(write(), current_call().place)
 
 
 async def _bounded(write: Coroutine[Any, Any, T]) -> T:
