@@ -26,6 +26,8 @@ class Settings(BaseSettings):
     # Serving
     listen: str = "127.0.0.1:8080"
     server: Literal["pyvoy", "hypercorn"] = "pyvoy"
+    workers: int = Field(default=1, ge=1, le=64)
+    """API processes that share the port, each with `database_pool_size` connections and limits of its own; pyvoy only."""
     public_url: str | None = None
     """Base URL in links we hand out; unset means http(s)://<listen>."""
     tls_cert_file: Path | None = None

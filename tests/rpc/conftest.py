@@ -26,7 +26,9 @@ SERVERS = ("pyvoy", "hypercorn")
 class ServerProcess:
     """One running server. `url` has no trailing slash; `target` is host:port."""
 
-    def __init__(self, kind: str, *, tls: bool = False, fail_startup: bool = False, port: int = 0) -> None:
+    def __init__(
+        self, kind: str, *, tls: bool = False, fail_startup: bool = False, port: int = 0, workers: int = 1
+    ) -> None:
         self.kind = kind
         self.folder = Path(tempfile.mkdtemp(prefix="scripted-"))
         if fail_startup:
@@ -41,6 +43,7 @@ class ServerProcess:
                 "tests.rpc.scripted_server",
                 kind,
                 str(port),
+                str(workers),
                 *map(str, arguments),
             ],
             stdout=subprocess.PIPE,

@@ -1,4 +1,4 @@
-"""Runs the scripted application under a real server: `python -m tests.rpc.scripted_server SERVER PORT [CERT KEY]`."""
+"""The scripted application under a real server: `python -m tests.rpc.scripted_server SERVER PORT WORKERS [CERT KEY]`."""
 
 import sys
 from datetime import timedelta
@@ -8,12 +8,13 @@ from wallet_service.serving.options import ServerOptions
 from wallet_service.serving.run import run
 
 
-def main(server: str, port: int, cert: Path | None = None, key: Path | None = None) -> None:
+def main(server: str, port: int, workers: int, cert: Path | None = None, key: Path | None = None) -> None:
     assert server in ("pyvoy", "hypercorn")
     options = ServerOptions(
         host="127.0.0.1",
         port=port,
         server=server,
+        workers=workers,
         tls_cert_file=cert,
         tls_key_file=key,
         drain=timedelta(seconds=5),
@@ -23,4 +24,4 @@ def main(server: str, port: int, cert: Path | None = None, key: Path | None = No
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], int(sys.argv[2]), *(Path(argument) for argument in sys.argv[3:]))
+    main(sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), *(Path(argument) for argument in sys.argv[4:]))

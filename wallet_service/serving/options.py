@@ -1,5 +1,6 @@
 """What a server needs to know, taken from the settings once."""
 
+import socket
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -19,13 +20,15 @@ class ServerFailed(RuntimeError):
 class ServerOptions:
     """How to serve. Port 0 takes a free port; TLS is on when both files are given.
 
-    `drain` bounds the wait for calls in flight at shutdown, `startup` the wait for readiness. `environment` is added to the
-    environment of the process that runs the application: settings made in memory go there.
+    `workers` processes share the port. `drain` bounds the wait for calls in flight at shutdown, `startup` the wait for
+    readiness. `environment` is added to the environment of the processes that run the application: settings made in memory
+    go there.
     """
 
     host: str
     port: int
     server: Literal["pyvoy", "hypercorn"] = "pyvoy"
+    workers: int = 1
     tls_cert_file: Path | None = None
     tls_key_file: Path | None = None
     drain: timedelta = timedelta(seconds=15)
@@ -34,6 +37,8 @@ class ServerOptions:
     environment: Mapping[str, str] = field(default_factory=dict[str, str])
 
     def __post_init__(self) -> None:
+        if self.workers > 1 and self.server != "pyvoy":
+            raise ServerFailed(f"several processes on one port need the server pyvoy, not {self.server}")
         if (self.tls_cert_file is None) != (self.tls_key_file is None):
             raise ServerFailed("TLS needs both a certificate file and a key file")
         for path in (self.tls_cert_file, self.tls_key_file):
@@ -48,6 +53,7 @@ class ServerOptions:
             host=host,
             port=port,
             server=settings.server,
+            workers=settings.workers,
             tls_cert_file=settings.tls_cert_file,
             tls_key_file=settings.tls_key_file,
             drain=timedelta(seconds=settings.drain_seconds),
@@ -59,6 +65,22 @@ class ServerOptions:
         scheme = "https" if self.tls_cert_file else "http"
         host = f"[{self.host}]" if ":" in self.host else self.host
         return f"{scheme}://{host}:{port}"
+
+    def bind(self) -> socket.socket:
+        """A socket that is bound to the address and does not listen. Raises ServerFailed.
+
+        While it is open no one is given its port as a free one, and a server that names the port can still listen on it:
+        servers set SO_REUSEADDR, as this socket does.
+        """
+        family = socket.AF_INET6 if ":" in self.host else socket.AF_INET
+        bound = socket.socket(family, socket.SOCK_STREAM)
+        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            bound.bind((self.host, self.port))
+        except OSError as error:
+            bound.close()
+            raise ServerFailed(f"cannot listen on {self.host}:{self.port}: {error.strerror}") from error
+        return bound
 
 
 def parse_listen(listen: str) -> tuple[str, int]:

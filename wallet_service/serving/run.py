@@ -7,6 +7,7 @@ from collections.abc import Callable
 import uvloop
 
 from wallet_service.serving.envoy import EnvoyServer
+from wallet_service.serving.fleet import EnvoyFleet
 from wallet_service.serving.hypercorn_server import HypercornServer
 from wallet_service.serving.options import ServerFailed, ServerOptions
 
@@ -21,7 +22,7 @@ async def serve(
 
     Call it from the main thread. Raises ServerFailed when the server cannot start or ends by itself.
     """
-    server = EnvoyServer(options) if options.server == "pyvoy" else HypercornServer(options)
+    server = _server(options)
     try:
         on_ready(options.url(await server.start()))
         stopping = asyncio.create_task(stop.wait())
@@ -33,6 +34,12 @@ async def serve(
     finally:
         await server.stop()
     await ended
+
+
+def _server(options: ServerOptions) -> EnvoyServer | EnvoyFleet | HypercornServer:
+    if options.server == "hypercorn":
+        return HypercornServer(options)
+    return EnvoyServer(options) if options.workers == 1 else EnvoyFleet(options)
 
 
 def run(options: ServerOptions, *, on_ready: Callable[[str], None]) -> None:
