@@ -4,13 +4,12 @@
 here knows RPC either, so that a command does not wait for what only the API needs to be loaded.
 """
 
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 from datetime import timedelta
 from types import TracebackType
 from typing import Final, Self
-from uuid import UUID
 
 from ledger.batcher import Ledger
 from providers.coinbase import CoinbaseProvider, CoinbaseSettings
@@ -34,6 +33,7 @@ from wallet_service.clock import Clock, ServiceClock, SystemClock, moment
 from wallet_service.config import Settings
 from wallet_service.credits.operations import Credits
 from wallet_service.db import Database, engine_for
+from wallet_service.distribution.lanes import Lanes
 from wallet_service.due import DueWork
 from wallet_service.event_webhooks.dispatch import WebhookDispatcher
 from wallet_service.event_webhooks.operations import WebhookEndpoints
@@ -96,7 +96,7 @@ class Service:
         self.settings = settings
         self.engine = engine_for(settings.required_database_url, pool_size=settings.database_pool_size)
         self.db = Database(self.engine, statement_timeout=timedelta(seconds=settings.statement_timeout_seconds))
-        lane_of = _lane_of(settings.ledger_lanes)
+        lane_of = self._lanes = Lanes(settings.ledger_lanes)
         self.ledger = Ledger(
             self.engine,
             clock,
@@ -284,6 +284,7 @@ class Service:
         stack.push_async_callback(self.courier.aclose)
         if self.coinbase is not None:
             stack.push_async_callback(self.coinbase.aclose)
+        await stack.enter_async_context(self._lanes.following(self.db, pool_size=self.settings.database_pool_size))
         for part in (self.audit_log, self.ledger, self.usage, self.balances, self.authenticator):
             await stack.enter_async_context(part)
         return self
@@ -332,11 +333,6 @@ class Service:
             beside(self.webhook_dispatcher.run(), stop=self.webhook_dispatcher.stop),
         ):
             yield
-
-
-def _lane_of(lane_count: int) -> Callable[[UUID], int]:
-    """Organizations spread over the lanes by their id; all of an organization's work stays in one."""
-    return lambda org_id: org_id.int % lane_count
 
 
 def _suspension_policy(settings: Settings) -> Policy:

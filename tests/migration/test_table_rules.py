@@ -3,9 +3,6 @@
 A table says in `info["scope"]` whose rows it holds: tenant, reference, platform or jobs.
 """
 
-from importlib import import_module
-from pathlib import Path
-
 import pytest
 from sqlalchemy import (
     CheckConstraint,
@@ -20,15 +17,12 @@ from sqlalchemy import (
     Uuid,
 )
 
-import wallet_service
 from ledger.tables import metadata as ledger_metadata
 from wallet_service.db import metadata as service_metadata
-
-for module in sorted(Path(wallet_service.__file__).parent.glob("*/tables.py")):
-    import_module(f"wallet_service.{module.parent.name}.tables")
+from wallet_service.distribution.schema import declared_tables
 
 METADATAS: tuple[MetaData, ...] = (ledger_metadata, service_metadata)
-TABLES = [table for metadata in METADATAS for table in metadata.sorted_tables]
+TABLES = declared_tables()
 TENANT = [table for table in TABLES if table.info.get("scope") == "tenant"]
 
 every_table = pytest.mark.parametrize("table", TABLES, ids=lambda table: table.name)

@@ -10,6 +10,7 @@ from pydantic import ValidationError
 from sqlalchemy.exc import ArgumentError, DBAPIError
 
 from wallet_service.db import SERVICE_ROLE, is_connection_lost, sqlstate_of
+from wallet_service.distribution.model import DistributionRefused
 from wallet_service.embedded_postgres import EmbeddedPostgresError
 from wallet_service.errors import ServiceError
 from wallet_service.serving.options import ServerFailed
@@ -37,7 +38,7 @@ def _singles(error: BaseException) -> Iterator[BaseException]:
 
 def _line(error: BaseException) -> str | None:
     match error:
-        case ServiceError() | EmbeddedPostgresError() | ServerFailed():
+        case ServiceError() | EmbeddedPostgresError() | ServerFailed() | DistributionRefused():
             return " ".join(str(error).split())
         case ValidationError():
             return "; ".join(f"{_setting(item['loc'])}: {item['msg']}" for item in error.errors())

@@ -3,10 +3,15 @@
 import asyncio
 import signal
 from contextlib import AsyncExitStack
+from typing import Annotated
+
+import typer
 
 from wallet_service.cli.session import opened, run, settings_with_logs
 from wallet_service.config import child_environment
 from wallet_service.development import with_database
+from wallet_service.distribution.operations import SHARD_COUNT_DEFAULT, distribute
+from wallet_service.distribution.rules import SHARDS_MAX
 from wallet_service.migrate import upgrade
 from wallet_service.serving.options import ServerOptions
 from wallet_service.serving.run import serve
@@ -35,7 +40,14 @@ def run_worker() -> None:
     run(main())
 
 
-def migrate() -> None:
+def migrate(
+    distribute_tables: Annotated[
+        bool, typer.Option("--distribute", help="then distribute the tables by organization, on Citus")
+    ] = False,
+    shards: Annotated[
+        int, typer.Option(min=1, max=SHARDS_MAX, help="of the organizations, when they are distributed first")
+    ] = SHARD_COUNT_DEFAULT,
+) -> None:
     """Bring the database to the newest schema. Needs the role that owns the tables."""
 
     async def main() -> None:
@@ -43,6 +55,10 @@ def migrate() -> None:
             settings = await with_database(settings_with_logs(), stack)
             await upgrade(settings.required_database_url)
             print("the schema is the newest")
+            if distribute_tables:
+                url = settings.required_database_url
+                await distribute(url, shard_count=shards, tell=lambda statement: print(statement, flush=True))
+                print("the tables are distributed")
 
     run(main())
 
