@@ -6,7 +6,6 @@ import io
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Final
-from urllib.parse import urlsplit
 
 import httpx
 from protobuf.wkt import Timestamp
@@ -48,8 +47,8 @@ async def play_more(instance: Instance) -> dict[str, object]:
         await _use(instance, headers)
         shown = await _shown(client, headers)
         files = {
-            "export_rows": await _export(instance, client, http, headers),
-            "statement": await _statement(instance, client, http, headers),
+            "export_rows": await _export(client, http, headers),
+            "statement": await _statement(client, http, headers),
         }
     verified = await LedgerServiceClient(instance.url).verify_ledger(
         VerifyLedgerRequest(organization_name=ORGANIZATION), headers=headers
@@ -154,9 +153,7 @@ async def _shown(client: WalletServiceClient, headers: Mapping[str, str]) -> dic
     }
 
 
-async def _export(
-    instance: Instance, client: WalletServiceClient, http: httpx.AsyncClient, headers: Mapping[str, str]
-) -> int:
+async def _export(client: WalletServiceClient, http: httpx.AsyncClient, headers: Mapping[str, str]) -> int:
     """Rows of the downloaded file."""
     made = await client.export_usage(
         wallet.ExportUsageRequest(
@@ -167,19 +164,19 @@ async def _export(
         ),
         headers=headers,
     )
-    content = await _download(instance, http, made.download_url)
+    content = await _download(http, made.download_url)
     rows = list(csv.DictReader(io.StringIO(content.decode())))
     assert len(rows) == made.row_count, "the file has the rows that were promised"
     return len(rows)
 
 
 async def _statement(
-    instance: Instance, client: WalletServiceClient, http: httpx.AsyncClient, headers: Mapping[str, str]
+    client: WalletServiceClient, http: httpx.AsyncClient, headers: Mapping[str, str]
 ) -> dict[str, object]:
     listed = await client.list_invoices(wallet.ListInvoicesRequest(billing_account_name=ACCOUNT), headers=headers)
     [invoice] = listed.invoices
     made = await client.download_invoice_pdf(wallet.DownloadInvoicePDFRequest(name=invoice.name), headers=headers)
-    content = await _download(instance, http, made.download_url)
+    content = await _download(http, made.download_url)
     return {
         "number": invoice.number,
         "topped_up_minor": invoice.topped_up_minor,
@@ -190,9 +187,7 @@ async def _statement(
     }
 
 
-async def _download(instance: Instance, http: httpx.AsyncClient, url: str) -> bytes:
-    """From where this instance listens: it took a free port."""
-    parts = urlsplit(url)
-    answer = await http.get(f"{instance.url}{parts.path}?{parts.query}")
+async def _download(http: httpx.AsyncClient, url: str) -> bytes:
+    answer = await http.get(url)
     answer.raise_for_status()
     return answer.content

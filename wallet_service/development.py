@@ -90,7 +90,7 @@ async def running(settings: Settings, catalog: CatalogDocument) -> AsyncGenerato
         settings = await with_database(settings, stack)
         stripe = await _stripe(settings, stack)
         coinbase = await _coinbase(settings, stack)
-        settings = _simulated(settings, stripe.url, coinbase.api_base)
+        settings = _with_port(_simulated(settings, stripe.url, coinbase.api_base), stack)
         # The API's process has as much to import as this one had, so it starts while this one migrates and seeds.
         serving = await stack.enter_async_context(_api(settings))
         await upgrade(settings.required_database_url)
@@ -149,6 +149,15 @@ async def _watched(server: EmbeddedPostgres, folder: Path) -> AsyncGenerator[Non
 
     async with beside(watch(), stop=stop) as watcher:
         yield
+
+
+def _with_port(settings: Settings, stack: AsyncExitStack) -> Settings:
+    """`settings` with the port to serve on, which links have to name: of port 0, a free one that is kept for the server."""
+    options = ServerOptions.from_settings(settings)
+    if options.port != 0:
+        return settings
+    port: int = stack.enter_context(options.bind()).getsockname()[1]
+    return settings.model_copy(update={"listen": f"{settings.listen.removesuffix('0')}{port}"})
 
 
 async def _stripe(settings: Settings, stack: AsyncExitStack) -> stripe_server.StripeSimulator:

@@ -17,6 +17,7 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
+from starlette.types import ASGIApp
 
 from providers.simulators.account import Account
 from providers.simulators.courier import Courier
@@ -66,7 +67,7 @@ def listen(host: str, port: int) -> tuple[socket.socket, str]:
 
 
 @asynccontextmanager
-async def serving(app: Starlette, listener: socket.socket) -> AsyncGenerator[None, None]:
+async def serving(app: ASGIApp, listener: socket.socket) -> AsyncGenerator[None, None]:
     """Serve on the socket until the block ends; the socket is closed then."""
     config = Config()
     config.bind = [f"fd://{listener.detach()}"]

@@ -14,12 +14,11 @@ import contextlib
 import json
 import os
 import signal
-import socket
 import sys
 import tempfile
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import uvloop
 
@@ -40,19 +39,10 @@ def main() -> None:
     command = sys.argv[2:] if sys.argv[1:2] == ["--"] else []
     configure_logging(format="json", level="error")
     with tempfile.TemporaryDirectory(prefix="wallet-clients-", ignore_cleanup_errors=True) as folder:
-        settings = private_settings(Path(folder)).model_copy(
-            update={"postgres_bin_dir": chosen_binaries().bin_dir, "listen": f"127.0.0.1:{_free_port()}"}
-        )
+        settings = private_settings(Path(folder)).model_copy(update={"postgres_bin_dir": chosen_binaries().bin_dir})
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             status = runner.run(_serve(settings, command))
     sys.exit(status)
-
-
-def _free_port() -> int:
-    """Links to files have to name the port before the service listens on it."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return listener.getsockname()[1]
 
 
 async def _serve(settings: Settings, command: list[str]) -> int:
@@ -138,7 +128,7 @@ async def _input_ended(stop: asyncio.Event) -> None:
     """Returns when whoever started us closes our input, or is gone, or `stop` is set."""
     reader = asyncio.StreamReader()
     await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
-    waiting = {asyncio.create_task(reader.read()), asyncio.create_task(stop.wait())}
+    waiting: set[asyncio.Task[Any]] = {asyncio.create_task(reader.read()), asyncio.create_task(stop.wait())}
     await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
     for task in waiting:
         task.cancel()

@@ -4,18 +4,14 @@ Jobs are not run by a worker here: `work_events` and `work_syncs` run what is qu
 which order.
 """
 
-import asyncio
 import random
-import socket
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager, nullcontext
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
 import httpx
-from hypercorn.asyncio import serve
-from hypercorn.config import Config
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -28,6 +24,7 @@ from providers.simulators.coinbase import server as coinbase_server
 from providers.simulators.coinbase.keys import KEY_ID, KEY_SECRET
 from providers.simulators.coinbase.server import CoinbaseSimulator
 from providers.simulators.coinbase.world import Settings as CoinbaseSimulation
+from providers.simulators.serving import listen, serving
 from providers.simulators.stripe.server import StripeSimulator, running
 from providers.simulators.stripe.world import Settings
 from providers.stripe import StripeProvider, StripeSettings
@@ -61,24 +58,6 @@ DECLINED_AFTER_SAVING = "pm_card_chargeCustomerFail"
 AUTHENTICATE = "pm_card_authenticationRequired"
 DISPUTED = "pm_card_createDispute"
 REFUND_FAILS = "pm_card_refundFail"
-
-
-@asynccontextmanager
-async def serving(app: Any, port: int = 0) -> AsyncGenerator[str, None]:
-    """An ASGI application on a loopback socket; its base URL."""
-    listener = socket.create_server(("127.0.0.1", port))
-    url = f"http://127.0.0.1:{listener.getsockname()[1]}"
-    config = Config()
-    config.bind = [f"fd://{listener.detach()}"]
-    config.errorlog = None
-    config.graceful_timeout = 1
-    stop = asyncio.Event()
-    async with asyncio.TaskGroup() as tasks:
-        tasks.create_task(serve(app, config, shutdown_trigger=stop.wait))
-        try:
-            yield url
-        finally:
-            stop.set()
 
 
 class PaymentsLab:
@@ -337,17 +316,12 @@ class PaymentsLab:
 
 
 @asynccontextmanager
-async def payments_lab(db: Database, clock: ManualClock) -> AsyncIterator[PaymentsLab]:
+async def payments_lab(db: Database, clock: ManualClock) -> AsyncGenerator[PaymentsLab]:
     """A lab whose webhooks arrive over HTTP at the service's own route."""
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        webhook_port = probe.getsockname()[1]
-    settings = Settings(
-        webhook_url=f"http://127.0.0.1:{webhook_port}/webhooks/stripe", webhook_secret=SECRET, followup_delay=3600
-    )
+    listener, url = listen("127.0.0.1", 0)
+    settings = Settings(webhook_url=f"{url}/webhooks/stripe", webhook_secret=SECRET, followup_delay=3600)
     crypto = CoinbaseSimulation(
-        webhook_url=f"http://127.0.0.1:{webhook_port}/webhooks/coinbase",
-        webhook_secret=COINBASE_SECRET,
-        followup_delay=3600,
+        webhook_url=f"{url}/webhooks/coinbase", webhook_secret=COINBASE_SECRET, followup_delay=3600
     )
     async with (
         running(settings, clock=clock.now) as simulator,
@@ -365,7 +339,7 @@ async def payments_lab(db: Database, clock: ManualClock) -> AsyncIterator[Paymen
         )
         lab = PaymentsLab(db, Ledger(db.engine, clock), clock, simulator, provider, coinbase)
         try:
-            async with serving(plain_http_app(webhook_routes(lab.inbox), body_bytes_max=4 * 1024 * 1024), webhook_port):
+            async with serving(plain_http_app(webhook_routes(lab.inbox), body_bytes_max=4 * 1024 * 1024), listener):
                 await lab.open()
                 yield lab
         finally:

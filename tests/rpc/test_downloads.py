@@ -3,16 +3,14 @@
 import asyncio
 import shutil
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from uuid import UUID
 
 import httpx
 import pytest
-from hypercorn.asyncio import serve
-from hypercorn.config import Config
 
+from providers.simulators.serving import listen, serving
 from wallet_service.clock import ManualClock
 from wallet_service.files.object_store import FileStore
 from wallet_service.files.operations import Downloads
@@ -29,12 +27,10 @@ CONTENT = bytes(range(256)) * 4096
 class Site:
     """A server of downloads with one stored file."""
 
-    def __init__(self, folder: Path, port: int) -> None:
+    def __init__(self, folder: Path, base_url: str) -> None:
         self.clock = ManualClock(datetime(2026, 3, 1, 12, 0, 0, 500_000, tzinfo=UTC))
         self.files = FileStore(None, folder=folder / "files")
-        self.downloads = Downloads(
-            self.files, self.clock, secret=link_secret(None, data_dir=folder), base_url=f"http://127.0.0.1:{port}"
-        )
+        self.downloads = Downloads(self.files, self.clock, secret=link_secret(None, data_dir=folder), base_url=base_url)
         self.app = plain_http_app(download_routes(self.downloads), body_bytes_max=1000)
 
     def url(self, key: str = KEY, name: str = NAME) -> str:
@@ -42,30 +38,12 @@ class Site:
 
 
 @pytest.fixture
-async def site(tmp_path: Path, unused_tcp_port: int) -> AsyncIterator[Site]:
-    made = Site(tmp_path, unused_tcp_port)
-    await made.files.put(KEY, CONTENT)
-    async with serving(made.app, unused_tcp_port):
+async def site(tmp_path: Path) -> AsyncIterator[Site]:
+    listener, url = listen("127.0.0.1", 0)
+    made = Site(tmp_path, url)
+    async with serving(made.app, listener):
+        await made.files.put(KEY, CONTENT)
         yield made
-
-
-@asynccontextmanager
-async def serving(app: object, port: int) -> AsyncIterator[None]:
-    config = Config()
-    config.bind = [f"127.0.0.1:{port}"]
-    stop = asyncio.Event()
-    server = asyncio.create_task(serve(app, config, shutdown_trigger=stop.wait))  # type: ignore[arg-type]
-    for _ in range(100):
-        try:
-            _, writer = await asyncio.open_connection("127.0.0.1", port)
-        except OSError:
-            await asyncio.sleep(0.02)
-        else:
-            writer.close()
-            break
-    yield
-    stop.set()
-    await server
 
 
 async def ask(url: str, method: str = "GET", **headers: str) -> httpx.Response:

@@ -58,7 +58,7 @@ class HypercornServer:
         hypercorn.protocol.H2Protocol = _PatientH2Protocol  # pyright: ignore[reportPrivateImportUsage]
         os.environ.update(self._options.environment)
         app = load_factory(self._options.factory)(self._draining)
-        with _bind(self._options) as listener:
+        with self._options.bind() as listener:
             port: int = listener.getsockname()[1]
             self._task = asyncio.create_task(
                 hypercorn_serve(
@@ -119,15 +119,3 @@ def _ending(task: asyncio.Task[None]) -> str:
         return "cancelled"
     error = task.exception()
     return "hypercorn ended" if error is None else f"hypercorn failed: {error}"
-
-
-def _bind(options: ServerOptions) -> socket.socket:
-    family = socket.AF_INET6 if ":" in options.host else socket.AF_INET
-    listener = socket.socket(family, socket.SOCK_STREAM)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        listener.bind((options.host, options.port))
-    except OSError as error:
-        listener.close()
-        raise ServerFailed(f"cannot listen on {options.host}:{options.port}: {error.strerror}") from error
-    return listener
