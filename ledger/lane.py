@@ -1,19 +1,23 @@
 """A lane: gather what arrived while the last batch was at work, decide, lock, write, commit, resolve.
 
 There is no timer: a batch is what waits when its turn comes. Two batches of a lane are at work at most: while the first
-is written and committed, the second is read and decided on what the first leaves (its `Tip`), and sent. Its statement
-waits in the database for the lock of the books, then compares their marks: every transaction that changes a ledger draws
-a new mark, so equal marks mean that what was decided on is what is there. Otherwise it writes nothing, and the batch is
-read and decided again under the lock. So Python and PostgreSQL work at the same time, and no answer depends on a guess.
+is written and committed, the second is decided on what the first leaves, and sent. What that is, the lane remembers
+(`ledger.memory`); what it does not remember is read. The statement that writes a batch waits in the database for the lock
+of the books, then compares their marks, and looks for the keys that nobody has read: every transaction that changes a
+ledger draws a new mark, so equal marks mean that what was decided on is what is there. Otherwise it writes nothing, and
+the batch is read and decided again under the lock. So Python and PostgreSQL work at the same time, most batches are one
+statement, and no answer depends on a guess.
 """
 
 import asyncio
 import random
 from collections import deque
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Mapping, Sequence
 from contextvars import Context
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final, TypeVar
+from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -23,9 +27,10 @@ from ledger.commands import Command
 from ledger.errors import BookAhead, LedgerClosed, LedgerUnavailable, OutcomeUnknown, PostFailed, QueueFull
 from ledger.ids import new_mark
 from ledger.link import Link, sqlstate_of
+from ledger.memory import Memory
 from ledger.model import Outcome
 from ledger.posting import Decision, decide
-from ledger.state import State, Tip
+from ledger.state import BookRow, State
 from ledger.store import Connection, Directory
 
 T = TypeVar("T")
@@ -39,6 +44,9 @@ AHEAD_MAX: Final = timedelta(minutes=5)
 """How far a journal's clock, which never runs backwards, may pull the other journals of a batch: not farther than the
 clocks of two machines differ. One that is farther ahead (it lives in another time) is posted to alone."""
 
+READS_AFTER_ASTRAY: Final = 16
+"""So many batches are read before they are decided once a guess was wrong: whoever else posts here may do so again."""
+
 _RETRY_SECONDS_MAX: Final = 0.5
 _RETRIED_STATES: Final = frozenset({"40001", "40P01", "55P03", "XX000", "57014"})
 
@@ -48,6 +56,28 @@ class _CommitLost(Exception):
 
 
 _Waiting = tuple[Command, "asyncio.Future[Outcome]"]
+
+
+@dataclass(frozen=True, slots=True)
+class _Start:
+    """What a batch says to the one after it (decided: now you), and the one before it, if that is still at work."""
+
+    is_over: asyncio.Event
+    before: "asyncio.Task[None] | None"
+
+    async def batch_before_done(self) -> None:
+        """Wait for it, however it ends."""
+        if self.before is not None:
+            await asyncio.wait([self.before])
+
+
+@dataclass(frozen=True, slots=True)
+class _Ahead:
+    """A decision made before the lock, the heads it was made on, and the commands whose keys nobody has looked for."""
+
+    books: Mapping[UUID, BookRow]
+    decision: Decision
+    unread: Sequence[Command]
 
 
 class Lane:
@@ -70,7 +100,8 @@ class Lane:
         self._elsewhen_count = 0
         self._wake = asyncio.Event()
         self._draining = False
-        self._tip: Tip | None = None
+        self._memory = Memory()
+        self._reads_left = 0
         self._astray = False
         self._links = (Link(engine), Link(engine))
         self._loop = asyncio.get_running_loop()
@@ -105,10 +136,12 @@ class Lane:
                     # A batch of unknown outcome may still be committed by the server, so what it leaves is no ground either.
                     await _done(jobs[1 - turn])
                     self._astray = False
-                    self._tip = None
+                    self._memory = Memory()
+                    self._reads_left = READS_AFTER_ASTRAY
                 started = asyncio.Event()
                 batch = self._cut(alone=all(job is None or job.done() for job in jobs))
-                jobs[turn] = asyncio.create_task(self._work(self._links[turn], batch, started))
+                before = jobs[1 - turn]
+                jobs[turn] = asyncio.create_task(self._work(self._links[turn], batch, _Start(started, before)))
                 await started.wait()
                 turn = 1 - turn
         finally:
@@ -151,16 +184,16 @@ class Lane:
             self._elsewhen_count -= len(batch)
         return batch
 
-    async def _work(self, link: Link, waiting: list[_Waiting], started: asyncio.Event) -> None:
+    async def _work(self, link: Link, waiting: list[_Waiting], start: _Start) -> None:
         try:
-            await self._settle(link, waiting, started)
+            await self._settle(link, waiting, start)
         finally:
-            started.set()
+            start.is_over.set()
 
-    async def _settle(self, link: Link, waiting: list[_Waiting], started: asyncio.Event | None) -> None:
-        """Give every caller an outcome or an error. `started` is set once the batch after this one may start."""
+    async def _settle(self, link: Link, waiting: list[_Waiting], start: _Start | None) -> None:
+        """Give every caller an outcome or an error. A batch without a start is no part of the alternation any more."""
         try:
-            outcomes = await self._post(link, [command for command, _ in waiting], started)
+            outcomes = await self._post(link, [command for command, _ in waiting], start)
         except _CommitLost as error:
             for _, future in waiting:
                 _fail(future, OutcomeUnknown("lost while committing"), error.__cause__)
@@ -183,7 +216,7 @@ class Lane:
                 if not future.done():
                     future.set_result(outcome)
 
-    async def _post(self, link: Link, commands: list[Command], started: asyncio.Event | None) -> list[Outcome]:
+    async def _post(self, link: Link, commands: list[Command], start: _Start | None) -> list[Outcome]:
         """One batch, again as long as the database says to try again."""
         failure: Exception | None = None
         for attempt in range(ATTEMPTS_MAX):
@@ -192,7 +225,7 @@ class Lane:
                 await asyncio.sleep(random.uniform(0, limit))
             try:
                 raw = await link.connection()
-                return await self._post_once(link, raw, commands, None if attempt else started)
+                return await self._post_once(link, raw, commands, None if attempt else start)
             except _CommitLost:
                 self._astray = True
                 await link.close()
@@ -207,47 +240,58 @@ class Lane:
         raise LedgerUnavailable(f"gave up after {ATTEMPTS_MAX} attempts: {failure}") from failure
 
     async def _post_once(
-        self, link: Link, raw: Connection, commands: list[Command], started: asyncio.Event | None
+        self, link: Link, raw: Connection, commands: list[Command], start: _Start | None
     ) -> list[Outcome]:
         """One attempt: decided ahead of the lock if a batch waits for this one to start, and under the lock otherwise."""
-        if started is not None and store.reads_at_once(commands):
-            outcomes = await self._post_ahead(link, raw, commands, started)
-            if outcomes is not None:
-                return outcomes
-            self._astray = True
+        if start is not None:
+            ahead = await self._decide_ahead(raw, commands)
+            if ahead is not None:
+                start.is_over.set()
+                if await self._write_ahead(link, raw, commands, ahead):
+                    return ahead.decision.outcomes
+                # The batch before was sent first, and still the lock may have been taken in the other order.
+                await start.batch_before_done()
+                if not self._astray and await self._write_ahead(link, raw, commands, ahead):
+                    return ahead.decision.outcomes
+                self._astray = True
         return await self._post_locked(link, raw, commands)
 
-    async def _post_ahead(
-        self, link: Link, raw: Connection, commands: list[Command], started: asyncio.Event
-    ) -> list[Outcome] | None:
-        """Decide while the batch before commits, on what it leaves; then lock, compare and write, mostly in one
-        statement.
-
-        None, and nothing is done, if the books turn out to be others: that batch failed, or another process was here.
-        """
-        # The tip goes with what is read after it. One that is set while reading, by that batch being decided again, may
-        # be newer than what was read of everything that it does not cover, and its marks would match.
-        tip = self._tip
+    async def _decide_ahead(self, raw: Connection, commands: list[Command]) -> _Ahead | None:
+        """Decide while the batch before commits, on what it leaves. None if that takes several reads: they would not be of
+        one moment."""
+        memory = self._memory
+        state = None if self._reads_left else memory.state_for(commands, self._directory.accounts)
+        if state is not None:
+            decision = self._decide(commands, state)
+            # Where all is refused nothing is written that would look for the keys, and the first of them may be a
+            # repetition of what was done long ago.
+            if decision.writes.keys:
+                memory.learn(state, decision.tip)
+                known = state.keys
+                return _Ahead(state.books, decision, [c for c in commands if c.scoped_key not in known])
+        if not store.reads_at_once(commands):
+            return None
         async with asyncio.timeout(ANSWER_SECONDS_MAX):
-            state = await self._read(raw, commands)
-        if tip is not None:
-            state = tip.over(state)
+            state = memory.over(await self._read(raw, commands))
         decision = self._decide(commands, state)
-        self._tip = decision.tip
-        started.set()
-        if writing.is_one_statement(decision.writes):
-            matched = await self._committed(link, writing.write(raw, decision.writes, state.books))
-            return decision.outcomes if matched else None
+        memory.learn(state, decision.tip)
+        self._reads_left = max(0, self._reads_left - 1)
+        return _Ahead(state.books, decision, [])
+
+    async def _write_ahead(self, link: Link, raw: Connection, commands: list[Command], ahead: _Ahead) -> bool:
+        """Lock, compare and write, mostly in one statement; False, and nothing is done, if what was decided on is not what
+        is there: the batch before failed, another process was here, or a key was used long ago."""
+        writes = ahead.decision.writes
+        if writes.keys:
+            return await self._committed(link, writing.write(raw, writes, ahead.books, unread=ahead.unread))
         try:
             async with asyncio.timeout(ANSWER_SECONDS_MAX):
-                matched = await store.begin(raw, commands, state.books)
-                if matched:
-                    await writing.write_locked(raw, decision.writes, state.books)
+                matched = await store.begin(raw, commands, ahead.books)
         except Exception:
             await link.roll_back()
             raise
         await self._committed(link, raw.execute("COMMIT"))
-        return decision.outcomes if matched else None
+        return matched
 
     async def _post_locked(self, link: Link, raw: Connection, commands: list[Command]) -> list[Outcome]:
         """Lock, read, decide, write, commit."""
@@ -261,7 +305,8 @@ class Lane:
             await link.roll_back()
             raise
         await self._committed(link, raw.execute("COMMIT"))
-        self._tip = decision.tip
+        if not self._astray:
+            self._memory.learn(state, decision.tip)
         return decision.outcomes
 
     async def _committed(self, link: Link, work: Awaitable[T]) -> T:

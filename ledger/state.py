@@ -90,24 +90,13 @@ class State:
 
 @dataclass(frozen=True, slots=True)
 class Tip:
-    """What a batch leaves of the books, wallets and keys that it changed: the state after it, before it is committed."""
+    """What a batch leaves of the books, wallets, holds and keys that it changed: the state after it, before it is
+    committed."""
 
     books: Mapping[UUID, BookRow]
     wallets: Mapping[UUID, Wallet]
+    holds: Mapping[UUID, Hold]
     keys: Mapping[bytes, KnownKey]
-
-    def over(self, state: State) -> State:
-        """`state` as it will be once the batch is committed."""
-        if not self.books.keys() & state.books.keys():
-            return state
-        return State(
-            {org_id: self.books.get(org_id, row) for org_id, row in state.books.items()},
-            state.accounts,
-            {wallet_id: self.wallets.get(wallet_id, row) for wallet_id, row in state.wallets.items()},
-            {**state.keys, **self.keys},
-            state.holds,
-            state.originals,
-        )
 
 
 @dataclass(slots=True)

@@ -250,6 +250,7 @@ class Batch:
             {book.org_id: BookRow(book.entry_seq, book.chain_hash, mark, at) for book in self._books.values()},
             # Of other organizations there are wallets that were only looked at, and no mark that says if they still are so.
             {wallet_id: wallet for wallet_id, wallet in self._wallets.items() if wallet.org_id in self._books},
+            self.writes.holds,
             self._new_keys,
         )
 

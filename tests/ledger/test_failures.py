@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Callable
-from decimal import Decimal
 from typing import Any
 
 import asyncpg
@@ -13,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from ledger import lane
 from ledger.batcher import Ledger
 from ledger.errors import LedgerUnavailable, OutcomeUnknown, PostFailed
-from ledger.model import Accrue, Duplicate, InsufficientFunds, Outcome, Posted, Request
+from ledger.model import Duplicate, InsufficientFunds, Outcome, Posted, Request, Reversal
 from tests.ledger.conftest import Scene, posted
 from wallet_service.db import engine_for
 
@@ -24,15 +23,10 @@ async def poison(owner: AsyncEngine) -> None:
         await conn.execute(text("ALTER TABLE ledger_entries ADD CONSTRAINT poison CHECK (description <> 'poison')"))
 
 
-def usage(scene: Scene, key: str) -> Accrue:
-    """One minor unit of usage: a batch with it needs more than one statement."""
-    return Accrue(
-        org_id=scene.org_id,
-        key=key,
-        wallet=scene.wallet,
-        revenue_account=scene.revenue,
-        exact_minor=Decimal(1),
-    )
+def take_back(scene: Scene, key: str, funded: Posted) -> Reversal:
+    """One minor unit of a top-up: a batch with it takes several reads, so it is decided under the lock."""
+    assert funded.entry_id is not None
+    return Reversal(org_id=scene.org_id, key=key, original_entry_id=funded.entry_id, amount_minor=1)
 
 
 async def test_a_poisonous_request_fails_alone(scene: Scene, owner: AsyncEngine) -> None:
@@ -92,9 +86,9 @@ async def test_trouble_is_tried_again(
     scene: Scene, monkeypatch: pytest.MonkeyPatch, act: Callable[[Any], Any], statement: str
 ) -> None:
     """Whatever the statement, unless the commit itself was under way when the connection was lost."""
-    await scene.fund(100)
+    funded = await scene.fund(100)
     sabotage = Sabotage(monkeypatch, statement, act, times=2)
-    requests: list[Request] = [scene.spend("k", 1), usage(scene, "u")]
+    requests: list[Request] = [scene.spend("k", 1), take_back(scene, "u", funded)]
     results = await asyncio.gather(*map(scene.ledger.post, requests), return_exceptions=True)
     assert sabotage.left == 0
     for request, result in zip(requests, results, strict=True):
@@ -119,11 +113,12 @@ async def test_trouble_without_end_is_given_up(scene: Scene, monkeypatch: pytest
 async def test_a_connection_lost_while_committing_leaves_the_outcome_unknown(
     scene: Scene, monkeypatch: pytest.MonkeyPatch, statement: str
 ) -> None:
-    """Plain batches commit with their one statement, those with usage by COMMIT."""
-    await scene.fund(100)
+    """Plain batches commit with their one statement, those with reversals by COMMIT."""
+    funded = await scene.fund(100)
     Sabotage(monkeypatch, statement, cut, times=1)
     requests = [
-        scene.spend(f"k{number}", 1) if statement == WRITE else usage(scene, f"k{number}") for number in range(5)
+        scene.spend(f"k{number}", 1) if statement == WRITE else take_back(scene, f"k{number}", funded)
+        for number in range(5)
     ]
     results = await asyncio.gather(*map(scene.ledger.post, requests), return_exceptions=True)
     assert {type(result) for result in results} == {OutcomeUnknown}
@@ -138,8 +133,8 @@ async def test_a_commit_that_was_done_before_the_connection_was_lost(
     scene: Scene, monkeypatch: pytest.MonkeyPatch, statement: str
 ) -> None:
     """The caller who asks again with the key learns that it was posted."""
-    await scene.fund(100)
-    request = scene.spend("k", 1) if statement == WRITE else usage(scene, "k")
+    funded = await scene.fund(100)
+    request = scene.spend("k", 1) if statement == WRITE else take_back(scene, "k", funded)
     original = asyncpg.Connection.execute
     left = 1
 

@@ -1,7 +1,6 @@
 """What a batch may know of the one before it: never more than that one leaves, and never less than it was decided on."""
 
 import asyncio
-from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
@@ -13,7 +12,7 @@ from ledger import lane, store
 from ledger.accounts import AccountKind, chart_account_id
 from ledger.batcher import Ledger
 from ledger.errors import OutcomeUnknown
-from ledger.model import Accrue, InsufficientFunds, Outcome, Posted, Transfer
+from ledger.model import InsufficientFunds, Outcome, Posted, Reversal, Transfer
 from tests.ledger.conftest import Scene, posted
 
 READ, WRITE = "SELECT 0, b.org_id", "WITH locked"
@@ -100,8 +99,13 @@ async def test_a_batch_that_is_decided_again_is_no_ground_for_what_was_read_befo
     """Another connection changes a second wallet; the first batch is decided again on that, the second one has read before
     it."""
     second = await scene.open_wallet()
+
+    async def fund_second(conn: AsyncConnection) -> None:
+        posted((await scene.ledger.post_in(conn, [scene.topup("fund second", 1000, second)]))[0])
+
+    # Not through the lane, which would remember the wallet and have no need to read it.
+    await scene.database.transact(fund_second)
     await scene.fund(1000)
-    posted(await scene.ledger.post(scene.topup("fund second", 1000, second)))
     holder = Holder(scene, spend(scene, second, "elsewhere", 400), commits=True)
     await holder.lock()
     watched = Watched(monkeypatch)
@@ -206,7 +210,7 @@ async def test_a_wallet_that_a_batch_only_looked_at_is_read_anew(scene: Scene) -
 async def test_a_connection_that_falls_silent_holds_up_nobody(
     scene: Scene, monkeypatch: pytest.MonkeyPatch, method: str, statement: str
 ) -> None:
-    await scene.fund(100)
+    funded = await scene.fund(100)
     original = getattr(asyncpg.Connection, method)
     silent: list[Any] = []
 
@@ -218,14 +222,9 @@ async def test_a_connection_that_falls_silent_holds_up_nobody(
 
     monkeypatch.setattr(asyncpg.Connection, method, run)
     monkeypatch.setattr(lane, "ANSWER_SECONDS_MAX", 0.5)
-    accrual = Accrue(
-        org_id=scene.org_id,
-        key="usage",
-        wallet=scene.wallet,
-        revenue_account=scene.revenue,
-        exact_minor=Decimal(1),
-    )
+    assert funded.entry_id is not None
+    reversal = Reversal(org_id=scene.org_id, key="back", original_entry_id=funded.entry_id, amount_minor=1)
     async with asyncio.timeout(20):
-        posted(await scene.ledger.post(accrual))
+        posted(await scene.ledger.post(reversal))
     assert silent
     assert (await scene.balance()).available_minor == 99
