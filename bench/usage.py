@@ -12,7 +12,7 @@ import time
 from collections.abc import Awaitable, Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from typing import Any, Final
+from typing import Final
 from uuid import UUID
 
 import asyncpg
@@ -27,6 +27,7 @@ from wallet_service.clock import SystemClock
 from wallet_service.development import Instance
 from wallet_service.errors import Reason, ServiceError
 from wallet_service.usage import store
+from wallet_service.usage.model import NewRows, PricedPattern
 
 METERS: Final = tuple(f"bench.meter-{number}" for number in range(10))
 PRICE: Final = Decimal("0.342466")
@@ -131,35 +132,24 @@ def _bare(connection: "asyncpg.Connection[asyncpg.Record]", org_id: UUID, batch:
     """Only what differs between two batches is made anew, so that the statement is what is measured."""
     now = _now()
     numbers = range(batch)
-    meters, resources = [METERS[n % len(METERS)] for n in numbers], [f"vm-{n % 50}" for n in numbers]
-    same: list[list[Any]] = [[value] * batch for value in (org_id, "eu-1", now, "USD")]
-    orgs, datacenters, times, currencies = same
-    numerics = (QUANTITY, PRICE, QUANTITY * PRICE, 0)
-    quantities, prices, costs, discounts = (",".join([str(value)] * batch) for value in numerics)
+    cost = PricedPattern(org_id, org_id, "", "eu-1", "USD", QUANTITY, PRICE, QUANTITY * PRICE, Decimal(0), now)
+    rows = NewRows(
+        patterns=[cost._replace(meter=meter) for meter in METERS[:batch]],
+        pattern_of=[n % len(METERS) for n in numbers],
+        resources=[f"vm-{n % 50}" for n in numbers],
+        event_ids=[""],
+        key_hashes=[bytes(16)] * batch,
+        content_hashes=[bytes(16)] * batch,
+    )
+    arguments = store.arguments_of(rows, batch_ids={org_id: org_id}, recorded_at=now)
 
     async def work() -> None:
-        hashes = [os.urandom(16) for _ in numbers]
-        await connection.fetchval(
-            store.WRITE_EVENTS,
-            orgs,
-            [new_id(now) for _ in numbers],
-            orgs,
-            orgs,
-            meters,
-            resources,
-            datacenters,
-            quantities,
-            times,
-            currencies,
-            prices,
-            costs,
-            discounts,
-            hashes,
-            hashes,
-            resources,
-            [None] * batch,
-            now,
-        )
+        first, mark = str(new_id(now))[:-4], new_id(now).hex
+        arguments[12] = os.urandom(16 * batch)
+        arguments[15] = "\x1f".join([f"{mark}-{n}" for n in numbers])
+        arguments[16] = ",".join([f"{first}{n:04x}" for n in numbers])
+        written = await connection.fetchval(store.WRITE_EVENTS, *arguments)
+        assert written == batch, "every key is new"
 
     return work
 
@@ -251,9 +241,9 @@ async def _timed(work: Awaitable[object]) -> float:
 _LOAD_EVENTS: Final = """
     INSERT INTO usage_events (
         org_id, event_id, batch_id, project_id, meter, resource, datacenter, quantity, event_time, recorded_at, currency,
-        unit_price_minor, cost_minor, discount_minor, key_hash, content_hash, idempotency_key)
+        unit_price_minor, cost_minor, discount_minor, idempotency_key)
     SELECT $1, gen_random_uuid(), $1, $1, 'bench.meter-' || n % 3, 'vm-' || n / 3 % 20, 'eu-1', 0.25, at, at, 'USD',
-        $4::numeric, 0.25 * $4::numeric, 0, decode(md5(n::text), 'hex'), decode(md5(n::text), 'hex'), n::text
+        $4::numeric, 0.25 * $4::numeric, 0, n::text
     FROM generate_series(1, $3::int) n,
         LATERAL (SELECT $2::timestamptz - make_interval(secs => n * $5::float8 / $3::int)) t(at)
 """

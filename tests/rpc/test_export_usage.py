@@ -228,10 +228,10 @@ async def copy_events(site: Site, count: int) -> None:
         driver = (await conn.get_raw_connection()).driver_connection
         await driver.execute(
             "INSERT INTO usage_events (org_id, event_id, batch_id, project_id, meter, resource, datacenter, quantity,"
-            " event_time, recorded_at, currency, unit_price_minor, cost_minor, discount_minor, key_hash, content_hash,"
-            " idempotency_key) SELECT org_id, gen_random_uuid(), batch_id, project_id, meter, resource, datacenter,"
+            " event_time, recorded_at, currency, unit_price_minor, cost_minor, discount_minor, idempotency_key)"
+            " SELECT org_id, gen_random_uuid(), batch_id, project_id, meter, resource, datacenter,"
             " quantity, event_time + n * interval '1 second', recorded_at, currency, unit_price_minor, cost_minor,"
-            " discount_minor, decode(md5(n::text), 'hex'), content_hash, 'copy-' || n"
+            " discount_minor, 'copy-' || n"
             f" FROM usage_events, generate_series(1, {count}) n"
         )
 

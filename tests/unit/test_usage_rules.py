@@ -124,7 +124,7 @@ def test_an_import_may_ignore_age_but_not_a_missing_rate() -> None:
 
 
 def test_without_a_project_the_only_one_is_meant() -> None:
-    assert run(call(new(project="")), only_project=PROJECT).rated[0].project_id == PROJECT
+    assert run(call(new(project="")), only_project=PROJECT).rated[0].priced.project_id == PROJECT
 
 
 def test_a_correction_takes_cost_back_and_is_flagged() -> None:
@@ -231,10 +231,10 @@ def test_any_cut_into_calls_and_batches_costs_the_same(
         part = run(call(*flat[position : position + size]), known=known)
         for rated in part.rated:
             known[ORG, rated.read.key_hash] = KnownEvent(
-                rated.event_id, rated.read.content_hash, rated.read.quantity, rated.cost_minor
+                rated.event_id, rated.read.content_hash, rated.read.quantity, rated.priced.cost_minor
             )
-        costs += [rated.cost_minor for rated in part.rated]
+        costs += [rated.priced.cost_minor for rated in part.rated]
         kinds += [type(result) for result in part.results[0]]
         position += size
     assert kinds == [type(result) for result in together.results[0]]
-    assert total(costs) == total(rated.cost_minor for rated in together.rated)
+    assert total(costs) == total(rated.priced.cost_minor for rated in together.rated)

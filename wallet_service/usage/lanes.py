@@ -19,19 +19,19 @@ from uuid import UUID
 
 from wallet_service.clock import at
 from wallet_service.errors import Code, Reason, ServiceError
-from wallet_service.usage.model import Call, EventResult
+from wallet_service.usage.model import Call, CallResult
 
 BATCH_EVENTS_MAX: Final = 2000
 QUEUE_EVENTS_MAX: Final = 50_000
 
-Commit = Callable[[Sequence[Call]], Awaitable[list[list[EventResult]]]]
+Commit = Callable[[Sequence[Call]], Awaitable[Sequence[CallResult]]]
 """Decides and writes calls in one transaction of its own; results call by call."""
 
 
 @dataclass(slots=True)
 class _Waiting:
     call: Call
-    future: "asyncio.Future[list[EventResult]]"
+    future: "asyncio.Future[CallResult]"
 
 
 class UsageLanes:
@@ -62,7 +62,7 @@ class UsageLanes:
         self._closed = True
         await asyncio.gather(*(lane.drain() for lane in self._lanes.values()))
 
-    async def submit(self, call: Call) -> list[EventResult]:
+    async def submit(self, call: Call) -> CallResult:
         """The result of each event, once durable. A caller that stops waiting does not undo anything.
 
         Raises RESOURCE_EXHAUSTED / OVERLOADED when too much is waiting, and what the commit raises.
@@ -92,7 +92,7 @@ class _Lane:
         # In a context of its own: the lane works for many callers, and inherits nothing of the first.
         self._task = asyncio.create_task(self._run(), name="usage-lane", context=Context())
 
-    def enqueue(self, call: Call) -> "asyncio.Future[list[EventResult]]":
+    def enqueue(self, call: Call) -> "asyncio.Future[CallResult]":
         if self._queue and self._event_count + len(call.events) > self._queue_events_max:
             raise _overloaded()
         waiting = _Waiting(call, asyncio.get_running_loop().create_future())

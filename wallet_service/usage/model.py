@@ -1,7 +1,7 @@
 """Values of usage: what is asked, what is known, what became of it."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
 from types import MappingProxyType
@@ -51,6 +51,61 @@ class ReadEvent(NamedTuple):
     content_hash: bytes
 
 
+class Columns(NamedTuple):
+    """Events as asked for, column by column, each as said at `NewEvent`. `metadata` is empty when none has any."""
+
+    projects: Sequence[str]
+    meters: Sequence[str]
+    quantities: Sequence[str]
+    keys: Sequence[str]
+    resources: Sequence[str]
+    datacenters: Sequence[str]
+    units: Sequence[str]
+    event_times: Sequence[datetime | None]
+    metadata: Sequence[Mapping[str, str]] = ()
+
+    def rows(self) -> list[NewEvent]:
+        return [
+            NewEvent(project, meter, quantity, key, resource, datacenter, unit, event_time, pairs)
+            for project, meter, quantity, key, resource, datacenter, unit, event_time, pairs in zip(
+                *self[:8], self.metadata or [_NO_METADATA] * len(self.keys), strict=True
+            )
+        ]
+
+
+class Pattern(NamedTuple):
+    """What events of a call have in common: all that their cost depends on, and a little more."""
+
+    project: str
+    meter: str
+    unit: str
+    datacenter: str
+    quantity: Decimal
+    event_time: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class ReadColumns:
+    """Events that are all well formed by themselves. `pattern_of` is the position in `patterns`, of each event."""
+
+    columns: Columns
+    patterns: Sequence[Pattern]
+    pattern_of: Sequence[int]
+    key_hashes: Sequence[bytes]
+    content_hashes: Sequence[bytes]
+
+    def __len__(self) -> int:
+        return len(self.key_hashes)
+
+    def rows(self) -> list[ReadEvent]:
+        return [
+            ReadEvent(wanted, self.patterns[number].quantity, key_hash, content_hash)
+            for wanted, number, key_hash, content_hash in zip(
+                self.columns.rows(), self.pattern_of, self.key_hashes, self.content_hashes, strict=True
+            )
+        ]
+
+
 @dataclass(frozen=True, slots=True)
 class Call:
     """The events of one call, all of one organization. With `all_or_nothing` one refused event refuses them all.
@@ -59,10 +114,13 @@ class Call:
     """
 
     org_id: UUID
-    events: tuple[ReadEvent | Fault, ...]
+    events: tuple[ReadEvent | Fault, ...] | ReadColumns
     all_or_nothing: bool = False
     ignore_age: bool = False
     moment: datetime | None = None
+
+    def rows(self) -> Sequence[ReadEvent | Fault]:
+        return self.events.rows() if isinstance(self.events, ReadColumns) else self.events
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,18 +145,45 @@ class KnownEvent(NamedTuple):
     cost_minor: Decimal
 
 
-class RatedEvent(NamedTuple):
-    """An event to be written. Costs are exact minor units of `currency`, after the discount."""
+class PricedPattern(NamedTuple):
+    """What is stored alike of several events. Costs are exact minor units, of each event, after the discount."""
 
     org_id: UUID
-    event_id: UUID
     project_id: UUID
-    read: ReadEvent
-    event_time: datetime
+    meter: str
+    datacenter: str
     currency: str
+    quantity: Decimal
     unit_price_minor: Decimal
     cost_minor: Decimal
     discount_minor: Decimal
+    event_time: datetime
+
+
+class RatedEvent(NamedTuple):
+    """An event to be written."""
+
+    event_id: UUID
+    read: ReadEvent
+    priced: PricedPattern
+
+
+@dataclass(frozen=True, slots=True)
+class NewRows:
+    """Events to be written, column by column. `pattern_of` is the position in `patterns`, of each event; event_ids are
+    texts; `metadata` is JSON, empty when no event has any."""
+
+    patterns: list[PricedPattern] = field(default_factory=list[PricedPattern])
+    pattern_of: list[int] = field(default_factory=list[int])
+    resources: list[str] = field(default_factory=list[str])
+    keys: list[str] = field(default_factory=list[str])
+    event_ids: list[str] = field(default_factory=list[str])
+    key_hashes: list[bytes] = field(default_factory=list[bytes])
+    content_hashes: list[bytes] = field(default_factory=list[bytes])
+    metadata: list[str | None] = field(default_factory=list[str | None])
+
+    def __len__(self) -> int:
+        return len(self.keys)
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +225,25 @@ class RefusedEvent:
 
 
 EventResult = Recorded | DuplicateEvent | RefusedEvent
+
+
+@dataclass(frozen=True, slots=True)
+class AllRecorded:
+    """Every event of a call is recorded now. Event ids as texts; costs, and whether it is a correction, by pattern."""
+
+    event_ids: Sequence[str]
+    pattern_of: Sequence[int]
+    costs_minor: Sequence[Decimal]
+    corrections: Sequence[bool]
+
+    def each(self) -> list[EventResult]:
+        return [
+            Recorded(UUID(event_id), self.costs_minor[number], self.corrections[number])
+            for event_id, number in zip(self.event_ids, self.pattern_of, strict=True)
+        ]
+
+
+CallResult = list[EventResult] | AllRecorded
 
 
 @dataclass(frozen=True, slots=True)

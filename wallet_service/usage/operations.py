@@ -1,8 +1,8 @@
 """Recording usage: the use case, and the transaction that its lane commits."""
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import timedelta
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from decimal import Decimal
 from types import TracebackType
 from typing import Final, Self
@@ -20,14 +20,21 @@ from wallet_service.db import Database, driver
 from wallet_service.errors import Code, FieldViolation, Reason, ServiceError, invalid_field
 from wallet_service.rating.rules import total
 from wallet_service.usage import store
+from wallet_service.usage.columns import decide_together, read_columns, rows_of
 from wallet_service.usage.lanes import BATCH_EVENTS_MAX, QUEUE_EVENTS_MAX, UsageLanes
 from wallet_service.usage.model import (
+    AllRecorded,
     Batch,
     Call,
+    CallResult,
+    Columns,
     DuplicateEvent,
     EventResult,
+    Fault,
     NewEvent,
+    NewRows,
     RatedEvent,
+    ReadColumns,
     ReadEvent,
     Recorded,
     RefusedEvent,
@@ -37,6 +44,9 @@ from wallet_service.usage.rules import Knowledge, decide, read_event
 
 EVENTS_MAX: Final = 1000
 """Events of one call."""
+
+WARY_BATCHES: Final = 64
+"""How many batches look for keys used before, after one that found some too late: whoever repeats calls repeats more."""
 
 _ATTEMPTS_MAX: Final = 5
 
@@ -104,6 +114,7 @@ class UsageRecorder:
         self._usage_age_max = usage_age_max
         self._usage_ahead_max = usage_ahead_max
         self._follow_up = follow_up
+        self._wary_batches = 0
         self._lanes = UsageLanes(
             self._commit, lane_of=lane_of, batch_events_max=batch_events_max, queue_events_max=queue_events_max
         )
@@ -125,13 +136,18 @@ class UsageRecorder:
         Raises INVALID_ARGUMENT / BATCH_REFUSED when `all_or_nothing` and an event was refused (nothing is recorded then),
         OVERLOADED, and UNAVAILABLE when the database is out of reach: the same events may be sent again.
         """
-        if not 1 <= len(events) <= EVENTS_MAX:
-            raise invalid_field("events", f"must be 1 to {EVENTS_MAX} events")
+        _check_count(len(events))
         read = tuple(read_event(event) for event in events)
-        results = await self._lanes.submit(Call(org_id, read, all_or_nothing, ignore_age, moment()))
-        if all_or_nothing and any(isinstance(result, RefusedEvent) for result in results):
-            raise _batch_refused(results)
-        return results
+        results = await self._submit(Call(org_id, read, all_or_nothing, ignore_age, moment()))
+        return results.each() if isinstance(results, AllRecorded) else results
+
+    async def record_columns(
+        self, org_id: UUID, columns: Columns, *, all_or_nothing: bool = False, ignore_age: bool = False
+    ) -> CallResult:
+        """`record` of events given, and mostly worked and answered, column by column."""
+        _check_count(len(columns.keys))
+        read = read_columns(columns) or tuple(read_event(event) for event in columns.rows())
+        return await self._submit(Call(org_id, read, all_or_nothing, ignore_age, moment()))
 
     async def record_one(self, org_id: UUID, event: NewEvent) -> Recorded | DuplicateEvent:
         """Record one event. Raises its refusal."""
@@ -140,12 +156,20 @@ class UsageRecorder:
             raise ServiceError(_CODES.get(result.reason, Code.INVALID_ARGUMENT), result.reason, result.message)
         return result
 
-    async def _commit(self, calls: Sequence[Call]) -> list[list[EventResult]]:
+    async def _submit(self, call: Call) -> CallResult:
+        results = await self._lanes.submit(call)
+        if isinstance(results, AllRecorded) or not call.all_or_nothing:
+            return results
+        if any(isinstance(result, RefusedEvent) for result in results):
+            raise _batch_refused(results)
+        return results
+
+    async def _commit(self, calls: Sequence[Call]) -> Sequence[CallResult]:
         for _ in range(_ATTEMPTS_MAX):
             try:
                 return await self._db.transact(lambda conn: self._record_in(conn, calls))
             except _Overtaken:
-                continue
+                self._wary_batches = WARY_BATCHES
         raise ServiceError(
             Code.ABORTED,
             Reason.OVERLOADED,
@@ -153,48 +177,69 @@ class UsageRecorder:
             retry_after=timedelta(seconds=1),
         )
 
-    async def _record_in(self, conn: AsyncConnection, calls: Sequence[Call]) -> list[list[EventResult]]:
+    async def _record_in(self, conn: AsyncConnection, calls: Sequence[Call]) -> Sequence[CallResult]:
         now = self._clock.now()
+        raw = await driver(conn)
         knowledge = await self._read(conn, calls)
+        if self._wary_batches:
+            self._wary_batches -= 1
+            known = await store.read_known(raw, _keys_of(calls))
+        else:
+            known = None
+        if not known:
+            together = decide_together(
+                calls, knowledge, now=now, ahead_max=self._usage_ahead_max, make_id=lambda: new_id(now)
+            )
+            if together is not None:
+                costs = together.costs_minor
+                await self._write(conn, together.rows, costs, together.event_counts, knowledge.scopes, now=now)
+                return together.results
+        if known is None:
+            known = await store.read_known(raw, _keys_of(calls))
+        knowledge = replace(knowledge, known=known)
         decision = decide(calls, knowledge, now=now, ahead_max=self._usage_ahead_max, make_id=lambda: new_id(now))
         if decision.rated:
-            await self._write(conn, decision.rated, knowledge.scopes)
+            costs, counts = _sums(decision.rated)
+            await self._write(conn, rows_of(decision.rated), costs, counts, knowledge.scopes, now=now)
         return decision.results
 
     async def _read(self, conn: AsyncConnection, calls: Sequence[Call]) -> Knowledge:
+        """All but the keys that were used before."""
         asked: dict[UUID, set[str]] = {}
         meters: set[str] = set()
-        keys: set[tuple[UUID, bytes]] = set()
         for call in calls:
             slugs = asked.setdefault(call.org_id, set())
-            for event in call.events:
-                if isinstance(event, ReadEvent):
-                    slugs.add(event.wanted.project)
-                    meters.add(event.wanted.meter)
-                    keys.add((call.org_id, event.key_hash))
+            events = call.events
+            for event in events.patterns if isinstance(events, ReadColumns) else _wanted(events):
+                slugs.add(event.project)
+                meters.add(event.meter)
         raw = await driver(conn)
         await store.begin_reading(raw)
         return Knowledge(
             scopes=await store.read_scopes(raw, asked, usage_age_max=self._usage_age_max),
             tariffs=await read_tariffs(conn, meters),
-            known=await store.read_known(raw, keys),
+            known={},
         )
 
-    async def _write(self, conn: AsyncConnection, rated: Sequence[RatedEvent], scopes: Mapping[UUID, Scope]) -> None:
-        now = self._clock.now()
-        by_org: dict[UUID, list[RatedEvent]] = {}
-        for event in rated:
-            by_org.setdefault(event.org_id, []).append(event)
-        batch_ids = {org_id: new_id(now) for org_id in by_org}
+    async def _write(
+        self,
+        conn: AsyncConnection,
+        rows: NewRows,
+        costs: Mapping[UUID, Decimal],
+        event_counts: Mapping[UUID, int],
+        scopes: Mapping[UUID, Scope],
+        *,
+        now: datetime,
+    ) -> None:
+        batch_ids = {org_id: new_id(now) for org_id in costs}
         raw = await driver(conn)
         await store.begin_writing(raw)
-        if await store.write_events(raw, rated, batch_ids=batch_ids, recorded_at=now) != len(rated):
+        if await store.write_events(raw, rows, batch_ids=batch_ids, recorded_at=now) != len(rows):
             raise _Overtaken
-        costs = {org_id: total(event.cost_minor for event in events) for org_id, events in by_org.items()}
         accruals = [
-            _accrual(batch_ids[org_id], scopes[org_id], org_id, costs[org_id], len(events))
-            for org_id, events in by_org.items()
-            if costs[org_id]
+            _accrual(batch_ids[org_id], scopes[org_id], org_id, cost, event_counts[org_id])
+            for org_id, cost in costs.items()
+            if cost
         ]
         accrued: list[Accrued] = []
         for accrual, outcome in zip(accruals, await self._ledger.post_in(conn, accruals), strict=True):
@@ -210,15 +255,43 @@ class UsageRecorder:
                     org_id=org_id,
                     batch_id=batch_ids[org_id],
                     currency=scopes[org_id].currency,
-                    event_count=len(events),
-                    cost_minor=costs[org_id],
+                    event_count=event_counts[org_id],
+                    cost_minor=cost,
                     journal_entry_id=entries.get(org_id),
                 )
-                for org_id, events in by_org.items()
+                for org_id, cost in costs.items()
             ],
             recorded_at=now,
         )
         await self._follow_up(conn, accrued)
+
+
+def _check_count(count: int) -> None:
+    if not 1 <= count <= EVENTS_MAX:
+        raise invalid_field("events", f"must be 1 to {EVENTS_MAX} events")
+
+
+def _wanted(events: Sequence[ReadEvent | Fault]) -> Iterator[NewEvent]:
+    return (event.wanted for event in events if isinstance(event, ReadEvent))
+
+
+def _keys_of(calls: Sequence[Call]) -> set[tuple[UUID, bytes]]:
+    keys: set[tuple[UUID, bytes]] = set()
+    for call in calls:
+        events = call.events
+        if isinstance(events, ReadColumns):
+            keys.update((call.org_id, key_hash) for key_hash in events.key_hashes)
+        else:
+            keys.update((call.org_id, event.key_hash) for event in events if isinstance(event, ReadEvent))
+    return keys
+
+
+def _sums(rated: Sequence[RatedEvent]) -> tuple[dict[UUID, Decimal], dict[UUID, int]]:
+    """The exact cost and the number of the events of each organization."""
+    by_org: dict[UUID, list[Decimal]] = {}
+    for event in rated:
+        by_org.setdefault(event.priced.org_id, []).append(event.priced.cost_minor)
+    return {org_id: total(costs) for org_id, costs in by_org.items()}, {o: len(costs) for o, costs in by_org.items()}
 
 
 class _Overtaken(Exception):

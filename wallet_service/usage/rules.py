@@ -22,6 +22,8 @@ from wallet_service.usage.model import (
     Fault,
     KnownEvent,
     NewEvent,
+    Pattern,
+    PricedPattern,
     RatedEvent,
     ReadEvent,
     Recorded,
@@ -34,7 +36,7 @@ RESOURCE_LENGTH_MAX: Final = 512
 DATACENTER_LENGTH_MAX: Final = 255
 METADATA_PAIRS_MAX: Final = 64
 METADATA_LENGTH_MAX: Final = 1000
-_HASH_BYTES: Final = 16
+HASH_BYTES: Final = 16
 
 Keys = dict[tuple[UUID, bytes], KnownEvent]
 
@@ -70,12 +72,12 @@ def read_event(wanted: NewEvent) -> ReadEvent | Fault:
     content = _content(wanted, quantity)
     if content is None:
         return Fault(Reason.INVALID_FIELD, "a text has a NUL character or is not Unicode")
-    return ReadEvent(wanted, quantity, key_hash(wanted.key), _hash(content))
+    return ReadEvent(wanted, quantity, key_hash(wanted.key), hash_of(content))
 
 
 def key_hash(key: str) -> bytes:
     """16 bytes for a key of any length."""
-    return _hash(key.encode())
+    return hash_of(key.encode())
 
 
 def decide(
@@ -90,8 +92,8 @@ def decide(
     decision = Decision()
     keys: Keys = dict(knowledge.known)
     for call in calls:
-        judge = _Judge(call, knowledge, keys, now=now, ahead_max=ahead_max, make_id=make_id)
-        results = [judge.result_of(event) for event in call.events]
+        judge = Judge(call, knowledge, keys, now=now, ahead_max=ahead_max, make_id=make_id)
+        results = [judge.result_of(event) for event in call.rows()]
         decision.results.append(results)
         if not (call.all_or_nothing and any(isinstance(r, RefusedEvent) for r in results)):
             decision.rated.extend(judge.rated)
@@ -99,7 +101,7 @@ def decide(
     return decision
 
 
-class _Judge:
+class Judge:
     """Decides one call; what it would record is in `rated` and `fresh` until the call is accepted."""
 
     def __init__(
@@ -130,26 +132,31 @@ class _Judge:
         known = self.fresh.get(key) or self._keys.get(key)
         if known is not None:
             return _replayed(event, known)
-        rated = self._rate(event)
-        if isinstance(rated, Fault):
-            return RefusedEvent(rated.reason, rated.message)
-        self.rated.append(rated)
-        self.fresh[key] = KnownEvent(rated.event_id, event.content_hash, event.quantity, rated.cost_minor)
-        return Recorded(rated.event_id, rated.cost_minor, correction=event.quantity < 0)
+        wanted = event.wanted
+        priced = self.price(
+            Pattern(wanted.project, wanted.meter, wanted.unit, wanted.datacenter, event.quantity, wanted.event_time)
+        )
+        if isinstance(priced, Fault):
+            return RefusedEvent(priced.reason, priced.message)
+        event_id = self._make_id()
+        self.rated.append(RatedEvent(event_id, event, priced))
+        self.fresh[key] = KnownEvent(event_id, event.content_hash, event.quantity, priced.cost_minor)
+        return Recorded(event_id, priced.cost_minor, correction=event.quantity < 0)
 
-    def _rate(self, event: ReadEvent) -> RatedEvent | Fault:
-        wanted, scope = event.wanted, self._scope
+    def price(self, pattern: Pattern) -> PricedPattern | Fault:
+        """What each event of this pattern costs."""
+        scope = self._scope
         if scope is None or scope.wallet_account is None:
             return Fault(Reason.ACCOUNT_CLOSED, "the organization has no open wallet")
-        tariff = self._tariffs.get(wanted.meter)
+        tariff = self._tariffs.get(pattern.meter)
         if tariff is None:
-            return Fault(Reason.METER_UNKNOWN, f"no meter is named {wanted.meter}")
-        project_id = scope.projects.get(wanted.project) if wanted.project else scope.only_project
+            return Fault(Reason.METER_UNKNOWN, f"no meter is named {pattern.meter}")
+        project_id = scope.projects.get(pattern.project) if pattern.project else scope.only_project
         if project_id is None:
-            return _project_unknown(wanted.project)
-        if wanted.unit and wanted.unit != tariff.unit:
-            return Fault(Reason.UNIT_MISMATCH, f"{wanted.meter} is measured in {tariff.unit}, not in {wanted.unit}")
-        event_time = wanted.event_time or self._now
+            return _project_unknown(pattern.project)
+        if pattern.unit and pattern.unit != tariff.unit:
+            return Fault(Reason.UNIT_MISMATCH, f"{pattern.meter} is measured in {tariff.unit}, not in {pattern.unit}")
+        event_time = pattern.event_time or self._now
         fault = self._fault_of_time(event_time, scope)
         if fault is not None:
             return fault
@@ -157,21 +164,22 @@ class _Judge:
         if price is None:
             return Fault(
                 Reason.RATE_MISSING,
-                f"{wanted.meter} has no rate in {scope.currency} in force at {event_time.isoformat()}",
+                f"{pattern.meter} has no rate in {scope.currency} in force at {event_time.isoformat()}",
             )
-        charged = charge(event.quantity, price, discount_percent=discount_in_force(scope.discounts, event_time))
+        charged = charge(pattern.quantity, price, discount_percent=discount_in_force(scope.discounts, event_time))
         if charged.cost_minor.copy_abs() > COST_MINOR_MAX:
             return Fault(Reason.QUANTITY_OUT_OF_RANGE, f"the cost exceeds {COST_MINOR_MAX} minor units")
-        return RatedEvent(
+        return PricedPattern(
             org_id=self._call.org_id,
-            event_id=self._make_id(),
             project_id=project_id,
-            read=event,
-            event_time=event_time,
+            meter=pattern.meter,
+            datacenter=pattern.datacenter,
             currency=scope.currency,
+            quantity=pattern.quantity,
             unit_price_minor=price,
             cost_minor=charged.cost_minor,
             discount_minor=charged.discount_minor,
+            event_time=event_time,
         )
 
     def _fault_of_time(self, event_time: datetime, scope: Scope) -> Fault | None:
@@ -207,9 +215,13 @@ def _fault_of_length(wanted: NewEvent) -> Fault | None:
         return Fault(Reason.INVALID_FIELD, f"resource_name: has more than {RESOURCE_LENGTH_MAX} characters")
     if len(wanted.datacenter) > DATACENTER_LENGTH_MAX:
         return Fault(Reason.INVALID_FIELD, f"datacenter_name: has more than {DATACENTER_LENGTH_MAX} characters")
-    if len(wanted.metadata) > METADATA_PAIRS_MAX:
+    return fault_of_metadata(wanted.metadata)
+
+
+def fault_of_metadata(metadata: Mapping[str, str]) -> Fault | None:
+    if len(metadata) > METADATA_PAIRS_MAX:
         return Fault(Reason.INVALID_FIELD, f"metadata: has more than {METADATA_PAIRS_MAX} pairs")
-    for pair in wanted.metadata.items():
+    for pair in metadata.items():
         if max(map(len, pair)) > METADATA_LENGTH_MAX:
             return Fault(Reason.INVALID_FIELD, f"metadata: a text has more than {METADATA_LENGTH_MAX} characters")
     return None
@@ -218,7 +230,6 @@ def _fault_of_length(wanted: NewEvent) -> Fault | None:
 def _content(wanted: NewEvent, quantity: Decimal) -> bytes | None:
     """What the key stands for, field by field with NUL between; None when a text has a NUL of its own or lone surrogates,
     neither of which PostgreSQL keeps."""
-    at = wanted.event_time
     parts = [
         wanted.project,
         wanted.meter,
@@ -227,7 +238,7 @@ def _content(wanted: NewEvent, quantity: Decimal) -> bytes | None:
         wanted.unit,
         wanted.key,
         str(quantity),
-        "" if at is None else at.astimezone(UTC).isoformat(),
+        time_in_content(wanted.event_time),
     ]
     for pair in sorted(wanted.metadata.items()):
         parts += pair
@@ -240,5 +251,10 @@ def _content(wanted: NewEvent, quantity: Decimal) -> bytes | None:
         return None
 
 
-def _hash(content: bytes) -> bytes:
-    return hashlib.blake2b(content, digest_size=_HASH_BYTES).digest()
+def time_in_content(at: datetime | None) -> str:
+    return "" if at is None else at.astimezone(UTC).isoformat()
+
+
+def hash_of(content: bytes) -> bytes:
+    """16 bytes."""
+    return hashlib.blake2b(content, digest_size=HASH_BYTES).digest()

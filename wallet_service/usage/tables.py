@@ -18,7 +18,6 @@ from sqlalchemy import (
     PrimaryKeyConstraint,
     Table,
     Text,
-    UniqueConstraint,
     Uuid,
 )
 from sqlalchemy.dialects.postgresql import JSONB
@@ -45,21 +44,45 @@ usage_events: Final = Table(
     Column("unit_price_minor", Numeric(PRICE_WHOLE_DIGITS + PRICE_SCALE, PRICE_SCALE), nullable=False),
     Column("cost_minor", Numeric, nullable=False),
     Column("discount_minor", Numeric, nullable=False),
-    Column("key_hash", LargeBinary, nullable=False),
-    Column("content_hash", LargeBinary, nullable=False),
     Column("idempotency_key", Text, nullable=False),
     Column("metadata", JSONB(none_as_null=True)),
     PrimaryKeyConstraint("org_id", "event_id"),
-    UniqueConstraint("org_id", "key_hash"),
     Index(None, "org_id", "event_time"),
-    CheckConstraint("octet_length(key_hash) = 16", name="key_hash"),
-    CheckConstraint("octet_length(content_hash) = 16", name="content_hash"),
     CheckConstraint("cost_minor + discount_minor = quantity * unit_price_minor", name="cost_minor"),
     CheckConstraint("discount_minor = 0 OR (discount_minor > 0) = (quantity > 0)", name="discount_minor"),
     info={"scope": "tenant", "append_only": True},
+    postgresql_partition_by="RANGE (event_id)",
 )
 """Facts. event_id is a UUIDv7 of when it was recorded; cost_minor is exact and after discount_minor; resource and datacenter
-are '' for none."""
+are '' for none. Partitions are months of recording (`usage.months`), and a default one for what lies outside of them."""
+
+usage_keys: Final = Table(
+    "usage_keys",
+    metadata,
+    Column("org_id", Uuid, nullable=False),
+    Column("key_hash", LargeBinary, nullable=False),
+    Column("content_hash", LargeBinary, nullable=False),
+    Column("event_id", Uuid, nullable=False),
+    PrimaryKeyConstraint("org_id", "key_hash"),
+    # Few pages instead of an entry for each row: rows lie nearly in the order of their events.
+    Index(None, "event_id", postgresql_using="brin"),
+    CheckConstraint("octet_length(key_hash) = 16", name="key_hash"),
+    CheckConstraint("octet_length(content_hash) = 16", name="content_hash"),
+    info={"scope": "tenant", "append_only": True},
+)
+"""The keys of the events that are kept, whatever month they are of: what makes an event count once. A table of its own,
+because a unique constraint of a partitioned table holds only within each partition."""
+
+usage_retention: Final = Table(
+    "usage_retention",
+    metadata,
+    Column("dropped_until", _TIME, nullable=False),
+    Column("hours_until", _TIME, nullable=False),
+    PrimaryKeyConstraint("dropped_until"),
+    info={"scope": "platform", "append_only": True},
+)
+"""Each time that months were dropped: events recorded before dropped_until are gone, and from hours_until on, which is a
+whole hour, every hour of the roll-up has all of its events."""
 
 usage_hourly: Final = Table(
     "usage_hourly",

@@ -1,5 +1,6 @@
 """billing.v1.UsageService."""
 
+from collections.abc import Sequence
 from typing import Final
 
 from wallet_api.billing.v1 import usage_pb as pb
@@ -22,6 +23,8 @@ from wallet_service.rpc.call import current_call
 from wallet_service.rpc.convert import from_proto_timestamp, from_unix, to_proto_timestamp
 from wallet_service.rpc.scope import Scope, caller
 from wallet_service.usage.model import (
+    AllRecorded,
+    Columns,
     DuplicateEvent,
     EventResult,
     Fault,
@@ -37,6 +40,7 @@ _STATUS: Final = rpc.UsageEventStatus
 _REASONS: Final = {reason: ErrorReason[reason.value] for reason in Reason}
 _DATACENTERS: Final = "datacenters/"
 _KIND: Final = "usage-events"
+_NO_TIME: Final = (None,)
 
 
 class UsageServicer(UsageService):
@@ -53,12 +57,17 @@ class UsageServicer(UsageService):
         owner = await self._scope.owner("organization", request.organization_name)
         if request.ignore_age and caller().role is not Role.OPERATOR:
             raise role_too_low("operator", caller().role.name.lower())
-        results = await self._recorder.record(
-            owner.org_id,
-            [from_proto_event(event) for event in request.events],
-            all_or_nothing=request.all_or_nothing,
-            ignore_age=request.ignore_age,
-        )
+        options = {"all_or_nothing": request.all_or_nothing, "ignore_age": request.ignore_age}
+        columns = from_proto_events(request.events)
+        if columns is None:
+            events = [from_proto_event(event) for event in request.events]
+            results = await self._recorder.record(owner.org_id, events, **options)
+        else:
+            results = await self._recorder.record_columns(owner.org_id, columns, **options)
+        if isinstance(results, AllRecorded):
+            return rpc.RecordUsageEventsResponse(
+                results=to_proto_results(owner.slug, results), recorded_count=len(results.event_ids)
+            )
         recorded = sum(isinstance(result, Recorded) for result in results)
         refused = sum(isinstance(result, RefusedEvent) for result in results)
         return rpc.RecordUsageEventsResponse(
@@ -123,6 +132,32 @@ class UsageServicer(UsageService):
         )
 
 
+def from_proto_events(events: Sequence[rpc.UsageEventInput]) -> Columns | None:
+    """None when a name or time is malformed."""
+    projects = [event.project_name for event in events]
+    datacenters = [event.datacenter_name for event in events]
+    times = [event.event_time for event in events]
+    try:
+        slugs = {name: names.parse_project(name, "project_name") for name in set(projects)}
+        event_times = [from_proto_timestamp(at, "event_time") for at in times] if any(times) else _NO_TIME * len(times)
+    except ServiceError:
+        return None
+    ids = {name: _datacenter(name) for name in set(datacenters)}
+    if None in ids.values():
+        return None
+    return Columns(
+        projects=[slugs[name] for name in projects],
+        meters=[event.meter for event in events],
+        quantities=[event.quantity for event in events],
+        keys=[event.idempotency_key for event in events],
+        resources=[event.resource_name for event in events],
+        datacenters=[ids[name] or "" for name in datacenters],
+        units=[event.unit for event in events],
+        event_times=event_times,
+        metadata=[dict(pairs) for pairs in metadata] if any(metadata := [e.metadata for e in events]) else (),
+    )
+
+
 def from_proto_event(event: rpc.UsageEventInput) -> NewEvent:
     """A name or time that is malformed becomes the fault of this event alone."""
     project, fault, event_time = "", None, None
@@ -131,8 +166,8 @@ def from_proto_event(event: rpc.UsageEventInput) -> NewEvent:
         event_time = from_proto_timestamp(event.event_time, "event_time")
     except ServiceError as error:
         fault = Fault(error.reason, error.message)
-    datacenter = event.datacenter_name.removeprefix(_DATACENTERS)
-    if event.datacenter_name and (datacenter == event.datacenter_name or not datacenter or "/" in datacenter):
+    datacenter = _datacenter(event.datacenter_name)
+    if datacenter is None:
         fault = fault or Fault(
             Reason.INVALID_RESOURCE_NAME, "datacenter_name: must be a name of the form datacenters/{id}"
         )
@@ -142,12 +177,30 @@ def from_proto_event(event: rpc.UsageEventInput) -> NewEvent:
         quantity=event.quantity,
         key=event.idempotency_key,
         resource=event.resource_name,
-        datacenter=datacenter,
+        datacenter=datacenter or "",
         unit=event.unit,
         event_time=event_time,
         metadata=dict(event.metadata),
         fault=fault,
     )
+
+
+def to_proto_results(org: str, recorded: AllRecorded) -> list[rpc.UsageEventResult]:
+    costs = [plain_text(cost) for cost in recorded.costs_minor]
+    prefix = names.child(_KIND, org, "")
+    results = [
+        rpc.UsageEventResult(
+            index=index,
+            status=_STATUS.RECORDED,
+            usage_event_name=prefix + event_id,
+            cost_minor_decimal=costs[number],
+        )
+        for index, (event_id, number) in enumerate(zip(recorded.event_ids, recorded.pattern_of, strict=True))
+    ]
+    if any(recorded.corrections):
+        for result, number in zip(results, recorded.pattern_of, strict=True):
+            result.correction = recorded.corrections[number]
+    return results
 
 
 def to_proto_result(org: str, index: int, result: EventResult) -> rpc.UsageEventResult:
@@ -162,6 +215,13 @@ def to_proto_result(org: str, index: int, result: EventResult) -> rpc.UsageEvent
         cost_minor_decimal=plain_text(result.cost_minor),
         correction=result.correction,
     )
+
+
+def _datacenter(name: str) -> str | None:
+    """Its id, empty for none; None when `name` is malformed."""
+    datacenter = name.removeprefix(_DATACENTERS)
+    is_malformed = name and (datacenter == name or not datacenter or "/" in datacenter)
+    return None if is_malformed else datacenter
 
 
 def to_proto_event(org: str, event: UsageEvent) -> pb.UsageEvent:
