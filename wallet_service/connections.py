@@ -22,6 +22,7 @@ WAIT_SECONDS_MAX: Final = 5
 """How long a transaction waits for a connection, and before that for the turn of its organization."""
 
 _WAITING_PER_CONNECTION: Final = 16
+_WAITING_PER_TURN: Final = 8
 _SHARES: Final = 4
 """One organization takes a fourth of the pool at most."""
 
@@ -73,7 +74,7 @@ class Connections:
         queue = self._queues.get(org_id)
         if queue is None:
             queue = self._queues[org_id] = _Queue(asyncio.Semaphore(self._share))
-        if queue.count >= self._share * (1 + _WAITING_PER_CONNECTION):
+        if queue.count >= self._share * (1 + _WAITING_PER_TURN):
             raise overloaded()
         queue.count += 1
         try:
