@@ -28,7 +28,8 @@ def count_statements(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 
 async def test_a_journal_that_is_remembered_is_not_read_again(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
-    await scene.fund(100)
+    await scene.fund(101)
+    posted(await scene.ledger.post(scene.spend("revenue is known from now on", 1)))
     seen = count_statements(monkeypatch)
     posted(await scene.ledger.post(scene.spend("a", 1)))
     held = posted(await scene.ledger.post(OpenHold(org_id=scene.org_id, key="h", wallet=scene.wallet, amount_minor=30)))
