@@ -6,14 +6,16 @@ all of the journal before it.
 
 import hashlib
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from itertools import chain
 from struct import Struct
 from typing import Final
 from uuid import UUID
 
 from ledger.ids import NIL
 
-_HEAD: Final = Struct(">BQ16sqq16s16s12s8sH")
-_LEG: Final = Struct(">16sq")
+_HEAD: Final = "BQ16sqq16s16s12s8sH"
+_LEG: Final = "16sq"
 _LENGTH: Final = Struct(">I")
 _VERSION: Final = 1
 _NO_TEXT: Final = _LENGTH.pack(0) * 2
@@ -53,7 +55,8 @@ def entry_hash(
 ) -> bytes:
     """SHA-256 of the previous hash and the entry. Ids are their 16 bytes, times microseconds since 1970, legs (id,
     amount) in order, `text` is `encode_text` of description and metadata."""
-    head = _HEAD.pack(
+    leg_count = len(legs)
+    content = _content(leg_count).pack(
         _VERSION,
         entry_seq,
         entry_id,
@@ -63,7 +66,13 @@ def entry_hash(
         hold_id or _NIL_BYTES,
         kind.encode(),
         currency.encode(),
-        len(legs),
+        leg_count,
+        *chain.from_iterable(legs),
     )
-    body = b"".join([_LEG.pack(account, amount) for account, amount in legs])
-    return hashlib.sha256(previous + head + body + text).digest()
+    return hashlib.sha256(previous + content + text).digest()
+
+
+@lru_cache
+def _content(leg_count: int) -> Struct:
+    """The layout of an entry with so many legs."""
+    return Struct(">" + _HEAD + _LEG * leg_count)

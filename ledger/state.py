@@ -4,14 +4,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
+from typing import NamedTuple
 from uuid import UUID
 
 from ledger.accounts import Account
 from ledger.model import HoldState, Leg
 
 
-@dataclass(frozen=True, slots=True)
-class BookRow:
+class BookRow(NamedTuple):
     """The head of an organization's journal."""
 
     entry_seq: int
@@ -66,8 +66,7 @@ class Original:
     reversed_minor: int
 
 
-@dataclass(frozen=True, slots=True)
-class KnownKey:
+class KnownKey(NamedTuple):
     """A key that was used, for what, and what came of it."""
 
     content_hash: bytes
