@@ -1,58 +1,38 @@
 """Health follows the database: a production server whose database goes away, and comes back."""
 
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
 import pytest
 
-from tests.system.instance import WALLET, environment, until, wallet
+from tests.system.instance import until, wallet
+from tests.system.served import Served
 from wallet_service.embedded_postgres import Binaries, EmbeddedPostgres
 
 
-class Served:
-    """`wallet serve` on a database that the test owns."""
-
-    def __init__(self, folder: Path, postgres: EmbeddedPostgres) -> None:
-        self.postgres = postgres
-        settings = {
-            "DATABASE_URL": postgres.start().url,
-            "WALLET_LISTEN": "127.0.0.1:0",
-            "WALLET_STRIPE_API_KEY": "sk_test_none",
-            "WALLET_STRIPE_WEBHOOK_SECRET": "whsec_none",
-        }
-        assert wallet("migrate", **settings).returncode == 0
-        self._out = folder / "out"
-        with self._out.open("wb") as out:
-            self.process = subprocess.Popen([str(WALLET), "serve"], env=environment(**settings), stdout=out)
-        prefix = "serving on "
-        until(lambda: self._out.read_text().startswith(prefix) or None, "the server")
-        self.url = self._out.read_text().removeprefix(prefix).strip()
-
-    def status(self) -> str:
-        answer = httpx.post(f"{self.url}/grpc.health.v1.Health/Check", json={}, timeout=10, trust_env=False)
-        return answer.json()["status"]
+@pytest.fixture
+def postgres(tmp_path: Path, postgres_binaries: Binaries) -> Iterator[EmbeddedPostgres]:
+    server = EmbeddedPostgres(tmp_path / "postgres", postgres_binaries.bin_dir, durable=False)
+    yield server
+    server.stop()
 
 
 @pytest.fixture
-def served(tmp_path: Path, postgres_binaries: Binaries) -> Iterator[Served]:
-    postgres = EmbeddedPostgres(tmp_path / "postgres", postgres_binaries.bin_dir, durable=False)
-    try:
-        made = Served(tmp_path, postgres)
-        yield made
-        made.process.terminate()
-        assert made.process.wait(60) == 0
-    finally:
-        postgres.stop()
+def served(tmp_path: Path, postgres: EmbeddedPostgres) -> Iterator[Served]:
+    url = postgres.start().url
+    assert wallet("migrate", DATABASE_URL=url).returncode == 0
+    with Served(tmp_path, url) as server:
+        yield server
 
 
-def test_health_follows_the_database(served: Served):
+def test_health_follows_the_database(served: Served, postgres: EmbeddedPostgres):
     until(lambda: served.status() == "SERVING", "the first probe")
     assert httpx.get(f"{served.url}/healthz", trust_env=False).status_code == 200
-    served.postgres.stop()
+    postgres.stop()
     until(lambda: served.status() == "NOT_SERVING", "the loss of the database")
     assert httpx.get(f"{served.url}/healthz", trust_env=False).status_code == 503
+    assert httpx.get(f"{served.url}/livez", trust_env=False).status_code == 200
     refused = httpx.post(
         f"{served.url}/wallet.v1.WalletService/GetWallet",
         json={"name": "organizations/my-org/wallets/default"},
@@ -61,5 +41,5 @@ def test_health_follows_the_database(served: Served):
         trust_env=False,
     )
     assert (refused.status_code, refused.json()["code"]) == (503, "unavailable")
-    served.postgres.start()
+    postgres.start()
     until(lambda: served.status() == "SERVING", "the return of the database")
