@@ -52,11 +52,13 @@ class JobWorker:
         self._stopping = asyncio.Event()
         self._stopped = asyncio.Event()
         self._stopped.set()
-        self._attempts: set[asyncio.Task[object]] = set()
+        self._running: set[asyncio.Task[object]] = set()
+        self._gives_back = False
 
     async def run(self) -> None:
         """Work until `stop`; a database that goes away is waited for. Cancelling gives the running jobs back at once."""
         self._stopped.clear()
+        self._gives_back = False
         failure_count = 0
         try:
             while not self._stopping.is_set():
@@ -81,8 +83,23 @@ class JobWorker:
             await self._stopped.wait()
 
     def _give_back(self) -> None:
-        for attempt in self._attempts:
-            attempt.cancel()
+        # A query for jobs may be on its way; what it takes is given back as soon as it begins.
+        self._gives_back = True
+        for task in self._running:
+            task.cancel()
+
+    async def _run(self, work: Callable[[], Awaitable[object]], seconds_max: int) -> None:
+        """Raises TimeoutError, and CancelledError when it is given back."""
+        if self._gives_back:
+            raise asyncio.CancelledError
+        task = asyncio.current_task()
+        assert task is not None, "PgQueuer runs each job and schedule in a task of its own"
+        self._running.add(task)
+        try:
+            async with asyncio.timeout(seconds_max):
+                await work()
+        finally:
+            self._running.discard(task)
 
     async def _work_until_stopped(self) -> None:
         settings = {"application_name": "wallet-worker", "timezone": "UTC"}
@@ -96,7 +113,7 @@ class JobWorker:
             for job in self._jobs:
                 self._register_job(queue, job)
             for schedule in self._schedules:
-                _register_schedule(queue, schedule)
+                self._register_schedule(queue, schedule)
             await self._run_queue(queue)
 
     async def _run_queue(self, queue: PgQueuer) -> None:
@@ -127,29 +144,24 @@ class JobWorker:
 
     def _register_job(self, queue: PgQueuer, job: Job) -> None:
         async def attempt(queued: QueuedJob) -> None:
-            task = asyncio.current_task()
-            assert task is not None, "PgQueuer runs each job in a task of its own"
-            self._attempts.add(task)
             try:
-                await _attempt(job, queued)
-            finally:
-                self._attempts.discard(task)
+                await self._run(lambda: job.work(payload_of(queued.payload)), job.seconds_max)
+            except asyncio.CancelledError as stopped:
+                # PgQueuer would forget a job that was cancelled.
+                raise RetryRequested(timedelta(0), "the worker was stopped") from stopped
+            except Exception as error:
+                _log.warning("job_failed", job=job.name.value, attempt=queued.attempts, error=repr(error))
+                raise
 
         queue.entrypoint(
             job.name.value, accepts_context=False, on_failure="hold", executor_factory=_retrying(job.retry)
         )(attempt)
 
+    def _register_schedule(self, queue: PgQueuer, schedule: Schedule) -> None:
+        async def run(_: QueuedSchedule) -> None:
+            await self._run(schedule.work, schedule.seconds_max)
 
-async def _attempt(job: Job, queued: QueuedJob) -> None:
-    try:
-        async with asyncio.timeout(job.seconds_max):
-            await job.work(payload_of(queued.payload))
-    except asyncio.CancelledError as stopped:
-        # PgQueuer would forget a job that was cancelled.
-        raise RetryRequested(timedelta(0), "the worker was stopped") from stopped
-    except Exception as error:
-        _log.warning("job_failed", job=job.name.value, attempt=queued.attempts, error=repr(error))
-        raise
+        queue.schedule(schedule.name, schedule.expression, accepts_context=False)(run)
 
 
 def _retrying(
@@ -164,15 +176,3 @@ def _retrying(
         )
 
     return executor
-
-
-def _register_schedule(queue: PgQueuer, schedule: Schedule) -> None:
-    async def run(_: QueuedSchedule) -> None:
-        await _bounded(schedule.work, schedule.seconds_max)
-
-    queue.schedule(schedule.name, schedule.expression, accepts_context=False)(run)
-
-
-async def _bounded(work: Callable[[], Awaitable[object]], seconds_max: int) -> None:
-    async with asyncio.timeout(seconds_max):
-        await work()

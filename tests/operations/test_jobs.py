@@ -106,18 +106,20 @@ async def put(db: Database, value: str, **options: Any) -> None:
 
 
 async def statuses(db: Database) -> list[str]:
-    async def work(conn: AsyncConnection) -> list[str]:
-        return [row[0] for row in await conn.execute(text("SELECT status::text FROM pgqueuer ORDER BY id"))]
+    return [status for (status,) in await rows(db, "SELECT status::text FROM pgqueuer ORDER BY id")]
+
+
+async def rows(db: Database, statement: str) -> list[tuple[Any, ...]]:
+    async def work(conn: AsyncConnection) -> list[tuple[Any, ...]]:
+        return [tuple(row) for row in await conn.execute(text(statement))]
 
     return await db.read(work)
 
 
 async def test_the_tables_are_those_that_the_installed_library_declares(database_url):
-    url = make_url(database_url)
-    connection = await asyncpg.connect(host=str(url.query["host"]), user=url.username, database=url.database)
     settings = DBSettings()
-    live = await inspect(AsyncpgDriver(connection), settings)
-    await connection.close()
+    async with owner_of(database_url) as connection:
+        live = await inspect(AsyncpgDriver(connection), settings)
     assert list(plan(live, target(settings), settings).statements) == []
 
 
@@ -238,6 +240,67 @@ async def test_a_job_that_takes_too_long_for_the_end_is_given_back(db, database_
     assert await statuses(db) == ["queued"]
 
 
+@asynccontextmanager
+async def owner_of(database_url: str) -> AsyncIterator["asyncpg.Connection[asyncpg.Record]"]:
+    url = make_url(database_url)
+    connection = await asyncpg.connect(host=str(url.query["host"]), user=url.username, database=url.database)
+    try:
+        yield connection
+    finally:
+        await connection.close()
+
+
+SLOW_TAKING = """
+CREATE FUNCTION take_slowly() RETURNS trigger LANGUAGE plpgsql AS
+  $$ BEGIN PERFORM pg_sleep(1); RETURN NEW; END $$;
+CREATE TRIGGER slowly BEFORE UPDATE ON pgqueuer
+  FOR EACH ROW WHEN (NEW.status = 'picked') EXECUTE FUNCTION take_slowly()
+"""
+IS_TAKING = "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event = 'PgSleep')"
+
+
+@pytest.mark.parametrize("how", ["stop", "cancel"])
+async def test_a_job_that_is_taken_while_the_worker_gives_back_is_given_back_too(db, database_url, how):
+    """The query for jobs is on its way when the worker is stopped, and finds one."""
+    running = asyncio.Event()
+
+    async def work(payload: Payload) -> None:
+        running.set()
+        await asyncio.sleep(50)
+
+    worker = JobWorker(database_url, [Job(JobName.TOPUP_SYNC, work)], [])
+    async with owner_of(database_url) as owner, asyncio.timeout(40), asyncio.TaskGroup() as tasks:
+        task = tasks.create_task(worker.run())
+        await put(db, "first")
+        await running.wait()
+        await owner.execute(SLOW_TAKING)
+        await put(db, "second")
+        while not await owner.fetchval(IS_TAKING):  # noqa: ASYNC110
+            await asyncio.sleep(0.02)
+        if how == "stop":
+            await worker.stop(timedelta(0))
+        else:
+            task.cancel()
+    assert await statuses(db) == ["queued", "queued"]
+    assert await rows(db, "SELECT attempts FROM pgqueuer") == [(1,), (1,)]
+
+
+async def test_a_schedule_that_takes_too_long_for_the_end_is_stopped(db, database_url):
+    running = asyncio.Event()
+
+    async def work() -> None:
+        running.set()
+        await asyncio.sleep(50)
+
+    async with asyncio.timeout(20):
+        worker = JobWorker(database_url, [], [Schedule("slow", "* * * * * *", work)])
+        task = asyncio.create_task(worker.run())
+        await running.wait()
+        await worker.stop(timedelta(seconds=0.2))
+        await task
+    assert await rows(db, "SELECT status::text FROM pgqueuer_schedules") == [("queued",)]
+
+
 async def test_a_lost_database_connection_is_waited_for(db, database_url):
     done: list[str] = []
 
@@ -250,15 +313,13 @@ async def test_a_lost_database_connection_is_waited_for(db, database_url):
     async def both_are_done() -> bool:
         return done == ["1", "2"]
 
-    url = make_url(database_url)
     async with working(database_url, [Job(JobName.TOPUP_SYNC, work)]):
         await put(db, "1")
         await until(first_is_done)
-        owner = await asyncpg.connect(host=str(url.query["host"]), user=url.username, database=url.database)
-        await owner.execute(
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'wallet-worker'"
-        )
-        await owner.close()
+        async with owner_of(database_url) as owner:
+            await owner.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'wallet-worker'"
+            )
         await put(db, "2")
         await until(both_are_done, seconds=40)
 
