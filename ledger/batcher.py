@@ -13,6 +13,7 @@ What can go wrong, and what the callers see:
 
 import asyncio
 from collections.abc import Callable, Sequence
+from datetime import datetime
 from typing import Final
 from uuid import UUID
 
@@ -22,7 +23,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from ledger import store, writing
 from ledger.clock import Clock, Moment, real_time
 from ledger.commands import prepare
-from ledger.errors import LedgerClosed
+from ledger.errors import LedgerClosed, LedgerError
 from ledger.lane import Lane, decide_at
 from ledger.link import driver_connection
 from ledger.model import Outcome, Request
@@ -92,17 +93,37 @@ class Ledger:
         Cancelling the caller does not undo the post. Raises InvalidRequest, QueueFull, LedgerClosed, LedgerUnavailable,
         OutcomeUnknown or PostFailed.
         """
+        return await self._enqueue(request, self._moment())
+
+    async def post_many(self, requests: Sequence[Request]) -> list[Outcome | LedgerError]:
+        """Post requests durably, each for itself, in the order given where they are of one organization; what became of
+        each, in their order: what `post` answers or raises.
+
+        Cancelling the caller does not undo what was posted.
+        """
+        moment = self._moment()
+        results: list[Outcome | LedgerError | asyncio.Future[Outcome]] = []
+        for request in requests:
+            try:
+                results.append(self._enqueue(request, moment))
+            except LedgerError as error:
+                results.append(error)
+        waiting = [result for result in results if isinstance(result, asyncio.Future)]
+        if waiting:
+            await asyncio.wait(waiting)
+        return [_settled(result) if isinstance(result, asyncio.Future) else result for result in results]
+
+    def _enqueue(self, request: Request, moment: datetime | None) -> "asyncio.Future[Outcome]":
         if self._closed:
             raise LedgerClosed("the ledger is shutting down")
         command = prepare(request)
-        moment = self._moment()
         if moment is not None:
             command.moment = moment
         number = self._lane_of(command.org_id)
         lane = self._lanes.get(number)
         if lane is None:
             lane = self._open_lane(number)
-        return await lane.enqueue(command)
+        return lane.enqueue(command)
 
     async def post_in(self, conn: AsyncConnection, requests: Sequence[Request]) -> list[Outcome]:
         """A step: post requests in the caller's transaction, in order; they become durable with the caller's commit.
@@ -136,3 +157,13 @@ class Ledger:
         )
         self._lanes[number] = lane
         return lane
+
+
+def _settled(future: "asyncio.Future[Outcome]") -> Outcome | LedgerError:
+    """The outcome, or the ledger's error; any other error is raised."""
+    error = future.exception()
+    if error is None:
+        return future.result()
+    if isinstance(error, LedgerError):
+        return error
+    raise error

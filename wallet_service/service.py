@@ -53,8 +53,9 @@ from wallet_service.invoices.pdf import PdfFiles
 from wallet_service.invoices.receipts import MissingReceipts, Receipts
 from wallet_service.job_queue import are_jobs_done
 from wallet_service.job_worker import JobWorker
-from wallet_service.jobs import in_own_time, job_table, schedule_table
+from wallet_service.jobs import Schedule, in_own_time, job_table, schedule_table
 from wallet_service.journal.audit_operations import Audit
+from wallet_service.journal.bulk_operations import BulkJournal
 from wallet_service.journal.hold_operations import Holds
 from wallet_service.journal.operations import Journal
 from wallet_service.leases.operations import Leadership
@@ -75,6 +76,7 @@ from wallet_service.topups.asking import TopUpSync
 from wallet_service.topups.operations import TopUps
 from wallet_service.topups.settlement import Settlement
 from wallet_service.topups.steps import refuse_pending
+from wallet_service.usage.months import UsageMonths
 from wallet_service.usage.operations import UsageRecorder
 from wallet_service.usage.query_operations import UsageQueries
 from wallet_service.watching.operations import BalanceWatch
@@ -114,6 +116,7 @@ class Service:
         self.api_keys = ApiKeys(self.db, self.system_clock, live=settings.environment == "live")
         self.authenticator = Authenticator(self.db, self.system_clock)
         self.journal = Journal(self.db, self.ledger, clock)
+        self.bulk_journal = BulkJournal(self.db, self.ledger, clock, self.directory, self.times)
         self.holds = Holds(self.db, self.ledger, clock)
         self.audit = Audit(self.db)
         self.audit_log = AuditLog(self.db, self.system_clock)
@@ -128,6 +131,9 @@ class Service:
             lane_of=lane_of,
         )
         self.usage_queries = UsageQueries(self.db)
+        self.usage_months = UsageMonths(
+            settings.required_database_url, self.system_clock, kept_months=settings.usage_events_kept_months
+        )
         self.promotions = Promotions(self.db, clock)
         self.forecasts = Forecasts(self.db, clock)
         self._compose_events()
@@ -294,6 +300,25 @@ class Service:
     ) -> None:
         await self._stack.aclose()
 
+    def schedules(self) -> tuple[Schedule, ...]:
+        """What a worker runs by itself."""
+        return schedule_table(
+            topups=self.topups,
+            inbox=self.inbox,
+            holds=self.holds,
+            limit_marks=self.limit_marks,
+            recharge_work=self.recharge_work,
+            alerts=self.alerts,
+            account_states=self.account_states,
+            notifications=self.notifications,
+            statement_closing=self.statement_closing,
+            missing_receipts=self.missing_receipts,
+            export_cleaning=self.export_cleaning,
+            usage_months=self.usage_months,
+            db=self.db,
+            clock=self.clock,
+        )
+
     @asynccontextmanager
     async def worker(self) -> AsyncGenerator[None]:
         """Work the job queue until the block ends; jobs in progress are finished then, or given back after a while."""
@@ -309,21 +334,7 @@ class Service:
                 ),
                 self.times.time_of,
             ),
-            schedule_table(
-                topups=self.topups,
-                inbox=self.inbox,
-                holds=self.holds,
-                limit_marks=self.limit_marks,
-                recharge_work=self.recharge_work,
-                alerts=self.alerts,
-                account_states=self.account_states,
-                notifications=self.notifications,
-                statement_closing=self.statement_closing,
-                missing_receipts=self.missing_receipts,
-                export_cleaning=self.export_cleaning,
-                db=self.db,
-                clock=self.clock,
-            ),
+            self.schedules(),
         )
         drain = timedelta(seconds=self.settings.drain_seconds)
         async with (

@@ -165,6 +165,9 @@ TABLE: Final[Mapping[str, Row]] = {
     "billing.v1.LedgerService/RecordJournalEntry": wallet(
         OPERATOR, idempotencyKey="entry-{n}", description="{marker}", postings=LEGS
     ),
+    "billing.v1.LedgerService/RecordJournalEntries": nobodys(
+        OPERATOR, entries=[{"walletName": "{org}/wallets/default", "idempotencyKey": "bulk-{n}", "postings": LEGS}]
+    ),
     "billing.v1.LedgerService/ListJournalEntries": org(VIEWER),
     "billing.v1.LedgerService/GetJournalEntry": named(VIEWER, "{entry}"),
     "billing.v1.LedgerService/CreateHold": wallet(EDITOR, amountMinor="1", requestId="hold-{n}"),

@@ -13,6 +13,7 @@ from wallet_api.billing.v1 import ledger_service_pb as rpc
 from wallet_api.google.rpc.error_details_pb import ErrorInfo
 from wallet_api.wallet.v1.journal_pb import LedgerPosting, PostingDirection
 from wallet_api.wallet.v1.operator_messages_pb import RecordJournalEntryRequest
+from wallet_api.wallet.v1.spending_pb import SetSpendingLimitRequest
 from wallet_api.wallet.v1.wallet_service_pb import GetWalletBalanceRequest
 
 from tests.rpc.accounts_app import reason
@@ -93,6 +94,72 @@ async def entry(api: Api, name: str) -> pb.JournalEntry:
     answer = await api.ledger.get_journal_entry(rpc.GetJournalEntryRequest(name=name), headers=api.headers(Role.VIEWER))
     assert answer.journal_entry is not None
     return answer.journal_entry
+
+
+def bulk_entry(key: str, amount_minor: int, wallet: str = WALLET, **fields: Any) -> RecordJournalEntryRequest:
+    """What takes an amount from a wallet to revenue."""
+    legs = (("CUSTOMER_PREPAY_LIABILITY", DEBIT), ("USAGE_REVENUE", CREDIT))
+    return RecordJournalEntryRequest(
+        wallet_name=wallet,
+        idempotency_key=key,
+        postings=[LedgerPosting(account_code=code, amount_minor=amount_minor, direction=side) for code, side in legs],
+        **fields,
+    )
+
+
+async def record_many(
+    api: Api, *entries: RecordJournalEntryRequest, key: Role = Role.OPERATOR
+) -> rpc.RecordJournalEntriesResponse:
+    request = rpc.RecordJournalEntriesRequest(entries=list(entries))
+    return await api.ledger.record_journal_entries(request, headers=api.headers(key))
+
+
+async def test_many_entries_are_recorded_each_for_itself(api: Api):
+    status = rpc.JournalEntryStatus
+    await deposit(api, 1000)
+    answer = await record_many(
+        api,
+        bulk_entry("a", 400),
+        bulk_entry("b", 700),
+        bulk_entry("a", 400),
+        bulk_entry("a", 401),
+        bulk_entry("c", 600, description="the rest"),
+        bulk_entry("d", 1, wallet="organizations/nobody/wallets/default"),
+    )
+    found = [(result.index, result.status, result.reason.name) for result in answer.results]
+    assert found == [
+        (0, status.RECORDED, "UNSPECIFIED"),
+        (1, status.REFUSED, "INSUFFICIENT_FUNDS"),
+        (2, status.DUPLICATE, "UNSPECIFIED"),
+        (3, status.REFUSED, "IDEMPOTENCY_KEY_REUSED"),
+        (4, status.RECORDED, "UNSPECIFIED"),
+        (5, status.REFUSED, "RESOURCE_NOT_FOUND"),
+    ]
+    assert (answer.recorded_count, answer.duplicate_count, answer.refused_count, answer.unknown_count) == (2, 1, 3, 0)
+    assert answer.results[2].journal_entry_name == answer.results[0].journal_entry_name
+    read = await entry(api, answer.results[4].journal_entry_name)
+    assert (read.description, read.sequence) == ("the rest", 3)
+    # The same key means the same entry, whichever method recorded it.
+    again = await api.ledger.record_journal_entry(bulk_entry("a", 400), headers=api.headers(Role.OPERATOR))
+    assert answer.results[0].journal_entry_name.endswith(again.journal_entry_id)
+
+
+async def test_many_entries_meet_a_spending_limit_one_by_one(api: Api):
+    await deposit(api, 1000)
+    limit = SetSpendingLimitRequest(wallet_name=WALLET, amount_minor=500, duration="daily", strategy="fixed")
+    await api.wallet.set_spending_limit(limit, headers=api.headers(Role.ADMIN))
+    answer = await record_many(api, bulk_entry("a", 300), bulk_entry("b", 300), bulk_entry("c", 200))
+    assert [result.reason.name for result in answer.results] == [
+        "UNSPECIFIED",
+        "SPENDING_LIMIT_EXCEEDED",
+        "UNSPECIFIED",
+    ]
+
+
+async def test_many_entries_are_for_operators_and_name_their_wallets_well(api: Api):
+    assert await refusal(record_many(api, bulk_entry("a", 1), key=Role.ADMIN)) == TOO_LOW
+    malformed = record_many(api, bulk_entry("a", 1), bulk_entry("b", 1, wallet="wallets/a/b"))
+    assert (await refusal(malformed))[0] is Code.INVALID_ARGUMENT
 
 
 async def test_an_entry_is_recorded_and_read(api: Api):

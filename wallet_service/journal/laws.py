@@ -13,6 +13,7 @@ from ledger.invariants import Violation
 
 LAWS: Final[dict[str, str]] = {
     "rollup_is_sum_of_events": """
+        WITH kept AS (SELECT coalesce(max(hours_until), '-infinity') AS at FROM usage_retention)
         SELECT org_id, 'meter ' || meter || ', hour ' || hour || ', project ' || project_id
                || ', resource ' || resource || ', datacenter ' || datacenter,
                'events: ' || coalesce(e.events, 0) || ' of ' || coalesce(e.quantity, 0) || ' cost ' || coalesce(e.cost, 0)
@@ -24,12 +25,12 @@ LAWS: Final[dict[str, str]] = {
             SELECT org_id, date_trunc('hour', event_time, 'UTC') AS hour, project_id, meter, resource, datacenter,
                    currency, sum(quantity) AS quantity, sum(cost_minor) AS cost, sum(discount_minor) AS discount,
                    count(*) AS events
-            FROM usage_events x WHERE {x} GROUP BY 1, 2, 3, 4, 5, 6, 7
+            FROM usage_events x WHERE {x} AND event_time >= (SELECT at FROM kept) GROUP BY 1, 2, 3, 4, 5, 6, 7
         ) e
         FULL JOIN (
             SELECT org_id, hour, project_id, meter, resource, datacenter, currency,
                    quantity, cost_minor AS cost, discount_minor AS discount, event_count AS events
-            FROM usage_hourly x WHERE {x}
+            FROM usage_hourly x WHERE {x} AND hour >= (SELECT at FROM kept)
         ) h USING (org_id, hour, project_id, meter, resource, datacenter, currency)
         WHERE (e.quantity = h.quantity AND e.cost = h.cost AND e.discount = h.discount AND e.events = h.events) IS NOT TRUE
         ORDER BY 1, hour, 2 LIMIT 1

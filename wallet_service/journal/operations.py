@@ -56,28 +56,13 @@ class Journal:
         """
         standing = await self._db.read(lambda conn: limits.standing(conn, org_id))
         wallet = standing.wallet
-        for index, leg in enumerate(legs):
-            check_currency(leg.currency, wallet_currency=wallet.currency, field=f"postings[{index}].currency")
-        if imbalance(legs):
-            raise ServiceError(
-                Code.INVALID_ARGUMENT,
-                Reason.ENTRY_UNBALANCED,
-                f"debits exceed credits by {imbalance(legs)} minor units",
-                metadata={"difference_minor": str(imbalance(legs))},
-            )
-        request = Entry(
-            org_id=org_id,
-            key=ledger_key("journal", key),
-            description=description,
-            legs=tuple(_ledger_leg(leg, index, wallet) for index, leg in enumerate(legs)),
-        )
-        taken = sum(leg.amount_minor for leg in request.legs if leg.account_id == wallet.account_id)
+        request = entry_request(wallet, legs=legs, description=description, key=key)
         done = await awaited(
             self._guard.post(standing, request),
             request_id=key,
             name=names.wallet(wallet.org_slug),
             currency=wallet.currency,
-            required_minor=taken,
+            required_minor=taken_from(wallet, request),
         )
         assert done.entry_id is not None, "an entry moves money"
         return done.entry_id
@@ -279,6 +264,30 @@ def _line(line: queries.StatementLine) -> StatementLineView:
         balance_minor=line.balance_minor,
         recorded_at=entry.recorded_at,
     )
+
+
+def entry_request(wallet: Wallet, *, legs: Sequence[OperatorLeg], description: str, key: str) -> Entry:
+    """What an operator's entry asks of the ledger. Raises CURRENCY_MISMATCH, ENTRY_UNBALANCED and ACCOUNT_UNKNOWN."""
+    for index, leg in enumerate(legs):
+        check_currency(leg.currency, wallet_currency=wallet.currency, field=f"postings[{index}].currency")
+    if difference := imbalance(legs):
+        raise ServiceError(
+            Code.INVALID_ARGUMENT,
+            Reason.ENTRY_UNBALANCED,
+            f"debits exceed credits by {difference} minor units",
+            metadata={"difference_minor": str(difference)},
+        )
+    return Entry(
+        org_id=wallet.org_id,
+        key=ledger_key("journal", key),
+        description=description,
+        legs=tuple([_ledger_leg(leg, index, wallet) for index, leg in enumerate(legs)]),
+    )
+
+
+def taken_from(wallet: Wallet, request: Entry) -> int:
+    """What an entry takes from the wallet, in minor units; below 0 for what it gives."""
+    return sum(leg.amount_minor for leg in request.legs if leg.account_id == wallet.account_id)
 
 
 def _ledger_leg(leg: OperatorLeg, index: int, wallet: Wallet) -> Leg:

@@ -4,7 +4,15 @@ from collections.abc import Awaitable
 from datetime import timedelta
 
 from ledger.batcher import Ledger
-from ledger.errors import InvalidRequest, LedgerClosed, LedgerUnavailable, OutcomeUnknown, PostFailed, QueueFull
+from ledger.errors import (
+    InvalidRequest,
+    LedgerClosed,
+    LedgerError,
+    LedgerUnavailable,
+    OutcomeUnknown,
+    PostFailed,
+    QueueFull,
+)
 from ledger.model import (
     ClosedAccount,
     CurrencyMismatch,
@@ -54,19 +62,26 @@ async def awaited(
     """Wait for a request that is being posted; as `post`."""
     try:
         outcome = await posting
-    except InvalidRequest as error:
-        raise invalid_field(error.field, error.message) from error
-    except QueueFull as error:
-        raise overloaded() from error
-    except (LedgerUnavailable, LedgerClosed) as error:
-        raise unavailable() from error
-    except PostFailed as error:
-        if is_out_of_room(error):
-            raise no_room() from error
-        raise
-    except OutcomeUnknown as error:
-        raise outcome_unknown() from error
+    except LedgerError as error:
+        raise refusal_of(error) from error
     return accepted(outcome, request_id=request_id, name=name, currency=currency, required_minor=required_minor)
+
+
+def refusal_of(error: LedgerError) -> ServiceError:
+    """What the ledger raised as the caller may see it. An error of the service is raised itself."""
+    match error:
+        case InvalidRequest():
+            return invalid_field(error.field, error.message)
+        case QueueFull():
+            return overloaded()
+        case LedgerUnavailable() | LedgerClosed():
+            return unavailable()
+        case OutcomeUnknown():
+            return outcome_unknown()
+        case PostFailed() if is_out_of_room(error):
+            return no_room()
+        case _:
+            raise error
 
 
 def outcome_unknown() -> ServiceError:

@@ -55,6 +55,12 @@ async def standing(conn: AsyncConnection, org_id: UUID) -> Standing | None:
     return None if row is None else _standing_from_row(row)
 
 
+async def standings(conn: AsyncConnection, org_ids: Sequence[UUID]) -> list[Standing]:
+    """The same of several organizations; those without an open wallet are left out."""
+    rows = await conn.execute(_STANDINGS.where(wallets.c.org_id.in_(org_ids)))
+    return [_standing_from_row(row) for row in rows]
+
+
 async def lock_limit(conn: AsyncConnection, wallet: Wallet) -> SpendingLimit | None:
     """The wallet's limit, which nobody else changes until the transaction ends."""
     row = (await conn.execute(select(*_LIMIT_COLUMNS).where(_of(wallet)).with_for_update())).one_or_none()

@@ -30,6 +30,7 @@ REQ = TypeVar("REQ", bound=Message[Any])
 RES = TypeVar("RES", bound=Message[Any])
 
 COUNTED: Final[Mapping[str, Callable[[Any], int]]] = {
+    "billing.v1.LedgerService/RecordJournalEntries": lambda request: len(request.entries),
     "billing.v1.LedgerService/CreateHold": lambda _: 0,
     "billing.v1.LedgerService/ExtendHold": lambda _: 0,
     "billing.v1.LedgerService/CaptureHold": lambda _: 0,

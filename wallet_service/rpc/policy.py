@@ -243,6 +243,7 @@ _ACCOUNT_SERVICE: Final = {
 
 _LEDGER_SERVICE: Final = {
     "RecordJournalEntry": Rule(_P.OPERATOR, (_wallet("wallet_name"),)),
+    "RecordJournalEntries": Rule(_P.OPERATOR),
     "ListJournalEntries": Rule(_P.VIEWER, (_organization("organization_name"),)),
     "GetJournalEntry": Rule(_P.VIEWER, (_child(*_ENTRY, "name"),)),
     "CreateHold": Rule(_P.EDITOR, (_wallet("wallet_name"),)),

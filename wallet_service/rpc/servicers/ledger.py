@@ -1,27 +1,33 @@
 """billing.v1.LedgerService."""
 
+from collections import Counter
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Final
 from uuid import UUID
 
 from wallet_api.billing.v1 import ledger_pb as pb
 from wallet_api.billing.v1 import ledger_service_pb as rpc
+from wallet_api.billing.v1.error_reason_pb import ErrorReason
 from wallet_api.billing.v1.ledger_service_connect import LedgerService
-from wallet_api.wallet.v1.journal_pb import PostingDirection
+from wallet_api.wallet.v1.journal_pb import LedgerPosting, PostingDirection
 from wallet_api.wallet.v1.operator_messages_pb import RecordJournalEntryRequest, RecordJournalEntryResponse
 
 from ledger.hold_queries import HoldView
-from ledger.model import HoldState
+from ledger.model import HoldState, Posted
 from wallet_service import names
 from wallet_service.accounts.wallet_operations import Wallets
-from wallet_service.errors import invalid_field, not_found
+from wallet_service.errors import Reason, ServiceError, invalid_field, not_found
 from wallet_service.journal.audit_operations import Audit
+from wallet_service.journal.bulk_operations import BulkJournal, EntryResult, NewEntry
 from wallet_service.journal.hold_operations import Holds
 from wallet_service.journal.model import EntryView, StatementView
 from wallet_service.journal.operations import Journal
 from wallet_service.journal.rules import OperatorLeg, Purpose
 from wallet_service.rpc.convert import from_proto_timestamp, to_proto_timestamp
 from wallet_service.rpc.scope import Owner, Scope
+
+_STATUS: Final = rpc.JournalEntryStatus
 
 VERIFY_BOUND: Final = timedelta(seconds=25)
 """Of each law of a verification by RPC; `wallet audit` has no bound."""
@@ -52,9 +58,18 @@ _FROM_STATES: Final = {wire: state for state, wire in _STATES.items()}
 class LedgerServicer(LedgerService):
     """The double-entry ledger."""
 
-    def __init__(self, scope: Scope, journal: Journal, holds: Holds, audit: Audit, wallets: Wallets) -> None:
+    def __init__(
+        self,
+        scope: Scope,
+        journal: Journal,
+        bulk: BulkJournal,
+        holds: Holds,
+        audit: Audit,
+        wallets: Wallets,
+    ) -> None:
         self._scope = scope
         self._journal = journal
+        self._bulk = bulk
         self._holds = holds
         self._audit = audit
         self._wallets = wallets
@@ -63,19 +78,39 @@ class LedgerServicer(LedgerService):
         self, request: RecordJournalEntryRequest, ctx: object, /
     ) -> RecordJournalEntryResponse:
         owner = await self._scope.owner("wallet", request.wallet_name)
-        legs = [
-            OperatorLeg(
-                account_code=posting.account_code,
-                amount_minor=posting.amount_minor,
-                currency=posting.currency,
-                is_debit=posting.direction is PostingDirection.DEBIT,
-            )
-            for posting in request.postings
-        ]
         entry_id = await self._journal.record(
-            owner.org_id, legs=legs, description=request.description, key=request.idempotency_key
+            owner.org_id,
+            legs=from_proto_postings(request.postings),
+            description=request.description,
+            key=request.idempotency_key,
         )
         return RecordJournalEntryResponse(journal_entry_id=str(entry_id))
+
+    async def record_journal_entries(
+        self, request: rpc.RecordJournalEntriesRequest, ctx: object, /
+    ) -> rpc.RecordJournalEntriesResponse:
+        entries = [
+            NewEntry(
+                org_slug=names.parse_wallet(entry.wallet_name, f"entries[{index}].wallet_name"),
+                legs=from_proto_postings(entry.postings),
+                description=entry.description,
+                key=entry.idempotency_key,
+            )
+            for index, entry in enumerate(request.entries)
+        ]
+        outcomes = await self._bulk.record(entries)
+        results = [
+            to_proto_result(entry.org_slug, index, outcome)
+            for index, (entry, outcome) in enumerate(zip(entries, outcomes, strict=True))
+        ]
+        counts = Counter(result.status for result in results)
+        return rpc.RecordJournalEntriesResponse(
+            results=results,
+            recorded_count=counts[_STATUS.RECORDED],
+            duplicate_count=counts[_STATUS.DUPLICATE],
+            refused_count=counts[_STATUS.REFUSED],
+            unknown_count=counts[_STATUS.UNKNOWN],
+        )
 
     async def list_journal_entries(
         self, request: rpc.ListJournalEntriesRequest, ctx: object, /
@@ -220,6 +255,35 @@ class LedgerServicer(LedgerService):
     async def _to_proto_hold(self, hold: HoldView, owner: Owner) -> pb.Hold:
         wallet = await self._wallets.get(owner.org_id)
         return to_proto_hold(hold, owner.slug, wallet.currency)
+
+
+def from_proto_postings(postings: Sequence[LedgerPosting]) -> list[OperatorLeg]:
+    return [
+        OperatorLeg(
+            account_code=posting.account_code,
+            amount_minor=posting.amount_minor,
+            currency=posting.currency,
+            is_debit=posting.direction is PostingDirection.DEBIT,
+        )
+        for posting in postings
+    ]
+
+
+def to_proto_result(slug: str, index: int, outcome: EntryResult) -> rpc.JournalEntryResult:
+    if isinstance(outcome, ServiceError):
+        is_unknown = outcome.reason is Reason.OUTCOME_UNKNOWN
+        return rpc.JournalEntryResult(
+            index=index,
+            status=_STATUS.UNKNOWN if is_unknown else _STATUS.REFUSED,
+            reason=ErrorReason[outcome.reason.value],
+            message=outcome.message,
+        )
+    assert outcome.entry_id is not None, "an entry moves money"
+    return rpc.JournalEntryResult(
+        index=index,
+        status=_STATUS.RECORDED if isinstance(outcome, Posted) else _STATUS.DUPLICATE,
+        journal_entry_name=_entry_name(slug, outcome.entry_id),
+    )
 
 
 def to_proto_hold(hold: HoldView, slug: str, currency: str) -> pb.Hold:

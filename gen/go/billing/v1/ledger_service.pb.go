@@ -24,6 +24,277 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
+// What became of an entry that was to be recorded.
+type JournalEntryStatus int32
+
+const (
+	// Never sent.
+	JournalEntryStatus_JOURNAL_ENTRY_STATUS_UNSPECIFIED JournalEntryStatus = 0
+	// Recorded now.
+	JournalEntryStatus_JOURNAL_ENTRY_STATUS_RECORDED JournalEntryStatus = 1
+	// Recorded before under this key, with the same content; nothing changed.
+	JournalEntryStatus_JOURNAL_ENTRY_STATUS_DUPLICATE JournalEntryStatus = 2
+	// Not recorded; reason and message say why.
+	JournalEntryStatus_JOURNAL_ENTRY_STATUS_REFUSED JournalEntryStatus = 3
+	// It may have been recorded or not, and the same entry with the same key tells; reason and message say why.
+	JournalEntryStatus_JOURNAL_ENTRY_STATUS_UNKNOWN JournalEntryStatus = 4
+)
+
+// Enum value maps for JournalEntryStatus.
+var (
+	JournalEntryStatus_name = map[int32]string{
+		0: "JOURNAL_ENTRY_STATUS_UNSPECIFIED",
+		1: "JOURNAL_ENTRY_STATUS_RECORDED",
+		2: "JOURNAL_ENTRY_STATUS_DUPLICATE",
+		3: "JOURNAL_ENTRY_STATUS_REFUSED",
+		4: "JOURNAL_ENTRY_STATUS_UNKNOWN",
+	}
+	JournalEntryStatus_value = map[string]int32{
+		"JOURNAL_ENTRY_STATUS_UNSPECIFIED": 0,
+		"JOURNAL_ENTRY_STATUS_RECORDED":    1,
+		"JOURNAL_ENTRY_STATUS_DUPLICATE":   2,
+		"JOURNAL_ENTRY_STATUS_REFUSED":     3,
+		"JOURNAL_ENTRY_STATUS_UNKNOWN":     4,
+	}
+)
+
+func (x JournalEntryStatus) Enum() *JournalEntryStatus {
+	p := new(JournalEntryStatus)
+	*p = x
+	return p
+}
+
+func (x JournalEntryStatus) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (JournalEntryStatus) Descriptor() protoreflect.EnumDescriptor {
+	return file_billing_v1_ledger_service_proto_enumTypes[0].Descriptor()
+}
+
+func (JournalEntryStatus) Type() protoreflect.EnumType {
+	return &file_billing_v1_ledger_service_proto_enumTypes[0]
+}
+
+func (x JournalEntryStatus) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use JournalEntryStatus.Descriptor instead.
+func (JournalEntryStatus) EnumDescriptor() ([]byte, []int) {
+	return file_billing_v1_ledger_service_proto_rawDescGZIP(), []int{0}
+}
+
+// Request of RecordJournalEntries.
+type RecordJournalEntriesRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// 1 to 1000 entries. Each wallet by its canonical name, organizations/{slug}/wallets/{wallet}. Required.
+	Entries       []*v1.RecordJournalEntryRequest `protobuf:"bytes,1,rep,name=entries,proto3" json:"entries,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RecordJournalEntriesRequest) Reset() {
+	*x = RecordJournalEntriesRequest{}
+	mi := &file_billing_v1_ledger_service_proto_msgTypes[0]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RecordJournalEntriesRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RecordJournalEntriesRequest) ProtoMessage() {}
+
+func (x *RecordJournalEntriesRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_billing_v1_ledger_service_proto_msgTypes[0]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RecordJournalEntriesRequest.ProtoReflect.Descriptor instead.
+func (*RecordJournalEntriesRequest) Descriptor() ([]byte, []int) {
+	return file_billing_v1_ledger_service_proto_rawDescGZIP(), []int{0}
+}
+
+func (x *RecordJournalEntriesRequest) GetEntries() []*v1.RecordJournalEntryRequest {
+	if x != nil {
+		return x.Entries
+	}
+	return nil
+}
+
+// What became of one entry of a call.
+type JournalEntryResult struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Position in the request, from 0.
+	Index int32 `protobuf:"varint,1,opt,name=index,proto3" json:"index,omitempty"`
+	// What became of it.
+	Status JournalEntryStatus `protobuf:"varint,2,opt,name=status,proto3,enum=billing.v1.JournalEntryStatus" json:"status,omitempty"`
+	// organizations/{slug}/journal-entries/{id}; empty when refused or unknown.
+	JournalEntryName string `protobuf:"bytes,3,opt,name=journal_entry_name,json=journalEntryName,proto3" json:"journal_entry_name,omitempty"`
+	// Why it was refused, or is unknown; unspecified otherwise.
+	Reason ErrorReason `protobuf:"varint,4,opt,name=reason,proto3,enum=billing.v1.ErrorReason" json:"reason,omitempty"`
+	// Why it was refused, or is unknown, for people; empty otherwise.
+	Message       string `protobuf:"bytes,5,opt,name=message,proto3" json:"message,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *JournalEntryResult) Reset() {
+	*x = JournalEntryResult{}
+	mi := &file_billing_v1_ledger_service_proto_msgTypes[1]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *JournalEntryResult) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*JournalEntryResult) ProtoMessage() {}
+
+func (x *JournalEntryResult) ProtoReflect() protoreflect.Message {
+	mi := &file_billing_v1_ledger_service_proto_msgTypes[1]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use JournalEntryResult.ProtoReflect.Descriptor instead.
+func (*JournalEntryResult) Descriptor() ([]byte, []int) {
+	return file_billing_v1_ledger_service_proto_rawDescGZIP(), []int{1}
+}
+
+func (x *JournalEntryResult) GetIndex() int32 {
+	if x != nil {
+		return x.Index
+	}
+	return 0
+}
+
+func (x *JournalEntryResult) GetStatus() JournalEntryStatus {
+	if x != nil {
+		return x.Status
+	}
+	return JournalEntryStatus_JOURNAL_ENTRY_STATUS_UNSPECIFIED
+}
+
+func (x *JournalEntryResult) GetJournalEntryName() string {
+	if x != nil {
+		return x.JournalEntryName
+	}
+	return ""
+}
+
+func (x *JournalEntryResult) GetReason() ErrorReason {
+	if x != nil {
+		return x.Reason
+	}
+	return ErrorReason_ERROR_REASON_UNSPECIFIED
+}
+
+func (x *JournalEntryResult) GetMessage() string {
+	if x != nil {
+		return x.Message
+	}
+	return ""
+}
+
+// Response of RecordJournalEntries.
+type RecordJournalEntriesResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// One result for each entry, in their order.
+	Results []*JournalEntryResult `protobuf:"bytes,1,rep,name=results,proto3" json:"results,omitempty"`
+	// Entries recorded now.
+	RecordedCount int32 `protobuf:"varint,2,opt,name=recorded_count,json=recordedCount,proto3" json:"recorded_count,omitempty"`
+	// Entries recorded before.
+	DuplicateCount int32 `protobuf:"varint,3,opt,name=duplicate_count,json=duplicateCount,proto3" json:"duplicate_count,omitempty"`
+	// Entries refused.
+	RefusedCount int32 `protobuf:"varint,4,opt,name=refused_count,json=refusedCount,proto3" json:"refused_count,omitempty"`
+	// Entries of which it is not known: send them again.
+	UnknownCount  int32 `protobuf:"varint,5,opt,name=unknown_count,json=unknownCount,proto3" json:"unknown_count,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RecordJournalEntriesResponse) Reset() {
+	*x = RecordJournalEntriesResponse{}
+	mi := &file_billing_v1_ledger_service_proto_msgTypes[2]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RecordJournalEntriesResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RecordJournalEntriesResponse) ProtoMessage() {}
+
+func (x *RecordJournalEntriesResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_billing_v1_ledger_service_proto_msgTypes[2]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RecordJournalEntriesResponse.ProtoReflect.Descriptor instead.
+func (*RecordJournalEntriesResponse) Descriptor() ([]byte, []int) {
+	return file_billing_v1_ledger_service_proto_rawDescGZIP(), []int{2}
+}
+
+func (x *RecordJournalEntriesResponse) GetResults() []*JournalEntryResult {
+	if x != nil {
+		return x.Results
+	}
+	return nil
+}
+
+func (x *RecordJournalEntriesResponse) GetRecordedCount() int32 {
+	if x != nil {
+		return x.RecordedCount
+	}
+	return 0
+}
+
+func (x *RecordJournalEntriesResponse) GetDuplicateCount() int32 {
+	if x != nil {
+		return x.DuplicateCount
+	}
+	return 0
+}
+
+func (x *RecordJournalEntriesResponse) GetRefusedCount() int32 {
+	if x != nil {
+		return x.RefusedCount
+	}
+	return 0
+}
+
+func (x *RecordJournalEntriesResponse) GetUnknownCount() int32 {
+	if x != nil {
+		return x.UnknownCount
+	}
+	return 0
+}
+
 // Request of ListJournalEntries.
 type ListJournalEntriesRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -45,7 +316,7 @@ type ListJournalEntriesRequest struct {
 
 func (x *ListJournalEntriesRequest) Reset() {
 	*x = ListJournalEntriesRequest{}
-	mi := &file_billing_v1_ledger_service_proto_msgTypes[0]
+	mi := &file_billing_v1_ledger_service_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -57,7 +328,7 @@ func (x *ListJournalEntriesRequest) String() string {
 func (*ListJournalEntriesRequest) ProtoMessage() {}
 
 func (x *ListJournalEntriesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_billing_v1_ledger_service_proto_msgTypes[0]
+	mi := &file_billing_v1_ledger_service_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -70,7 +341,7 @@ func (x *ListJournalEntriesRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListJournalEntriesRequest.ProtoReflect.Descriptor instead.
 func (*ListJournalEntriesRequest) Descriptor() ([]byte, []int) {
-	return file_billing_v1_ledger_service_proto_rawDescGZIP(), []int{0}
+	return file_billing_v1_ledger_service_proto_rawDescGZIP(), []int{3}
 }
 
 func (x *ListJournalEntriesRequest) GetOrganizationName() string {
@@ -128,7 +399,7 @@ type ListJournalEntriesResponse struct {
 
 func (x *ListJournalEntriesResponse) Reset() {
 	*x = ListJournalEntriesResponse{}
-	mi := &file_billing_v1_ledger_service_proto_msgTypes[1]
+	mi := &file_billing_v1_ledger_service_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -140,7 +411,7 @@ func (x *ListJournalEntriesResponse) String() string {
 func (*ListJournalEntriesResponse) ProtoMessage() {}
 
 func (x *ListJournalEntriesResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_billing_v1_ledger_service_proto_msgTypes[1]
+	mi := &file_billing_v1_ledger_service_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -153,7 +424,7 @@ func (x *ListJournalEntriesResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListJournalEntriesResponse.ProtoReflect.Descriptor instead.
 func (*ListJournalEntriesResponse) Descriptor() ([]byte, []int) {
-	return file_billing_v1_ledger_service_proto_rawDescGZIP(), []int{1}
+	return file_billing_v1_ledger_service_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *ListJournalEntriesResponse) GetJournalEntries() []*JournalEntry {
@@ -181,7 +452,7 @@ type GetJournalEntryRequest struct {
 
 func (x *GetJournalEntryRequest) Reset() {
 	*x = GetJournalEntryRequest{}
-	mi := &file_billing_v1_ledger_service_proto_msgTypes[2]
+	mi := &file_billing_v1_ledger_service_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -193,7 +464,7 @@ func (x *GetJournalEntryRequest) String() string {
 func (*GetJournalEntryRequest) ProtoMessage() {}
 
 func (x *GetJournalEntryRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_billing_v1_ledger_service_proto_msgTypes[2]
+	mi := &file_billing_v1_ledger_service_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -206,7 +477,7 @@ func (x *GetJournalEntryRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetJournalEntryRequest.ProtoReflect.Descriptor instead.
 func (*GetJournalEntryRequest) Descriptor() ([]byte, []int) {
-	return file_billing_v1_ledger_service_proto_rawDescGZIP(), []int{2}
+	return file_billing_v1_ledger_service_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *GetJournalEntryRequest) GetName() string {
@@ -227,7 +498,7 @@ type GetJournalEntryResponse struct {
 
 func (x *GetJournalEntryResponse) Reset() {
 	*x = GetJournalEntryResponse{}
-	mi := &file_billing_v1_ledger_service_proto_msgTypes[3]
+	mi := &file_billing_v1_ledger_service_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -239,7 +510,7 @@ func (x *GetJournalEntryResponse) String() string {
 func (*GetJournalEntryResponse) ProtoMessage() {}
 
 func (x *GetJournalEntryResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_billing_v1_ledger_service_proto_msgTypes[3]
+	mi := &file_billing_v1_ledger_service_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -252,7 +523,7 @@ func (x *GetJournalEntryResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetJournalEntryResponse.ProtoReflect.Descriptor instead.
 func (*GetJournalEntryResponse) Descriptor() ([]byte, []int) {
-	return file_billing_v1_ledger_service_proto_rawDescGZIP(), []int{3}
+	return file_billing_v1_ledger_service_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *GetJournalEntryResponse) GetJournalEntry() *JournalEntry {
@@ -283,7 +554,7 @@ type CreateHoldRequest struct {
 
 func (x *CreateHoldRequest) Reset() {
 	*x = CreateHoldRequest{}
-	mi := &file_billing_v1_ledger_service_proto_msgTypes[4]
+	mi := &file_billing_v1_ledger_service_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -295,7 +566,7 @@ func (x *CreateHoldRequest) String() string {
 func (*CreateHoldRequest) ProtoMessage() {}
 
 func (x *CreateHoldRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_billing_v1_ledger_service_proto_msgTypes[4]
+	mi := &file_billing_v1_ledger_service_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -308,7 +579,7 @@ func (x *CreateHoldRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateHoldRequest.ProtoReflect.Descriptor instead.
 func (*CreateHoldRequest) Descriptor() ([]byte, []int) {
-	return file_billing_v1_ledger_service_proto_rawDescGZIP(), []int{4}
+	return file_billing_v1_ledger_service_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *CreateHoldRequest) GetWalletName() string {
@@ -364,7 +635,7 @@ type CreateHoldResponse struct {
 
 func (x *CreateHoldResponse) Reset() {
 	*x = CreateHoldResponse{}
-	mi := &file_billing_v1_ledger_service_proto_msgTypes[5]
+	mi := &file_billing_v1_ledger_service_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -376,7 +647,7 @@ func (x *CreateHoldResponse) String() string {
 func (*CreateHoldResponse) ProtoMessage() {}
 
 func (x *CreateHoldResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_billing_v1_ledger_service_proto_msgTypes[5]
+	mi := &file_billing_v1_ledger_service_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -389,7 +660,7 @@ func (x *CreateHoldResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateHoldResponse.ProtoReflect.Descriptor instead.
 func (*CreateHoldResponse) Descriptor() ([]byte, []int) {
-	return file_billing_v1_ledger_service_proto_rawDescGZIP(), []int{5}
+	return file_billing_v1_ledger_service_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *CreateHoldResponse) GetHold() *Hold {
@@ -414,7 +685,7 @@ type ExtendHoldRequest struct {
 
 func (x *ExtendHoldRequest) Reset() {
 	*x = ExtendHoldRequest{}
-	mi := &file_billing_v1_ledger_service_proto_msgTypes[6]
+	mi := &file_billing_v1_ledger_service_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -426,7 +697,7 @@ func (x *ExtendHoldRequest) String() string {
 func (*ExtendHoldRequest) ProtoMessage() {}
 
 func (x *ExtendHoldRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_billing_v1_ledger_service_proto_msgTypes[6]
+	mi := &file_billing_v1_ledger_service_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -439,7 +710,7 @@ func (x *ExtendHoldRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExtendHoldRequest.ProtoReflect.Descriptor instead.
 func (*ExtendHoldRequest) Descriptor() ([]byte, []int) {
-	return file_billing_v1_ledger_service_proto_rawDescGZIP(), []int{6}
+	return file_billing_v1_ledger_service_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *ExtendHoldRequest) GetName() string {
@@ -474,7 +745,7 @@ type ExtendHoldResponse struct {
 
 func (x *ExtendHoldResponse) Reset() {
 	*x = ExtendHoldResponse{}
-	mi := &file_billing_v1_ledger_service_proto_msgTypes[7]
+	mi := &file_billing_v1_ledger_service_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -486,7 +757,7 @@ func (x *ExtendHoldResponse) String() string {
 func (*ExtendHoldResponse) ProtoMessage() {}
 
 func (x *ExtendHoldResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_billing_v1_ledger_service_proto_msgTypes[7]
+	mi := &file_billing_v1_ledger_service_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -499,7 +770,7 @@ func (x *ExtendHoldResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExtendHoldResponse.ProtoReflect.Descriptor instead.
 func (*ExtendHoldResponse) Descriptor() ([]byte, []int) {
-	return file_billing_v1_ledger_service_proto_rawDescGZIP(), []int{7}
+	return file_billing_v1_ledger_service_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *ExtendHoldResponse) GetHold() *Hold {
@@ -528,7 +799,7 @@ type CaptureHoldRequest struct {
 
 func (x *CaptureHoldRequest) Reset() {
 	*x = CaptureHoldRequest{}
-	mi := &file_billing_v1_ledger_service_proto_msgTypes[8]
+	mi := &file_billing_v1_ledger_service_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -540,7 +811,7 @@ func (x *CaptureHoldRequest) String() string {
 func (*CaptureHoldRequest) ProtoMessage() {}
 
 func (x *CaptureHoldRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_billing_v1_ledger_service_proto_msgTypes[8]
+	mi := &file_billing_v1_ledger_service_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -553,7 +824,7 @@ func (x *CaptureHoldRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CaptureHoldRequest.ProtoReflect.Descriptor instead.
 func (*CaptureHoldRequest) Descriptor() ([]byte, []int) {
-	return file_billing_v1_ledger_service_proto_rawDescGZIP(), []int{8}
+	return file_billing_v1_ledger_service_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *CaptureHoldRequest) GetName() string {
@@ -604,7 +875,7 @@ type CaptureHoldResponse struct {
 
 func (x *CaptureHoldResponse) Reset() {
 	*x = CaptureHoldResponse{}
-	mi := &file_billing_v1_ledger_service_proto_msgTypes[9]
+	mi := &file_billing_v1_ledger_service_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -616,7 +887,7 @@ func (x *CaptureHoldResponse) String() string {
 func (*CaptureHoldResponse) ProtoMessage() {}
 
 func (x *CaptureHoldResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_billing_v1_ledger_service_proto_msgTypes[9]
+	mi := &file_billing_v1_ledger_service_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -629,7 +900,7 @@ func (x *CaptureHoldResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CaptureHoldResponse.ProtoReflect.Descriptor instead.
 func (*CaptureHoldResponse) Descriptor() ([]byte, []int) {
-	return file_billing_v1_ledger_service_proto_rawDescGZIP(), []int{9}
+	return file_billing_v1_ledger_service_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *CaptureHoldResponse) GetHold() *Hold {
@@ -659,7 +930,7 @@ type ReleaseHoldRequest struct {
 
 func (x *ReleaseHoldRequest) Reset() {
 	*x = ReleaseHoldRequest{}
-	mi := &file_billing_v1_ledger_service_proto_msgTypes[10]
+	mi := &file_billing_v1_ledger_service_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -671,7 +942,7 @@ func (x *ReleaseHoldRequest) String() string {
 func (*ReleaseHoldRequest) ProtoMessage() {}
 
 func (x *ReleaseHoldRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_billing_v1_ledger_service_proto_msgTypes[10]
+	mi := &file_billing_v1_ledger_service_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -684,7 +955,7 @@ func (x *ReleaseHoldRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReleaseHoldRequest.ProtoReflect.Descriptor instead.
 func (*ReleaseHoldRequest) Descriptor() ([]byte, []int) {
-	return file_billing_v1_ledger_service_proto_rawDescGZIP(), []int{10}
+	return file_billing_v1_ledger_service_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *ReleaseHoldRequest) GetName() string {
@@ -712,7 +983,7 @@ type ReleaseHoldResponse struct {
 
 func (x *ReleaseHoldResponse) Reset() {
 	*x = ReleaseHoldResponse{}
-	mi := &file_billing_v1_ledger_service_proto_msgTypes[11]
+	mi := &file_billing_v1_ledger_service_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -724,7 +995,7 @@ func (x *ReleaseHoldResponse) String() string {
 func (*ReleaseHoldResponse) ProtoMessage() {}
 
 func (x *ReleaseHoldResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_billing_v1_ledger_service_proto_msgTypes[11]
+	mi := &file_billing_v1_ledger_service_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -737,7 +1008,7 @@ func (x *ReleaseHoldResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReleaseHoldResponse.ProtoReflect.Descriptor instead.
 func (*ReleaseHoldResponse) Descriptor() ([]byte, []int) {
-	return file_billing_v1_ledger_service_proto_rawDescGZIP(), []int{11}
+	return file_billing_v1_ledger_service_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *ReleaseHoldResponse) GetHold() *Hold {
@@ -764,7 +1035,7 @@ type ListHoldsRequest struct {
 
 func (x *ListHoldsRequest) Reset() {
 	*x = ListHoldsRequest{}
-	mi := &file_billing_v1_ledger_service_proto_msgTypes[12]
+	mi := &file_billing_v1_ledger_service_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -776,7 +1047,7 @@ func (x *ListHoldsRequest) String() string {
 func (*ListHoldsRequest) ProtoMessage() {}
 
 func (x *ListHoldsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_billing_v1_ledger_service_proto_msgTypes[12]
+	mi := &file_billing_v1_ledger_service_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -789,7 +1060,7 @@ func (x *ListHoldsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListHoldsRequest.ProtoReflect.Descriptor instead.
 func (*ListHoldsRequest) Descriptor() ([]byte, []int) {
-	return file_billing_v1_ledger_service_proto_rawDescGZIP(), []int{12}
+	return file_billing_v1_ledger_service_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *ListHoldsRequest) GetWalletName() string {
@@ -833,7 +1104,7 @@ type ListHoldsResponse struct {
 
 func (x *ListHoldsResponse) Reset() {
 	*x = ListHoldsResponse{}
-	mi := &file_billing_v1_ledger_service_proto_msgTypes[13]
+	mi := &file_billing_v1_ledger_service_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -845,7 +1116,7 @@ func (x *ListHoldsResponse) String() string {
 func (*ListHoldsResponse) ProtoMessage() {}
 
 func (x *ListHoldsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_billing_v1_ledger_service_proto_msgTypes[13]
+	mi := &file_billing_v1_ledger_service_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -858,7 +1129,7 @@ func (x *ListHoldsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListHoldsResponse.ProtoReflect.Descriptor instead.
 func (*ListHoldsResponse) Descriptor() ([]byte, []int) {
-	return file_billing_v1_ledger_service_proto_rawDescGZIP(), []int{13}
+	return file_billing_v1_ledger_service_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *ListHoldsResponse) GetHolds() []*Hold {
@@ -894,7 +1165,7 @@ type DepositRequest struct {
 
 func (x *DepositRequest) Reset() {
 	*x = DepositRequest{}
-	mi := &file_billing_v1_ledger_service_proto_msgTypes[14]
+	mi := &file_billing_v1_ledger_service_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -906,7 +1177,7 @@ func (x *DepositRequest) String() string {
 func (*DepositRequest) ProtoMessage() {}
 
 func (x *DepositRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_billing_v1_ledger_service_proto_msgTypes[14]
+	mi := &file_billing_v1_ledger_service_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -919,7 +1190,7 @@ func (x *DepositRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DepositRequest.ProtoReflect.Descriptor instead.
 func (*DepositRequest) Descriptor() ([]byte, []int) {
-	return file_billing_v1_ledger_service_proto_rawDescGZIP(), []int{14}
+	return file_billing_v1_ledger_service_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *DepositRequest) GetWalletName() string {
@@ -970,7 +1241,7 @@ type DepositResponse struct {
 
 func (x *DepositResponse) Reset() {
 	*x = DepositResponse{}
-	mi := &file_billing_v1_ledger_service_proto_msgTypes[15]
+	mi := &file_billing_v1_ledger_service_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -982,7 +1253,7 @@ func (x *DepositResponse) String() string {
 func (*DepositResponse) ProtoMessage() {}
 
 func (x *DepositResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_billing_v1_ledger_service_proto_msgTypes[15]
+	mi := &file_billing_v1_ledger_service_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -995,7 +1266,7 @@ func (x *DepositResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DepositResponse.ProtoReflect.Descriptor instead.
 func (*DepositResponse) Descriptor() ([]byte, []int) {
-	return file_billing_v1_ledger_service_proto_rawDescGZIP(), []int{15}
+	return file_billing_v1_ledger_service_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *DepositResponse) GetJournalEntry() *JournalEntry {
@@ -1029,7 +1300,7 @@ type RefundRequest struct {
 
 func (x *RefundRequest) Reset() {
 	*x = RefundRequest{}
-	mi := &file_billing_v1_ledger_service_proto_msgTypes[16]
+	mi := &file_billing_v1_ledger_service_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1041,7 +1312,7 @@ func (x *RefundRequest) String() string {
 func (*RefundRequest) ProtoMessage() {}
 
 func (x *RefundRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_billing_v1_ledger_service_proto_msgTypes[16]
+	mi := &file_billing_v1_ledger_service_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1054,7 +1325,7 @@ func (x *RefundRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RefundRequest.ProtoReflect.Descriptor instead.
 func (*RefundRequest) Descriptor() ([]byte, []int) {
-	return file_billing_v1_ledger_service_proto_rawDescGZIP(), []int{16}
+	return file_billing_v1_ledger_service_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *RefundRequest) GetJournalEntryName() string {
@@ -1098,7 +1369,7 @@ type RefundResponse struct {
 
 func (x *RefundResponse) Reset() {
 	*x = RefundResponse{}
-	mi := &file_billing_v1_ledger_service_proto_msgTypes[17]
+	mi := &file_billing_v1_ledger_service_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1110,7 +1381,7 @@ func (x *RefundResponse) String() string {
 func (*RefundResponse) ProtoMessage() {}
 
 func (x *RefundResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_billing_v1_ledger_service_proto_msgTypes[17]
+	mi := &file_billing_v1_ledger_service_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1123,7 +1394,7 @@ func (x *RefundResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RefundResponse.ProtoReflect.Descriptor instead.
 func (*RefundResponse) Descriptor() ([]byte, []int) {
-	return file_billing_v1_ledger_service_proto_rawDescGZIP(), []int{17}
+	return file_billing_v1_ledger_service_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *RefundResponse) GetJournalEntry() *JournalEntry {
@@ -1159,7 +1430,7 @@ type GetStatementRequest struct {
 
 func (x *GetStatementRequest) Reset() {
 	*x = GetStatementRequest{}
-	mi := &file_billing_v1_ledger_service_proto_msgTypes[18]
+	mi := &file_billing_v1_ledger_service_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1171,7 +1442,7 @@ func (x *GetStatementRequest) String() string {
 func (*GetStatementRequest) ProtoMessage() {}
 
 func (x *GetStatementRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_billing_v1_ledger_service_proto_msgTypes[18]
+	mi := &file_billing_v1_ledger_service_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1184,7 +1455,7 @@ func (x *GetStatementRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetStatementRequest.ProtoReflect.Descriptor instead.
 func (*GetStatementRequest) Descriptor() ([]byte, []int) {
-	return file_billing_v1_ledger_service_proto_rawDescGZIP(), []int{18}
+	return file_billing_v1_ledger_service_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *GetStatementRequest) GetWalletName() string {
@@ -1243,7 +1514,7 @@ type StatementLine struct {
 
 func (x *StatementLine) Reset() {
 	*x = StatementLine{}
-	mi := &file_billing_v1_ledger_service_proto_msgTypes[19]
+	mi := &file_billing_v1_ledger_service_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1255,7 +1526,7 @@ func (x *StatementLine) String() string {
 func (*StatementLine) ProtoMessage() {}
 
 func (x *StatementLine) ProtoReflect() protoreflect.Message {
-	mi := &file_billing_v1_ledger_service_proto_msgTypes[19]
+	mi := &file_billing_v1_ledger_service_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1268,7 +1539,7 @@ func (x *StatementLine) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StatementLine.ProtoReflect.Descriptor instead.
 func (*StatementLine) Descriptor() ([]byte, []int) {
-	return file_billing_v1_ledger_service_proto_rawDescGZIP(), []int{19}
+	return file_billing_v1_ledger_service_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *StatementLine) GetJournalEntryName() string {
@@ -1328,7 +1599,7 @@ type StatementTotal struct {
 
 func (x *StatementTotal) Reset() {
 	*x = StatementTotal{}
-	mi := &file_billing_v1_ledger_service_proto_msgTypes[20]
+	mi := &file_billing_v1_ledger_service_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1340,7 +1611,7 @@ func (x *StatementTotal) String() string {
 func (*StatementTotal) ProtoMessage() {}
 
 func (x *StatementTotal) ProtoReflect() protoreflect.Message {
-	mi := &file_billing_v1_ledger_service_proto_msgTypes[20]
+	mi := &file_billing_v1_ledger_service_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1353,7 +1624,7 @@ func (x *StatementTotal) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StatementTotal.ProtoReflect.Descriptor instead.
 func (*StatementTotal) Descriptor() ([]byte, []int) {
-	return file_billing_v1_ledger_service_proto_rawDescGZIP(), []int{20}
+	return file_billing_v1_ledger_service_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *StatementTotal) GetKind() JournalEntryKind {
@@ -1398,7 +1669,7 @@ type GetStatementResponse struct {
 
 func (x *GetStatementResponse) Reset() {
 	*x = GetStatementResponse{}
-	mi := &file_billing_v1_ledger_service_proto_msgTypes[21]
+	mi := &file_billing_v1_ledger_service_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1410,7 +1681,7 @@ func (x *GetStatementResponse) String() string {
 func (*GetStatementResponse) ProtoMessage() {}
 
 func (x *GetStatementResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_billing_v1_ledger_service_proto_msgTypes[21]
+	mi := &file_billing_v1_ledger_service_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1423,7 +1694,7 @@ func (x *GetStatementResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetStatementResponse.ProtoReflect.Descriptor instead.
 func (*GetStatementResponse) Descriptor() ([]byte, []int) {
-	return file_billing_v1_ledger_service_proto_rawDescGZIP(), []int{21}
+	return file_billing_v1_ledger_service_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *GetStatementResponse) GetCurrency() string {
@@ -1479,7 +1750,7 @@ type VerifyLedgerRequest struct {
 
 func (x *VerifyLedgerRequest) Reset() {
 	*x = VerifyLedgerRequest{}
-	mi := &file_billing_v1_ledger_service_proto_msgTypes[22]
+	mi := &file_billing_v1_ledger_service_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1491,7 +1762,7 @@ func (x *VerifyLedgerRequest) String() string {
 func (*VerifyLedgerRequest) ProtoMessage() {}
 
 func (x *VerifyLedgerRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_billing_v1_ledger_service_proto_msgTypes[22]
+	mi := &file_billing_v1_ledger_service_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1504,7 +1775,7 @@ func (x *VerifyLedgerRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use VerifyLedgerRequest.ProtoReflect.Descriptor instead.
 func (*VerifyLedgerRequest) Descriptor() ([]byte, []int) {
-	return file_billing_v1_ledger_service_proto_rawDescGZIP(), []int{22}
+	return file_billing_v1_ledger_service_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *VerifyLedgerRequest) GetOrganizationName() string {
@@ -1531,7 +1802,7 @@ type LawViolation struct {
 
 func (x *LawViolation) Reset() {
 	*x = LawViolation{}
-	mi := &file_billing_v1_ledger_service_proto_msgTypes[23]
+	mi := &file_billing_v1_ledger_service_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1543,7 +1814,7 @@ func (x *LawViolation) String() string {
 func (*LawViolation) ProtoMessage() {}
 
 func (x *LawViolation) ProtoReflect() protoreflect.Message {
-	mi := &file_billing_v1_ledger_service_proto_msgTypes[23]
+	mi := &file_billing_v1_ledger_service_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1556,7 +1827,7 @@ func (x *LawViolation) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LawViolation.ProtoReflect.Descriptor instead.
 func (*LawViolation) Descriptor() ([]byte, []int) {
-	return file_billing_v1_ledger_service_proto_rawDescGZIP(), []int{23}
+	return file_billing_v1_ledger_service_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *LawViolation) GetLaw() string {
@@ -1606,7 +1877,7 @@ type VerifyLedgerResponse struct {
 
 func (x *VerifyLedgerResponse) Reset() {
 	*x = VerifyLedgerResponse{}
-	mi := &file_billing_v1_ledger_service_proto_msgTypes[24]
+	mi := &file_billing_v1_ledger_service_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1618,7 +1889,7 @@ func (x *VerifyLedgerResponse) String() string {
 func (*VerifyLedgerResponse) ProtoMessage() {}
 
 func (x *VerifyLedgerResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_billing_v1_ledger_service_proto_msgTypes[24]
+	mi := &file_billing_v1_ledger_service_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1631,7 +1902,7 @@ func (x *VerifyLedgerResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use VerifyLedgerResponse.ProtoReflect.Descriptor instead.
 func (*VerifyLedgerResponse) Descriptor() ([]byte, []int) {
-	return file_billing_v1_ledger_service_proto_rawDescGZIP(), []int{24}
+	return file_billing_v1_ledger_service_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *VerifyLedgerResponse) GetOk() bool {
@@ -1674,7 +1945,21 @@ var File_billing_v1_ledger_service_proto protoreflect.FileDescriptor
 const file_billing_v1_ledger_service_proto_rawDesc = "" +
 	"\n" +
 	"\x1fbilling/v1/ledger_service.proto\x12\n" +
-	"billing.v1\x1a\x17billing/v1/ledger.proto\x1a\x1bbuf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a!wallet/v1/operator_messages.proto\"\xdf\x02\n" +
+	"billing.v1\x1a\x1dbilling/v1/error_reason.proto\x1a\x17billing/v1/ledger.proto\x1a\x1bbuf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a!wallet/v1/operator_messages.proto\"j\n" +
+	"\x1bRecordJournalEntriesRequest\x12K\n" +
+	"\aentries\x18\x01 \x03(\v2$.wallet.v1.RecordJournalEntryRequestB\v\xbaH\b\x92\x01\x05\b\x01\x10\xe8\aR\aentries\"\xdb\x01\n" +
+	"\x12JournalEntryResult\x12\x14\n" +
+	"\x05index\x18\x01 \x01(\x05R\x05index\x126\n" +
+	"\x06status\x18\x02 \x01(\x0e2\x1e.billing.v1.JournalEntryStatusR\x06status\x12,\n" +
+	"\x12journal_entry_name\x18\x03 \x01(\tR\x10journalEntryName\x12/\n" +
+	"\x06reason\x18\x04 \x01(\x0e2\x17.billing.v1.ErrorReasonR\x06reason\x12\x18\n" +
+	"\amessage\x18\x05 \x01(\tR\amessage\"\xf2\x01\n" +
+	"\x1cRecordJournalEntriesResponse\x128\n" +
+	"\aresults\x18\x01 \x03(\v2\x1e.billing.v1.JournalEntryResultR\aresults\x12%\n" +
+	"\x0erecorded_count\x18\x02 \x01(\x05R\rrecordedCount\x12'\n" +
+	"\x0fduplicate_count\x18\x03 \x01(\x05R\x0eduplicateCount\x12#\n" +
+	"\rrefused_count\x18\x04 \x01(\x05R\frefusedCount\x12#\n" +
+	"\runknown_count\x18\x05 \x01(\x05R\funknownCount\"\xdf\x02\n" +
 	"\x19ListJournalEntriesRequest\x127\n" +
 	"\x11organization_name\x18\x01 \x01(\tB\n" +
 	"\xbaH\ar\x05\x10\x01\x18\xff\x01R\x10organizationName\x12E\n" +
@@ -1822,9 +2107,16 @@ const file_billing_v1_ledger_service_proto_rawDesc = "" +
 	"\x12organization_count\x18\x03 \x01(\x03R\x11organizationCount\x12\x1f\n" +
 	"\ventry_count\x18\x04 \x01(\x03R\n" +
 	"entryCount\x12\x12\n" +
-	"\x04laws\x18\x05 \x03(\tR\x04laws2\xfb\a\n" +
+	"\x04laws\x18\x05 \x03(\tR\x04laws*\xc5\x01\n" +
+	"\x12JournalEntryStatus\x12$\n" +
+	" JOURNAL_ENTRY_STATUS_UNSPECIFIED\x10\x00\x12!\n" +
+	"\x1dJOURNAL_ENTRY_STATUS_RECORDED\x10\x01\x12\"\n" +
+	"\x1eJOURNAL_ENTRY_STATUS_DUPLICATE\x10\x02\x12 \n" +
+	"\x1cJOURNAL_ENTRY_STATUS_REFUSED\x10\x03\x12 \n" +
+	"\x1cJOURNAL_ENTRY_STATUS_UNKNOWN\x10\x042\xe6\b\n" +
 	"\rLedgerService\x12a\n" +
-	"\x12RecordJournalEntry\x12$.wallet.v1.RecordJournalEntryRequest\x1a%.wallet.v1.RecordJournalEntryResponse\x12h\n" +
+	"\x12RecordJournalEntry\x12$.wallet.v1.RecordJournalEntryRequest\x1a%.wallet.v1.RecordJournalEntryResponse\x12i\n" +
+	"\x14RecordJournalEntries\x12'.billing.v1.RecordJournalEntriesRequest\x1a(.billing.v1.RecordJournalEntriesResponse\x12h\n" +
 	"\x12ListJournalEntries\x12%.billing.v1.ListJournalEntriesRequest\x1a&.billing.v1.ListJournalEntriesResponse\"\x03\x90\x02\x01\x12_\n" +
 	"\x0fGetJournalEntry\x12\".billing.v1.GetJournalEntryRequest\x1a#.billing.v1.GetJournalEntryResponse\"\x03\x90\x02\x01\x12K\n" +
 	"\n" +
@@ -1851,94 +2143,106 @@ func file_billing_v1_ledger_service_proto_rawDescGZIP() []byte {
 	return file_billing_v1_ledger_service_proto_rawDescData
 }
 
-var file_billing_v1_ledger_service_proto_msgTypes = make([]protoimpl.MessageInfo, 25)
+var file_billing_v1_ledger_service_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
+var file_billing_v1_ledger_service_proto_msgTypes = make([]protoimpl.MessageInfo, 28)
 var file_billing_v1_ledger_service_proto_goTypes = []any{
-	(*ListJournalEntriesRequest)(nil),     // 0: billing.v1.ListJournalEntriesRequest
-	(*ListJournalEntriesResponse)(nil),    // 1: billing.v1.ListJournalEntriesResponse
-	(*GetJournalEntryRequest)(nil),        // 2: billing.v1.GetJournalEntryRequest
-	(*GetJournalEntryResponse)(nil),       // 3: billing.v1.GetJournalEntryResponse
-	(*CreateHoldRequest)(nil),             // 4: billing.v1.CreateHoldRequest
-	(*CreateHoldResponse)(nil),            // 5: billing.v1.CreateHoldResponse
-	(*ExtendHoldRequest)(nil),             // 6: billing.v1.ExtendHoldRequest
-	(*ExtendHoldResponse)(nil),            // 7: billing.v1.ExtendHoldResponse
-	(*CaptureHoldRequest)(nil),            // 8: billing.v1.CaptureHoldRequest
-	(*CaptureHoldResponse)(nil),           // 9: billing.v1.CaptureHoldResponse
-	(*ReleaseHoldRequest)(nil),            // 10: billing.v1.ReleaseHoldRequest
-	(*ReleaseHoldResponse)(nil),           // 11: billing.v1.ReleaseHoldResponse
-	(*ListHoldsRequest)(nil),              // 12: billing.v1.ListHoldsRequest
-	(*ListHoldsResponse)(nil),             // 13: billing.v1.ListHoldsResponse
-	(*DepositRequest)(nil),                // 14: billing.v1.DepositRequest
-	(*DepositResponse)(nil),               // 15: billing.v1.DepositResponse
-	(*RefundRequest)(nil),                 // 16: billing.v1.RefundRequest
-	(*RefundResponse)(nil),                // 17: billing.v1.RefundResponse
-	(*GetStatementRequest)(nil),           // 18: billing.v1.GetStatementRequest
-	(*StatementLine)(nil),                 // 19: billing.v1.StatementLine
-	(*StatementTotal)(nil),                // 20: billing.v1.StatementTotal
-	(*GetStatementResponse)(nil),          // 21: billing.v1.GetStatementResponse
-	(*VerifyLedgerRequest)(nil),           // 22: billing.v1.VerifyLedgerRequest
-	(*LawViolation)(nil),                  // 23: billing.v1.LawViolation
-	(*VerifyLedgerResponse)(nil),          // 24: billing.v1.VerifyLedgerResponse
-	(JournalEntryKind)(0),                 // 25: billing.v1.JournalEntryKind
-	(*timestamppb.Timestamp)(nil),         // 26: google.protobuf.Timestamp
-	(*JournalEntry)(nil),                  // 27: billing.v1.JournalEntry
-	(*Hold)(nil),                          // 28: billing.v1.Hold
-	(HoldState)(0),                        // 29: billing.v1.HoldState
-	(*v1.RecordJournalEntryRequest)(nil),  // 30: wallet.v1.RecordJournalEntryRequest
-	(*v1.RecordJournalEntryResponse)(nil), // 31: wallet.v1.RecordJournalEntryResponse
+	(JournalEntryStatus)(0),               // 0: billing.v1.JournalEntryStatus
+	(*RecordJournalEntriesRequest)(nil),   // 1: billing.v1.RecordJournalEntriesRequest
+	(*JournalEntryResult)(nil),            // 2: billing.v1.JournalEntryResult
+	(*RecordJournalEntriesResponse)(nil),  // 3: billing.v1.RecordJournalEntriesResponse
+	(*ListJournalEntriesRequest)(nil),     // 4: billing.v1.ListJournalEntriesRequest
+	(*ListJournalEntriesResponse)(nil),    // 5: billing.v1.ListJournalEntriesResponse
+	(*GetJournalEntryRequest)(nil),        // 6: billing.v1.GetJournalEntryRequest
+	(*GetJournalEntryResponse)(nil),       // 7: billing.v1.GetJournalEntryResponse
+	(*CreateHoldRequest)(nil),             // 8: billing.v1.CreateHoldRequest
+	(*CreateHoldResponse)(nil),            // 9: billing.v1.CreateHoldResponse
+	(*ExtendHoldRequest)(nil),             // 10: billing.v1.ExtendHoldRequest
+	(*ExtendHoldResponse)(nil),            // 11: billing.v1.ExtendHoldResponse
+	(*CaptureHoldRequest)(nil),            // 12: billing.v1.CaptureHoldRequest
+	(*CaptureHoldResponse)(nil),           // 13: billing.v1.CaptureHoldResponse
+	(*ReleaseHoldRequest)(nil),            // 14: billing.v1.ReleaseHoldRequest
+	(*ReleaseHoldResponse)(nil),           // 15: billing.v1.ReleaseHoldResponse
+	(*ListHoldsRequest)(nil),              // 16: billing.v1.ListHoldsRequest
+	(*ListHoldsResponse)(nil),             // 17: billing.v1.ListHoldsResponse
+	(*DepositRequest)(nil),                // 18: billing.v1.DepositRequest
+	(*DepositResponse)(nil),               // 19: billing.v1.DepositResponse
+	(*RefundRequest)(nil),                 // 20: billing.v1.RefundRequest
+	(*RefundResponse)(nil),                // 21: billing.v1.RefundResponse
+	(*GetStatementRequest)(nil),           // 22: billing.v1.GetStatementRequest
+	(*StatementLine)(nil),                 // 23: billing.v1.StatementLine
+	(*StatementTotal)(nil),                // 24: billing.v1.StatementTotal
+	(*GetStatementResponse)(nil),          // 25: billing.v1.GetStatementResponse
+	(*VerifyLedgerRequest)(nil),           // 26: billing.v1.VerifyLedgerRequest
+	(*LawViolation)(nil),                  // 27: billing.v1.LawViolation
+	(*VerifyLedgerResponse)(nil),          // 28: billing.v1.VerifyLedgerResponse
+	(*v1.RecordJournalEntryRequest)(nil),  // 29: wallet.v1.RecordJournalEntryRequest
+	(ErrorReason)(0),                      // 30: billing.v1.ErrorReason
+	(JournalEntryKind)(0),                 // 31: billing.v1.JournalEntryKind
+	(*timestamppb.Timestamp)(nil),         // 32: google.protobuf.Timestamp
+	(*JournalEntry)(nil),                  // 33: billing.v1.JournalEntry
+	(*Hold)(nil),                          // 34: billing.v1.Hold
+	(HoldState)(0),                        // 35: billing.v1.HoldState
+	(*v1.RecordJournalEntryResponse)(nil), // 36: wallet.v1.RecordJournalEntryResponse
 }
 var file_billing_v1_ledger_service_proto_depIdxs = []int32{
-	25, // 0: billing.v1.ListJournalEntriesRequest.kinds:type_name -> billing.v1.JournalEntryKind
-	26, // 1: billing.v1.ListJournalEntriesRequest.start_time:type_name -> google.protobuf.Timestamp
-	26, // 2: billing.v1.ListJournalEntriesRequest.end_time:type_name -> google.protobuf.Timestamp
-	27, // 3: billing.v1.ListJournalEntriesResponse.journal_entries:type_name -> billing.v1.JournalEntry
-	27, // 4: billing.v1.GetJournalEntryResponse.journal_entry:type_name -> billing.v1.JournalEntry
-	26, // 5: billing.v1.CreateHoldRequest.expire_time:type_name -> google.protobuf.Timestamp
-	28, // 6: billing.v1.CreateHoldResponse.hold:type_name -> billing.v1.Hold
-	26, // 7: billing.v1.ExtendHoldRequest.expire_time:type_name -> google.protobuf.Timestamp
-	28, // 8: billing.v1.ExtendHoldResponse.hold:type_name -> billing.v1.Hold
-	28, // 9: billing.v1.CaptureHoldResponse.hold:type_name -> billing.v1.Hold
-	28, // 10: billing.v1.ReleaseHoldResponse.hold:type_name -> billing.v1.Hold
-	29, // 11: billing.v1.ListHoldsRequest.state:type_name -> billing.v1.HoldState
-	28, // 12: billing.v1.ListHoldsResponse.holds:type_name -> billing.v1.Hold
-	27, // 13: billing.v1.DepositResponse.journal_entry:type_name -> billing.v1.JournalEntry
-	27, // 14: billing.v1.RefundResponse.journal_entry:type_name -> billing.v1.JournalEntry
-	26, // 15: billing.v1.GetStatementRequest.start_time:type_name -> google.protobuf.Timestamp
-	26, // 16: billing.v1.GetStatementRequest.end_time:type_name -> google.protobuf.Timestamp
-	25, // 17: billing.v1.StatementLine.kind:type_name -> billing.v1.JournalEntryKind
-	26, // 18: billing.v1.StatementLine.record_time:type_name -> google.protobuf.Timestamp
-	25, // 19: billing.v1.StatementTotal.kind:type_name -> billing.v1.JournalEntryKind
-	20, // 20: billing.v1.GetStatementResponse.totals:type_name -> billing.v1.StatementTotal
-	19, // 21: billing.v1.GetStatementResponse.lines:type_name -> billing.v1.StatementLine
-	23, // 22: billing.v1.VerifyLedgerResponse.violations:type_name -> billing.v1.LawViolation
-	30, // 23: billing.v1.LedgerService.RecordJournalEntry:input_type -> wallet.v1.RecordJournalEntryRequest
-	0,  // 24: billing.v1.LedgerService.ListJournalEntries:input_type -> billing.v1.ListJournalEntriesRequest
-	2,  // 25: billing.v1.LedgerService.GetJournalEntry:input_type -> billing.v1.GetJournalEntryRequest
-	4,  // 26: billing.v1.LedgerService.CreateHold:input_type -> billing.v1.CreateHoldRequest
-	6,  // 27: billing.v1.LedgerService.ExtendHold:input_type -> billing.v1.ExtendHoldRequest
-	8,  // 28: billing.v1.LedgerService.CaptureHold:input_type -> billing.v1.CaptureHoldRequest
-	10, // 29: billing.v1.LedgerService.ReleaseHold:input_type -> billing.v1.ReleaseHoldRequest
-	12, // 30: billing.v1.LedgerService.ListHolds:input_type -> billing.v1.ListHoldsRequest
-	14, // 31: billing.v1.LedgerService.Deposit:input_type -> billing.v1.DepositRequest
-	16, // 32: billing.v1.LedgerService.Refund:input_type -> billing.v1.RefundRequest
-	18, // 33: billing.v1.LedgerService.GetStatement:input_type -> billing.v1.GetStatementRequest
-	22, // 34: billing.v1.LedgerService.VerifyLedger:input_type -> billing.v1.VerifyLedgerRequest
-	31, // 35: billing.v1.LedgerService.RecordJournalEntry:output_type -> wallet.v1.RecordJournalEntryResponse
-	1,  // 36: billing.v1.LedgerService.ListJournalEntries:output_type -> billing.v1.ListJournalEntriesResponse
-	3,  // 37: billing.v1.LedgerService.GetJournalEntry:output_type -> billing.v1.GetJournalEntryResponse
-	5,  // 38: billing.v1.LedgerService.CreateHold:output_type -> billing.v1.CreateHoldResponse
-	7,  // 39: billing.v1.LedgerService.ExtendHold:output_type -> billing.v1.ExtendHoldResponse
-	9,  // 40: billing.v1.LedgerService.CaptureHold:output_type -> billing.v1.CaptureHoldResponse
-	11, // 41: billing.v1.LedgerService.ReleaseHold:output_type -> billing.v1.ReleaseHoldResponse
-	13, // 42: billing.v1.LedgerService.ListHolds:output_type -> billing.v1.ListHoldsResponse
-	15, // 43: billing.v1.LedgerService.Deposit:output_type -> billing.v1.DepositResponse
-	17, // 44: billing.v1.LedgerService.Refund:output_type -> billing.v1.RefundResponse
-	21, // 45: billing.v1.LedgerService.GetStatement:output_type -> billing.v1.GetStatementResponse
-	24, // 46: billing.v1.LedgerService.VerifyLedger:output_type -> billing.v1.VerifyLedgerResponse
-	35, // [35:47] is the sub-list for method output_type
-	23, // [23:35] is the sub-list for method input_type
-	23, // [23:23] is the sub-list for extension type_name
-	23, // [23:23] is the sub-list for extension extendee
-	0,  // [0:23] is the sub-list for field type_name
+	29, // 0: billing.v1.RecordJournalEntriesRequest.entries:type_name -> wallet.v1.RecordJournalEntryRequest
+	0,  // 1: billing.v1.JournalEntryResult.status:type_name -> billing.v1.JournalEntryStatus
+	30, // 2: billing.v1.JournalEntryResult.reason:type_name -> billing.v1.ErrorReason
+	2,  // 3: billing.v1.RecordJournalEntriesResponse.results:type_name -> billing.v1.JournalEntryResult
+	31, // 4: billing.v1.ListJournalEntriesRequest.kinds:type_name -> billing.v1.JournalEntryKind
+	32, // 5: billing.v1.ListJournalEntriesRequest.start_time:type_name -> google.protobuf.Timestamp
+	32, // 6: billing.v1.ListJournalEntriesRequest.end_time:type_name -> google.protobuf.Timestamp
+	33, // 7: billing.v1.ListJournalEntriesResponse.journal_entries:type_name -> billing.v1.JournalEntry
+	33, // 8: billing.v1.GetJournalEntryResponse.journal_entry:type_name -> billing.v1.JournalEntry
+	32, // 9: billing.v1.CreateHoldRequest.expire_time:type_name -> google.protobuf.Timestamp
+	34, // 10: billing.v1.CreateHoldResponse.hold:type_name -> billing.v1.Hold
+	32, // 11: billing.v1.ExtendHoldRequest.expire_time:type_name -> google.protobuf.Timestamp
+	34, // 12: billing.v1.ExtendHoldResponse.hold:type_name -> billing.v1.Hold
+	34, // 13: billing.v1.CaptureHoldResponse.hold:type_name -> billing.v1.Hold
+	34, // 14: billing.v1.ReleaseHoldResponse.hold:type_name -> billing.v1.Hold
+	35, // 15: billing.v1.ListHoldsRequest.state:type_name -> billing.v1.HoldState
+	34, // 16: billing.v1.ListHoldsResponse.holds:type_name -> billing.v1.Hold
+	33, // 17: billing.v1.DepositResponse.journal_entry:type_name -> billing.v1.JournalEntry
+	33, // 18: billing.v1.RefundResponse.journal_entry:type_name -> billing.v1.JournalEntry
+	32, // 19: billing.v1.GetStatementRequest.start_time:type_name -> google.protobuf.Timestamp
+	32, // 20: billing.v1.GetStatementRequest.end_time:type_name -> google.protobuf.Timestamp
+	31, // 21: billing.v1.StatementLine.kind:type_name -> billing.v1.JournalEntryKind
+	32, // 22: billing.v1.StatementLine.record_time:type_name -> google.protobuf.Timestamp
+	31, // 23: billing.v1.StatementTotal.kind:type_name -> billing.v1.JournalEntryKind
+	24, // 24: billing.v1.GetStatementResponse.totals:type_name -> billing.v1.StatementTotal
+	23, // 25: billing.v1.GetStatementResponse.lines:type_name -> billing.v1.StatementLine
+	27, // 26: billing.v1.VerifyLedgerResponse.violations:type_name -> billing.v1.LawViolation
+	29, // 27: billing.v1.LedgerService.RecordJournalEntry:input_type -> wallet.v1.RecordJournalEntryRequest
+	1,  // 28: billing.v1.LedgerService.RecordJournalEntries:input_type -> billing.v1.RecordJournalEntriesRequest
+	4,  // 29: billing.v1.LedgerService.ListJournalEntries:input_type -> billing.v1.ListJournalEntriesRequest
+	6,  // 30: billing.v1.LedgerService.GetJournalEntry:input_type -> billing.v1.GetJournalEntryRequest
+	8,  // 31: billing.v1.LedgerService.CreateHold:input_type -> billing.v1.CreateHoldRequest
+	10, // 32: billing.v1.LedgerService.ExtendHold:input_type -> billing.v1.ExtendHoldRequest
+	12, // 33: billing.v1.LedgerService.CaptureHold:input_type -> billing.v1.CaptureHoldRequest
+	14, // 34: billing.v1.LedgerService.ReleaseHold:input_type -> billing.v1.ReleaseHoldRequest
+	16, // 35: billing.v1.LedgerService.ListHolds:input_type -> billing.v1.ListHoldsRequest
+	18, // 36: billing.v1.LedgerService.Deposit:input_type -> billing.v1.DepositRequest
+	20, // 37: billing.v1.LedgerService.Refund:input_type -> billing.v1.RefundRequest
+	22, // 38: billing.v1.LedgerService.GetStatement:input_type -> billing.v1.GetStatementRequest
+	26, // 39: billing.v1.LedgerService.VerifyLedger:input_type -> billing.v1.VerifyLedgerRequest
+	36, // 40: billing.v1.LedgerService.RecordJournalEntry:output_type -> wallet.v1.RecordJournalEntryResponse
+	3,  // 41: billing.v1.LedgerService.RecordJournalEntries:output_type -> billing.v1.RecordJournalEntriesResponse
+	5,  // 42: billing.v1.LedgerService.ListJournalEntries:output_type -> billing.v1.ListJournalEntriesResponse
+	7,  // 43: billing.v1.LedgerService.GetJournalEntry:output_type -> billing.v1.GetJournalEntryResponse
+	9,  // 44: billing.v1.LedgerService.CreateHold:output_type -> billing.v1.CreateHoldResponse
+	11, // 45: billing.v1.LedgerService.ExtendHold:output_type -> billing.v1.ExtendHoldResponse
+	13, // 46: billing.v1.LedgerService.CaptureHold:output_type -> billing.v1.CaptureHoldResponse
+	15, // 47: billing.v1.LedgerService.ReleaseHold:output_type -> billing.v1.ReleaseHoldResponse
+	17, // 48: billing.v1.LedgerService.ListHolds:output_type -> billing.v1.ListHoldsResponse
+	19, // 49: billing.v1.LedgerService.Deposit:output_type -> billing.v1.DepositResponse
+	21, // 50: billing.v1.LedgerService.Refund:output_type -> billing.v1.RefundResponse
+	25, // 51: billing.v1.LedgerService.GetStatement:output_type -> billing.v1.GetStatementResponse
+	28, // 52: billing.v1.LedgerService.VerifyLedger:output_type -> billing.v1.VerifyLedgerResponse
+	40, // [40:53] is the sub-list for method output_type
+	27, // [27:40] is the sub-list for method input_type
+	27, // [27:27] is the sub-list for extension type_name
+	27, // [27:27] is the sub-list for extension extendee
+	0,  // [0:27] is the sub-list for field type_name
 }
 
 func init() { file_billing_v1_ledger_service_proto_init() }
@@ -1946,19 +2250,21 @@ func file_billing_v1_ledger_service_proto_init() {
 	if File_billing_v1_ledger_service_proto != nil {
 		return
 	}
+	file_billing_v1_error_reason_proto_init()
 	file_billing_v1_ledger_proto_init()
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_billing_v1_ledger_service_proto_rawDesc), len(file_billing_v1_ledger_service_proto_rawDesc)),
-			NumEnums:      0,
-			NumMessages:   25,
+			NumEnums:      1,
+			NumMessages:   28,
 			NumExtensions: 0,
 			NumServices:   1,
 		},
 		GoTypes:           file_billing_v1_ledger_service_proto_goTypes,
 		DependencyIndexes: file_billing_v1_ledger_service_proto_depIdxs,
+		EnumInfos:         file_billing_v1_ledger_service_proto_enumTypes,
 		MessageInfos:      file_billing_v1_ledger_service_proto_msgTypes,
 	}.Build()
 	File_billing_v1_ledger_service_proto = out.File

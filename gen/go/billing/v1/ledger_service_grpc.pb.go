@@ -20,18 +20,19 @@ import (
 const _ = grpc.SupportPackageIsVersion9
 
 const (
-	LedgerService_RecordJournalEntry_FullMethodName = "/billing.v1.LedgerService/RecordJournalEntry"
-	LedgerService_ListJournalEntries_FullMethodName = "/billing.v1.LedgerService/ListJournalEntries"
-	LedgerService_GetJournalEntry_FullMethodName    = "/billing.v1.LedgerService/GetJournalEntry"
-	LedgerService_CreateHold_FullMethodName         = "/billing.v1.LedgerService/CreateHold"
-	LedgerService_ExtendHold_FullMethodName         = "/billing.v1.LedgerService/ExtendHold"
-	LedgerService_CaptureHold_FullMethodName        = "/billing.v1.LedgerService/CaptureHold"
-	LedgerService_ReleaseHold_FullMethodName        = "/billing.v1.LedgerService/ReleaseHold"
-	LedgerService_ListHolds_FullMethodName          = "/billing.v1.LedgerService/ListHolds"
-	LedgerService_Deposit_FullMethodName            = "/billing.v1.LedgerService/Deposit"
-	LedgerService_Refund_FullMethodName             = "/billing.v1.LedgerService/Refund"
-	LedgerService_GetStatement_FullMethodName       = "/billing.v1.LedgerService/GetStatement"
-	LedgerService_VerifyLedger_FullMethodName       = "/billing.v1.LedgerService/VerifyLedger"
+	LedgerService_RecordJournalEntry_FullMethodName   = "/billing.v1.LedgerService/RecordJournalEntry"
+	LedgerService_RecordJournalEntries_FullMethodName = "/billing.v1.LedgerService/RecordJournalEntries"
+	LedgerService_ListJournalEntries_FullMethodName   = "/billing.v1.LedgerService/ListJournalEntries"
+	LedgerService_GetJournalEntry_FullMethodName      = "/billing.v1.LedgerService/GetJournalEntry"
+	LedgerService_CreateHold_FullMethodName           = "/billing.v1.LedgerService/CreateHold"
+	LedgerService_ExtendHold_FullMethodName           = "/billing.v1.LedgerService/ExtendHold"
+	LedgerService_CaptureHold_FullMethodName          = "/billing.v1.LedgerService/CaptureHold"
+	LedgerService_ReleaseHold_FullMethodName          = "/billing.v1.LedgerService/ReleaseHold"
+	LedgerService_ListHolds_FullMethodName            = "/billing.v1.LedgerService/ListHolds"
+	LedgerService_Deposit_FullMethodName              = "/billing.v1.LedgerService/Deposit"
+	LedgerService_Refund_FullMethodName               = "/billing.v1.LedgerService/Refund"
+	LedgerService_GetStatement_FullMethodName         = "/billing.v1.LedgerService/GetStatement"
+	LedgerService_VerifyLedger_FullMethodName         = "/billing.v1.LedgerService/VerifyLedger"
 )
 
 // LedgerServiceClient is the client API for LedgerService service.
@@ -43,6 +44,9 @@ const (
 type LedgerServiceClient interface {
 	// Records an entry of several legs: all of them or none. CUSTOMER_PREPAY_LIABILITY means the wallet named. Operator.
 	RecordJournalEntry(ctx context.Context, in *v1.RecordJournalEntryRequest, opts ...grpc.CallOption) (*v1.RecordJournalEntryResponse, error)
+	// Records up to 1000 entries, of any organizations, each for itself: all of its legs or none, whatever becomes of the others.
+	// Operator.
+	RecordJournalEntries(ctx context.Context, in *RecordJournalEntriesRequest, opts ...grpc.CallOption) (*RecordJournalEntriesResponse, error)
 	// Lists the journal of an organization, newest first. Viewer.
 	ListJournalEntries(ctx context.Context, in *ListJournalEntriesRequest, opts ...grpc.CallOption) (*ListJournalEntriesResponse, error)
 	// Reads one entry. Viewer.
@@ -79,6 +83,16 @@ func (c *ledgerServiceClient) RecordJournalEntry(ctx context.Context, in *v1.Rec
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(v1.RecordJournalEntryResponse)
 	err := c.cc.Invoke(ctx, LedgerService_RecordJournalEntry_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *ledgerServiceClient) RecordJournalEntries(ctx context.Context, in *RecordJournalEntriesRequest, opts ...grpc.CallOption) (*RecordJournalEntriesResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(RecordJournalEntriesResponse)
+	err := c.cc.Invoke(ctx, LedgerService_RecordJournalEntries_FullMethodName, in, out, cOpts...)
 	if err != nil {
 		return nil, err
 	}
@@ -204,6 +218,9 @@ func (c *ledgerServiceClient) VerifyLedger(ctx context.Context, in *VerifyLedger
 type LedgerServiceServer interface {
 	// Records an entry of several legs: all of them or none. CUSTOMER_PREPAY_LIABILITY means the wallet named. Operator.
 	RecordJournalEntry(context.Context, *v1.RecordJournalEntryRequest) (*v1.RecordJournalEntryResponse, error)
+	// Records up to 1000 entries, of any organizations, each for itself: all of its legs or none, whatever becomes of the others.
+	// Operator.
+	RecordJournalEntries(context.Context, *RecordJournalEntriesRequest) (*RecordJournalEntriesResponse, error)
 	// Lists the journal of an organization, newest first. Viewer.
 	ListJournalEntries(context.Context, *ListJournalEntriesRequest) (*ListJournalEntriesResponse, error)
 	// Reads one entry. Viewer.
@@ -238,6 +255,9 @@ type UnimplementedLedgerServiceServer struct{}
 
 func (UnimplementedLedgerServiceServer) RecordJournalEntry(context.Context, *v1.RecordJournalEntryRequest) (*v1.RecordJournalEntryResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method RecordJournalEntry not implemented")
+}
+func (UnimplementedLedgerServiceServer) RecordJournalEntries(context.Context, *RecordJournalEntriesRequest) (*RecordJournalEntriesResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method RecordJournalEntries not implemented")
 }
 func (UnimplementedLedgerServiceServer) ListJournalEntries(context.Context, *ListJournalEntriesRequest) (*ListJournalEntriesResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method ListJournalEntries not implemented")
@@ -307,6 +327,24 @@ func _LedgerService_RecordJournalEntry_Handler(srv interface{}, ctx context.Cont
 	}
 	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
 		return srv.(LedgerServiceServer).RecordJournalEntry(ctx, req.(*v1.RecordJournalEntryRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _LedgerService_RecordJournalEntries_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(RecordJournalEntriesRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(LedgerServiceServer).RecordJournalEntries(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: LedgerService_RecordJournalEntries_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(LedgerServiceServer).RecordJournalEntries(ctx, req.(*RecordJournalEntriesRequest))
 	}
 	return interceptor(ctx, in, info, handler)
 }
@@ -519,6 +557,10 @@ var LedgerService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "RecordJournalEntry",
 			Handler:    _LedgerService_RecordJournalEntry_Handler,
+		},
+		{
+			MethodName: "RecordJournalEntries",
+			Handler:    _LedgerService_RecordJournalEntries_Handler,
 		},
 		{
 			MethodName: "ListJournalEntries",

@@ -2,16 +2,133 @@
 // @generated from file billing/v1/ledger_service.proto (package billing.v1, syntax proto3)
 /* eslint-disable */
 
-import type { GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
+import type { GenEnum, GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import type { Message } from "@bufbuild/protobuf";
+import type { RecordJournalEntryRequest, RecordJournalEntryRequestSchema, RecordJournalEntryResponseSchema } from "../../wallet/v1/operator_messages_pb.js";
+import type { ErrorReason } from "./error_reason_pb.js";
 import type { Hold, HoldState, JournalEntry, JournalEntryKind } from "./ledger_pb.js";
 import type { Timestamp } from "@bufbuild/protobuf/wkt";
-import type { RecordJournalEntryRequestSchema, RecordJournalEntryResponseSchema } from "../../wallet/v1/operator_messages_pb.js";
 
 /**
  * Describes the file billing/v1/ledger_service.proto.
  */
 export declare const file_billing_v1_ledger_service: GenFile;
+
+/**
+ * Request of RecordJournalEntries.
+ *
+ * @generated from message billing.v1.RecordJournalEntriesRequest
+ */
+export declare type RecordJournalEntriesRequest = Message<"billing.v1.RecordJournalEntriesRequest"> & {
+  /**
+   * 1 to 1000 entries. Each wallet by its canonical name, organizations/{slug}/wallets/{wallet}. Required.
+   *
+   * @generated from field: repeated wallet.v1.RecordJournalEntryRequest entries = 1;
+   */
+  entries: RecordJournalEntryRequest[];
+};
+
+/**
+ * Describes the message billing.v1.RecordJournalEntriesRequest.
+ * Use `create(RecordJournalEntriesRequestSchema)` to create a new message.
+ */
+export declare const RecordJournalEntriesRequestSchema: GenMessage<RecordJournalEntriesRequest>;
+
+/**
+ * What became of one entry of a call.
+ *
+ * @generated from message billing.v1.JournalEntryResult
+ */
+export declare type JournalEntryResult = Message<"billing.v1.JournalEntryResult"> & {
+  /**
+   * Position in the request, from 0.
+   *
+   * @generated from field: int32 index = 1;
+   */
+  index: number;
+
+  /**
+   * What became of it.
+   *
+   * @generated from field: billing.v1.JournalEntryStatus status = 2;
+   */
+  status: JournalEntryStatus;
+
+  /**
+   * organizations/{slug}/journal-entries/{id}; empty when refused or unknown.
+   *
+   * @generated from field: string journal_entry_name = 3;
+   */
+  journalEntryName: string;
+
+  /**
+   * Why it was refused, or is unknown; unspecified otherwise.
+   *
+   * @generated from field: billing.v1.ErrorReason reason = 4;
+   */
+  reason: ErrorReason;
+
+  /**
+   * Why it was refused, or is unknown, for people; empty otherwise.
+   *
+   * @generated from field: string message = 5;
+   */
+  message: string;
+};
+
+/**
+ * Describes the message billing.v1.JournalEntryResult.
+ * Use `create(JournalEntryResultSchema)` to create a new message.
+ */
+export declare const JournalEntryResultSchema: GenMessage<JournalEntryResult>;
+
+/**
+ * Response of RecordJournalEntries.
+ *
+ * @generated from message billing.v1.RecordJournalEntriesResponse
+ */
+export declare type RecordJournalEntriesResponse = Message<"billing.v1.RecordJournalEntriesResponse"> & {
+  /**
+   * One result for each entry, in their order.
+   *
+   * @generated from field: repeated billing.v1.JournalEntryResult results = 1;
+   */
+  results: JournalEntryResult[];
+
+  /**
+   * Entries recorded now.
+   *
+   * @generated from field: int32 recorded_count = 2;
+   */
+  recordedCount: number;
+
+  /**
+   * Entries recorded before.
+   *
+   * @generated from field: int32 duplicate_count = 3;
+   */
+  duplicateCount: number;
+
+  /**
+   * Entries refused.
+   *
+   * @generated from field: int32 refused_count = 4;
+   */
+  refusedCount: number;
+
+  /**
+   * Entries of which it is not known: send them again.
+   *
+   * @generated from field: int32 unknown_count = 5;
+   */
+  unknownCount: number;
+};
+
+/**
+ * Describes the message billing.v1.RecordJournalEntriesResponse.
+ * Use `create(RecordJournalEntriesResponseSchema)` to create a new message.
+ */
+export declare const RecordJournalEntriesResponseSchema: GenMessage<RecordJournalEntriesResponse>;
 
 /**
  * Request of ListJournalEntries.
@@ -899,6 +1016,53 @@ export declare type VerifyLedgerResponse = Message<"billing.v1.VerifyLedgerRespo
 export declare const VerifyLedgerResponseSchema: GenMessage<VerifyLedgerResponse>;
 
 /**
+ * What became of an entry that was to be recorded.
+ *
+ * @generated from enum billing.v1.JournalEntryStatus
+ */
+export enum JournalEntryStatus {
+  /**
+   * Never sent.
+   *
+   * @generated from enum value: JOURNAL_ENTRY_STATUS_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED = 0,
+
+  /**
+   * Recorded now.
+   *
+   * @generated from enum value: JOURNAL_ENTRY_STATUS_RECORDED = 1;
+   */
+  RECORDED = 1,
+
+  /**
+   * Recorded before under this key, with the same content; nothing changed.
+   *
+   * @generated from enum value: JOURNAL_ENTRY_STATUS_DUPLICATE = 2;
+   */
+  DUPLICATE = 2,
+
+  /**
+   * Not recorded; reason and message say why.
+   *
+   * @generated from enum value: JOURNAL_ENTRY_STATUS_REFUSED = 3;
+   */
+  REFUSED = 3,
+
+  /**
+   * It may have been recorded or not, and the same entry with the same key tells; reason and message say why.
+   *
+   * @generated from enum value: JOURNAL_ENTRY_STATUS_UNKNOWN = 4;
+   */
+  UNKNOWN = 4,
+}
+
+/**
+ * Describes the enum billing.v1.JournalEntryStatus.
+ */
+export declare const JournalEntryStatusSchema: GenEnum<JournalEntryStatus>;
+
+/**
  * The double-entry ledger. Every write is idempotent by its key: the same key answers with the first result, the same key with
  * other content is refused (IDEMPOTENCY_KEY_REUSED). A refusal does not use the key up.
  *
@@ -914,6 +1078,17 @@ export declare const LedgerService: GenService<{
     methodKind: "unary";
     input: typeof RecordJournalEntryRequestSchema;
     output: typeof RecordJournalEntryResponseSchema;
+  },
+  /**
+   * Records up to 1000 entries, of any organizations, each for itself: all of its legs or none, whatever becomes of the others.
+   * Operator.
+   *
+   * @generated from rpc billing.v1.LedgerService.RecordJournalEntries
+   */
+  recordJournalEntries: {
+    methodKind: "unary";
+    input: typeof RecordJournalEntriesRequestSchema;
+    output: typeof RecordJournalEntriesResponseSchema;
   },
   /**
    * Lists the journal of an organization, newest first. Viewer.

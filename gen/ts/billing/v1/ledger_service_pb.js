@@ -2,7 +2,8 @@
 // @generated from file billing/v1/ledger_service.proto (package billing.v1, syntax proto3)
 /* eslint-disable */
 
-import { fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
+import { enumDesc, fileDesc, messageDesc, serviceDesc, tsEnum } from "@bufbuild/protobuf/codegenv2";
+import { file_billing_v1_error_reason } from "./error_reason_pb.js";
 import { file_billing_v1_ledger } from "./ledger_pb.js";
 import { file_buf_validate_validate } from "../../buf/validate/validate_pb.js";
 import { file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
@@ -12,182 +13,217 @@ import { file_wallet_v1_operator_messages } from "../../wallet/v1/operator_messa
  * Describes the file billing/v1/ledger_service.proto.
  */
 export const file_billing_v1_ledger_service = /*@__PURE__*/
-  fileDesc("Ch9iaWxsaW5nL3YxL2xlZGdlcl9zZXJ2aWNlLnByb3RvEgpiaWxsaW5nLnYxIp0CChlMaXN0Sm91cm5hbEVudHJpZXNSZXF1ZXN0EiUKEW9yZ2FuaXphdGlvbl9uYW1lGAEgASgJQgq6SAdyBRABGP8BEj4KBWtpbmRzGAIgAygOMhwuYmlsbGluZy52MS5Kb3VybmFsRW50cnlLaW5kQhG6SA6SAQsQFCIHggEEEAEgABIuCgpzdGFydF90aW1lGAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIsCghlbmRfdGltZRgEIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASHQoJcGFnZV9zaXplGAUgASgFQgq6SAcaBRjoBygAEhwKCnBhZ2VfdG9rZW4YBiABKAlCCLpIBXIDGIAIImgKGkxpc3RKb3VybmFsRW50cmllc1Jlc3BvbnNlEjEKD2pvdXJuYWxfZW50cmllcxgBIAMoCzIYLmJpbGxpbmcudjEuSm91cm5hbEVudHJ5EhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSIyChZHZXRKb3VybmFsRW50cnlSZXF1ZXN0EhgKBG5hbWUYASABKAlCCrpIB3IFEAEY/wEiSgoXR2V0Sm91cm5hbEVudHJ5UmVzcG9uc2USLwoNam91cm5hbF9lbnRyeRgBIAEoCzIYLmJpbGxpbmcudjEuSm91cm5hbEVudHJ5IvQBChFDcmVhdGVIb2xkUmVxdWVzdBIfCgt3YWxsZXRfbmFtZRgBIAEoCUIKukgHcgUQARj/ARImCgxhbW91bnRfbWlub3IYAiABKANCELpIDSILGICAmqbqr+MBIAASJgoIY3VycmVuY3kYAyABKAlCFLpIEXIPMg1eKFtBLVpdezN9KT8kEi8KC2V4cGlyZV90aW1lGAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIdCgtkZXNjcmlwdGlvbhgFIAEoCUIIukgFcgMY9AMSHgoKcmVxdWVzdF9pZBgGIAEoCUIKukgHcgUQARj/ASI0ChJDcmVhdGVIb2xkUmVzcG9uc2USHgoEaG9sZBgBIAEoCzIQLmJpbGxpbmcudjEuSG9sZCKGAQoRRXh0ZW5kSG9sZFJlcXVlc3QSGAoEbmFtZRgBIAEoCUIKukgHcgUQARj/ARI3CgtleHBpcmVfdGltZRgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBCBrpIA8gBARIeCgpyZXF1ZXN0X2lkGAMgASgJQgq6SAdyBRABGP8BIjQKEkV4dGVuZEhvbGRSZXNwb25zZRIeCgRob2xkGAEgASgLMhAuYmlsbGluZy52MS5Ib2xkIq0BChJDYXB0dXJlSG9sZFJlcXVlc3QSGAoEbmFtZRgBIAEoCUIKukgHcgUQARj/ARImCgxhbW91bnRfbWlub3IYAiABKANCELpIDSILGICAmqbqr+MBKAASFgoOa2VlcF9yZW1haW5pbmcYAyABKAgSHQoLZGVzY3JpcHRpb24YBCABKAlCCLpIBXIDGPQDEh4KCnJlcXVlc3RfaWQYBSABKAlCCrpIB3IFEAEY/wEiUQoTQ2FwdHVyZUhvbGRSZXNwb25zZRIeCgRob2xkGAEgASgLMhAuYmlsbGluZy52MS5Ib2xkEhoKEmpvdXJuYWxfZW50cnlfbmFtZRgCIAEoCSJOChJSZWxlYXNlSG9sZFJlcXVlc3QSGAoEbmFtZRgBIAEoCUIKukgHcgUQARj/ARIeCgpyZXF1ZXN0X2lkGAIgASgJQgq6SAdyBRABGP8BIjUKE1JlbGVhc2VIb2xkUmVzcG9uc2USHgoEaG9sZBgBIAEoCzIQLmJpbGxpbmcudjEuSG9sZCKgAQoQTGlzdEhvbGRzUmVxdWVzdBIfCgt3YWxsZXRfbmFtZRgBIAEoCUIKukgHcgUQARj/ARIuCgVzdGF0ZRgCIAEoDjIVLmJpbGxpbmcudjEuSG9sZFN0YXRlQgi6SAWCAQIQARIdCglwYWdlX3NpemUYAyABKAVCCrpIBxoFGOgHKAASHAoKcGFnZV90b2tlbhgEIAEoCUIIukgFcgMYgAgiTQoRTGlzdEhvbGRzUmVzcG9uc2USHwoFaG9sZHMYASADKAsyEC5iaWxsaW5nLnYxLkhvbGQSFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIsABCg5EZXBvc2l0UmVxdWVzdBIfCgt3YWxsZXRfbmFtZRgBIAEoCUIKukgHcgUQARj/ARImCgxhbW91bnRfbWlub3IYAiABKANCELpIDSILGICAmqbqr+MBIAASJgoIY3VycmVuY3kYAyABKAlCFLpIEXIPMg1eKFtBLVpdezN9KT8kEh0KC2Rlc2NyaXB0aW9uGAQgASgJQgi6SAVyAxj0AxIeCgpyZXF1ZXN0X2lkGAUgASgJQgq6SAdyBRABGP8BIlkKD0RlcG9zaXRSZXNwb25zZRIvCg1qb3VybmFsX2VudHJ5GAEgASgLMhguYmlsbGluZy52MS5Kb3VybmFsRW50cnkSFQoNYmFsYW5jZV9taW5vchgCIAEoAyKgAQoNUmVmdW5kUmVxdWVzdBImChJqb3VybmFsX2VudHJ5X25hbWUYASABKAlCCrpIB3IFEAEY/wESJgoMYW1vdW50X21pbm9yGAIgASgDQhC6SA0iCxiAgJqm6q/jASgAEh8KC2Rlc2NyaXB0aW9uGAMgASgJQgq6SAdyBRABGPQDEh4KCnJlcXVlc3RfaWQYBCABKAlCCrpIB3IFEAEY/wEiWgoOUmVmdW5kUmVzcG9uc2USLwoNam91cm5hbF9lbnRyeRgBIAEoCzIYLmJpbGxpbmcudjEuSm91cm5hbEVudHJ5EhcKD3JlbWFpbmluZ19taW5vchgCIAEoAyL2AgoTR2V0U3RhdGVtZW50UmVxdWVzdBIfCgt3YWxsZXRfbmFtZRgBIAEoCUIKukgHcgUQARj/ARI2CgpzdGFydF90aW1lGAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcEIGukgDyAEBEjQKCGVuZF90aW1lGAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcEIGukgDyAEBEh0KCXBhZ2Vfc2l6ZRgEIAEoBUIKukgHGgUY6AcoABIcCgpwYWdlX3Rva2VuGAUgASgJQgi6SAVyAxiACDqSAbpIjgEaiwEKFGdldF9zdGF0ZW1lbnQucGVyaW9kEiJzdGFydF90aW1lIG11c3QgYmUgYmVmb3JlIGVuZF90aW1lGk8haGFzKHRoaXMuc3RhcnRfdGltZSkgfHwgIWhhcyh0aGlzLmVuZF90aW1lKSB8fCB0aGlzLnN0YXJ0X3RpbWUgPCB0aGlzLmVuZF90aW1lIsoBCg1TdGF0ZW1lbnRMaW5lEhoKEmpvdXJuYWxfZW50cnlfbmFtZRgBIAEoCRIqCgRraW5kGAIgASgOMhwuYmlsbGluZy52MS5Kb3VybmFsRW50cnlLaW5kEhMKC2Rlc2NyaXB0aW9uGAMgASgJEhQKDGFtb3VudF9taW5vchgEIAEoAxIVCg1iYWxhbmNlX21pbm9yGAUgASgDEi8KC3JlY29yZF90aW1lGAYgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCJmCg5TdGF0ZW1lbnRUb3RhbBIqCgRraW5kGAEgASgOMhwuYmlsbGluZy52MS5Kb3VybmFsRW50cnlLaW5kEhQKDGFtb3VudF9taW5vchgCIAEoAxISCgpsaW5lX2NvdW50GAMgASgDItUBChRHZXRTdGF0ZW1lbnRSZXNwb25zZRIQCghjdXJyZW5jeRgBIAEoCRIdChVvcGVuaW5nX2JhbGFuY2VfbWlub3IYAiABKAMSHQoVY2xvc2luZ19iYWxhbmNlX21pbm9yGAMgASgDEioKBnRvdGFscxgEIAMoCzIaLmJpbGxpbmcudjEuU3RhdGVtZW50VG90YWwSKAoFbGluZXMYBSADKAsyGS5iaWxsaW5nLnYxLlN0YXRlbWVudExpbmUSFwoPbmV4dF9wYWdlX3Rva2VuGAYgASgJIjoKE1ZlcmlmeUxlZGdlclJlcXVlc3QSIwoRb3JnYW5pemF0aW9uX25hbWUYASABKAlCCLpIBXIDGP8BIlMKDExhd1Zpb2xhdGlvbhILCgNsYXcYASABKAkSGQoRb3JnYW5pemF0aW9uX25hbWUYAiABKAkSCwoDcm93GAMgASgJEg4KBmRldGFpbBgEIAEoCSKPAQoUVmVyaWZ5TGVkZ2VyUmVzcG9uc2USCgoCb2sYASABKAgSLAoKdmlvbGF0aW9ucxgCIAMoCzIYLmJpbGxpbmcudjEuTGF3VmlvbGF0aW9uEhoKEm9yZ2FuaXphdGlvbl9jb3VudBgDIAEoAxITCgtlbnRyeV9jb3VudBgEIAEoAxIMCgRsYXdzGAUgAygJMvsHCg1MZWRnZXJTZXJ2aWNlEmEKElJlY29yZEpvdXJuYWxFbnRyeRIkLndhbGxldC52MS5SZWNvcmRKb3VybmFsRW50cnlSZXF1ZXN0GiUud2FsbGV0LnYxLlJlY29yZEpvdXJuYWxFbnRyeVJlc3BvbnNlEmgKEkxpc3RKb3VybmFsRW50cmllcxIlLmJpbGxpbmcudjEuTGlzdEpvdXJuYWxFbnRyaWVzUmVxdWVzdBomLmJpbGxpbmcudjEuTGlzdEpvdXJuYWxFbnRyaWVzUmVzcG9uc2UiA5ACARJfCg9HZXRKb3VybmFsRW50cnkSIi5iaWxsaW5nLnYxLkdldEpvdXJuYWxFbnRyeVJlcXVlc3QaIy5iaWxsaW5nLnYxLkdldEpvdXJuYWxFbnRyeVJlc3BvbnNlIgOQAgESSwoKQ3JlYXRlSG9sZBIdLmJpbGxpbmcudjEuQ3JlYXRlSG9sZFJlcXVlc3QaHi5iaWxsaW5nLnYxLkNyZWF0ZUhvbGRSZXNwb25zZRJLCgpFeHRlbmRIb2xkEh0uYmlsbGluZy52MS5FeHRlbmRIb2xkUmVxdWVzdBoeLmJpbGxpbmcudjEuRXh0ZW5kSG9sZFJlc3BvbnNlEk4KC0NhcHR1cmVIb2xkEh4uYmlsbGluZy52MS5DYXB0dXJlSG9sZFJlcXVlc3QaHy5iaWxsaW5nLnYxLkNhcHR1cmVIb2xkUmVzcG9uc2USTgoLUmVsZWFzZUhvbGQSHi5iaWxsaW5nLnYxLlJlbGVhc2VIb2xkUmVxdWVzdBofLmJpbGxpbmcudjEuUmVsZWFzZUhvbGRSZXNwb25zZRJNCglMaXN0SG9sZHMSHC5iaWxsaW5nLnYxLkxpc3RIb2xkc1JlcXVlc3QaHS5iaWxsaW5nLnYxLkxpc3RIb2xkc1Jlc3BvbnNlIgOQAgESQgoHRGVwb3NpdBIaLmJpbGxpbmcudjEuRGVwb3NpdFJlcXVlc3QaGy5iaWxsaW5nLnYxLkRlcG9zaXRSZXNwb25zZRI/CgZSZWZ1bmQSGS5iaWxsaW5nLnYxLlJlZnVuZFJlcXVlc3QaGi5iaWxsaW5nLnYxLlJlZnVuZFJlc3BvbnNlElYKDEdldFN0YXRlbWVudBIfLmJpbGxpbmcudjEuR2V0U3RhdGVtZW50UmVxdWVzdBogLmJpbGxpbmcudjEuR2V0U3RhdGVtZW50UmVzcG9uc2UiA5ACARJWCgxWZXJpZnlMZWRnZXISHy5iaWxsaW5nLnYxLlZlcmlmeUxlZGdlclJlcXVlc3QaIC5iaWxsaW5nLnYxLlZlcmlmeUxlZGdlclJlc3BvbnNlIgOQAgFCPlo8Z2l0aHViLmNvbS93YWxsZXQtc2VydmljZS93YWxsZXQvZ2VuL2dvL2JpbGxpbmcvdjE7YmlsbGluZ3YxYgZwcm90bzM", [file_billing_v1_ledger, file_buf_validate_validate, file_google_protobuf_timestamp, file_wallet_v1_operator_messages]);
+  fileDesc("Ch9iaWxsaW5nL3YxL2xlZGdlcl9zZXJ2aWNlLnByb3RvEgpiaWxsaW5nLnYxImEKG1JlY29yZEpvdXJuYWxFbnRyaWVzUmVxdWVzdBJCCgdlbnRyaWVzGAEgAygLMiQud2FsbGV0LnYxLlJlY29yZEpvdXJuYWxFbnRyeVJlcXVlc3RCC7pICJIBBQgBEOgHIqkBChJKb3VybmFsRW50cnlSZXN1bHQSDQoFaW5kZXgYASABKAUSLgoGc3RhdHVzGAIgASgOMh4uYmlsbGluZy52MS5Kb3VybmFsRW50cnlTdGF0dXMSGgoSam91cm5hbF9lbnRyeV9uYW1lGAMgASgJEicKBnJlYXNvbhgEIAEoDjIXLmJpbGxpbmcudjEuRXJyb3JSZWFzb24SDwoHbWVzc2FnZRgFIAEoCSKuAQocUmVjb3JkSm91cm5hbEVudHJpZXNSZXNwb25zZRIvCgdyZXN1bHRzGAEgAygLMh4uYmlsbGluZy52MS5Kb3VybmFsRW50cnlSZXN1bHQSFgoOcmVjb3JkZWRfY291bnQYAiABKAUSFwoPZHVwbGljYXRlX2NvdW50GAMgASgFEhUKDXJlZnVzZWRfY291bnQYBCABKAUSFQoNdW5rbm93bl9jb3VudBgFIAEoBSKdAgoZTGlzdEpvdXJuYWxFbnRyaWVzUmVxdWVzdBIlChFvcmdhbml6YXRpb25fbmFtZRgBIAEoCUIKukgHcgUQARj/ARI+CgVraW5kcxgCIAMoDjIcLmJpbGxpbmcudjEuSm91cm5hbEVudHJ5S2luZEIRukgOkgELEBQiB4IBBBABIAASLgoKc3RhcnRfdGltZRgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLAoIZW5kX3RpbWUYBCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEh0KCXBhZ2Vfc2l6ZRgFIAEoBUIKukgHGgUY6AcoABIcCgpwYWdlX3Rva2VuGAYgASgJQgi6SAVyAxiACCJoChpMaXN0Sm91cm5hbEVudHJpZXNSZXNwb25zZRIxCg9qb3VybmFsX2VudHJpZXMYASADKAsyGC5iaWxsaW5nLnYxLkpvdXJuYWxFbnRyeRIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkiMgoWR2V0Sm91cm5hbEVudHJ5UmVxdWVzdBIYCgRuYW1lGAEgASgJQgq6SAdyBRABGP8BIkoKF0dldEpvdXJuYWxFbnRyeVJlc3BvbnNlEi8KDWpvdXJuYWxfZW50cnkYASABKAsyGC5iaWxsaW5nLnYxLkpvdXJuYWxFbnRyeSL0AQoRQ3JlYXRlSG9sZFJlcXVlc3QSHwoLd2FsbGV0X25hbWUYASABKAlCCrpIB3IFEAEY/wESJgoMYW1vdW50X21pbm9yGAIgASgDQhC6SA0iCxiAgJqm6q/jASAAEiYKCGN1cnJlbmN5GAMgASgJQhS6SBFyDzINXihbQS1aXXszfSk/JBIvCgtleHBpcmVfdGltZRgEIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASHQoLZGVzY3JpcHRpb24YBSABKAlCCLpIBXIDGPQDEh4KCnJlcXVlc3RfaWQYBiABKAlCCrpIB3IFEAEY/wEiNAoSQ3JlYXRlSG9sZFJlc3BvbnNlEh4KBGhvbGQYASABKAsyEC5iaWxsaW5nLnYxLkhvbGQihgEKEUV4dGVuZEhvbGRSZXF1ZXN0EhgKBG5hbWUYASABKAlCCrpIB3IFEAEY/wESNwoLZXhwaXJlX3RpbWUYAiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wQga6SAPIAQESHgoKcmVxdWVzdF9pZBgDIAEoCUIKukgHcgUQARj/ASI0ChJFeHRlbmRIb2xkUmVzcG9uc2USHgoEaG9sZBgBIAEoCzIQLmJpbGxpbmcudjEuSG9sZCKtAQoSQ2FwdHVyZUhvbGRSZXF1ZXN0EhgKBG5hbWUYASABKAlCCrpIB3IFEAEY/wESJgoMYW1vdW50X21pbm9yGAIgASgDQhC6SA0iCxiAgJqm6q/jASgAEhYKDmtlZXBfcmVtYWluaW5nGAMgASgIEh0KC2Rlc2NyaXB0aW9uGAQgASgJQgi6SAVyAxj0AxIeCgpyZXF1ZXN0X2lkGAUgASgJQgq6SAdyBRABGP8BIlEKE0NhcHR1cmVIb2xkUmVzcG9uc2USHgoEaG9sZBgBIAEoCzIQLmJpbGxpbmcudjEuSG9sZBIaChJqb3VybmFsX2VudHJ5X25hbWUYAiABKAkiTgoSUmVsZWFzZUhvbGRSZXF1ZXN0EhgKBG5hbWUYASABKAlCCrpIB3IFEAEY/wESHgoKcmVxdWVzdF9pZBgCIAEoCUIKukgHcgUQARj/ASI1ChNSZWxlYXNlSG9sZFJlc3BvbnNlEh4KBGhvbGQYASABKAsyEC5iaWxsaW5nLnYxLkhvbGQioAEKEExpc3RIb2xkc1JlcXVlc3QSHwoLd2FsbGV0X25hbWUYASABKAlCCrpIB3IFEAEY/wESLgoFc3RhdGUYAiABKA4yFS5iaWxsaW5nLnYxLkhvbGRTdGF0ZUIIukgFggECEAESHQoJcGFnZV9zaXplGAMgASgFQgq6SAcaBRjoBygAEhwKCnBhZ2VfdG9rZW4YBCABKAlCCLpIBXIDGIAIIk0KEUxpc3RIb2xkc1Jlc3BvbnNlEh8KBWhvbGRzGAEgAygLMhAuYmlsbGluZy52MS5Ib2xkEhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSLAAQoORGVwb3NpdFJlcXVlc3QSHwoLd2FsbGV0X25hbWUYASABKAlCCrpIB3IFEAEY/wESJgoMYW1vdW50X21pbm9yGAIgASgDQhC6SA0iCxiAgJqm6q/jASAAEiYKCGN1cnJlbmN5GAMgASgJQhS6SBFyDzINXihbQS1aXXszfSk/JBIdCgtkZXNjcmlwdGlvbhgEIAEoCUIIukgFcgMY9AMSHgoKcmVxdWVzdF9pZBgFIAEoCUIKukgHcgUQARj/ASJZCg9EZXBvc2l0UmVzcG9uc2USLwoNam91cm5hbF9lbnRyeRgBIAEoCzIYLmJpbGxpbmcudjEuSm91cm5hbEVudHJ5EhUKDWJhbGFuY2VfbWlub3IYAiABKAMioAEKDVJlZnVuZFJlcXVlc3QSJgoSam91cm5hbF9lbnRyeV9uYW1lGAEgASgJQgq6SAdyBRABGP8BEiYKDGFtb3VudF9taW5vchgCIAEoA0IQukgNIgsYgICapuqv4wEoABIfCgtkZXNjcmlwdGlvbhgDIAEoCUIKukgHcgUQARj0AxIeCgpyZXF1ZXN0X2lkGAQgASgJQgq6SAdyBRABGP8BIloKDlJlZnVuZFJlc3BvbnNlEi8KDWpvdXJuYWxfZW50cnkYASABKAsyGC5iaWxsaW5nLnYxLkpvdXJuYWxFbnRyeRIXCg9yZW1haW5pbmdfbWlub3IYAiABKAMi9gIKE0dldFN0YXRlbWVudFJlcXVlc3QSHwoLd2FsbGV0X25hbWUYASABKAlCCrpIB3IFEAEY/wESNgoKc3RhcnRfdGltZRgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBCBrpIA8gBARI0CghlbmRfdGltZRgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBCBrpIA8gBARIdCglwYWdlX3NpemUYBCABKAVCCrpIBxoFGOgHKAASHAoKcGFnZV90b2tlbhgFIAEoCUIIukgFcgMYgAg6kgG6SI4BGosBChRnZXRfc3RhdGVtZW50LnBlcmlvZBIic3RhcnRfdGltZSBtdXN0IGJlIGJlZm9yZSBlbmRfdGltZRpPIWhhcyh0aGlzLnN0YXJ0X3RpbWUpIHx8ICFoYXModGhpcy5lbmRfdGltZSkgfHwgdGhpcy5zdGFydF90aW1lIDwgdGhpcy5lbmRfdGltZSLKAQoNU3RhdGVtZW50TGluZRIaChJqb3VybmFsX2VudHJ5X25hbWUYASABKAkSKgoEa2luZBgCIAEoDjIcLmJpbGxpbmcudjEuSm91cm5hbEVudHJ5S2luZBITCgtkZXNjcmlwdGlvbhgDIAEoCRIUCgxhbW91bnRfbWlub3IYBCABKAMSFQoNYmFsYW5jZV9taW5vchgFIAEoAxIvCgtyZWNvcmRfdGltZRgGIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAiZgoOU3RhdGVtZW50VG90YWwSKgoEa2luZBgBIAEoDjIcLmJpbGxpbmcudjEuSm91cm5hbEVudHJ5S2luZBIUCgxhbW91bnRfbWlub3IYAiABKAMSEgoKbGluZV9jb3VudBgDIAEoAyLVAQoUR2V0U3RhdGVtZW50UmVzcG9uc2USEAoIY3VycmVuY3kYASABKAkSHQoVb3BlbmluZ19iYWxhbmNlX21pbm9yGAIgASgDEh0KFWNsb3NpbmdfYmFsYW5jZV9taW5vchgDIAEoAxIqCgZ0b3RhbHMYBCADKAsyGi5iaWxsaW5nLnYxLlN0YXRlbWVudFRvdGFsEigKBWxpbmVzGAUgAygLMhkuYmlsbGluZy52MS5TdGF0ZW1lbnRMaW5lEhcKD25leHRfcGFnZV90b2tlbhgGIAEoCSI6ChNWZXJpZnlMZWRnZXJSZXF1ZXN0EiMKEW9yZ2FuaXphdGlvbl9uYW1lGAEgASgJQgi6SAVyAxj/ASJTCgxMYXdWaW9sYXRpb24SCwoDbGF3GAEgASgJEhkKEW9yZ2FuaXphdGlvbl9uYW1lGAIgASgJEgsKA3JvdxgDIAEoCRIOCgZkZXRhaWwYBCABKAkijwEKFFZlcmlmeUxlZGdlclJlc3BvbnNlEgoKAm9rGAEgASgIEiwKCnZpb2xhdGlvbnMYAiADKAsyGC5iaWxsaW5nLnYxLkxhd1Zpb2xhdGlvbhIaChJvcmdhbml6YXRpb25fY291bnQYAyABKAMSEwoLZW50cnlfY291bnQYBCABKAMSDAoEbGF3cxgFIAMoCSrFAQoSSm91cm5hbEVudHJ5U3RhdHVzEiQKIEpPVVJOQUxfRU5UUllfU1RBVFVTX1VOU1BFQ0lGSUVEEAASIQodSk9VUk5BTF9FTlRSWV9TVEFUVVNfUkVDT1JERUQQARIiCh5KT1VSTkFMX0VOVFJZX1NUQVRVU19EVVBMSUNBVEUQAhIgChxKT1VSTkFMX0VOVFJZX1NUQVRVU19SRUZVU0VEEAMSIAocSk9VUk5BTF9FTlRSWV9TVEFUVVNfVU5LTk9XThAEMuYICg1MZWRnZXJTZXJ2aWNlEmEKElJlY29yZEpvdXJuYWxFbnRyeRIkLndhbGxldC52MS5SZWNvcmRKb3VybmFsRW50cnlSZXF1ZXN0GiUud2FsbGV0LnYxLlJlY29yZEpvdXJuYWxFbnRyeVJlc3BvbnNlEmkKFFJlY29yZEpvdXJuYWxFbnRyaWVzEicuYmlsbGluZy52MS5SZWNvcmRKb3VybmFsRW50cmllc1JlcXVlc3QaKC5iaWxsaW5nLnYxLlJlY29yZEpvdXJuYWxFbnRyaWVzUmVzcG9uc2USaAoSTGlzdEpvdXJuYWxFbnRyaWVzEiUuYmlsbGluZy52MS5MaXN0Sm91cm5hbEVudHJpZXNSZXF1ZXN0GiYuYmlsbGluZy52MS5MaXN0Sm91cm5hbEVudHJpZXNSZXNwb25zZSIDkAIBEl8KD0dldEpvdXJuYWxFbnRyeRIiLmJpbGxpbmcudjEuR2V0Sm91cm5hbEVudHJ5UmVxdWVzdBojLmJpbGxpbmcudjEuR2V0Sm91cm5hbEVudHJ5UmVzcG9uc2UiA5ACARJLCgpDcmVhdGVIb2xkEh0uYmlsbGluZy52MS5DcmVhdGVIb2xkUmVxdWVzdBoeLmJpbGxpbmcudjEuQ3JlYXRlSG9sZFJlc3BvbnNlEksKCkV4dGVuZEhvbGQSHS5iaWxsaW5nLnYxLkV4dGVuZEhvbGRSZXF1ZXN0Gh4uYmlsbGluZy52MS5FeHRlbmRIb2xkUmVzcG9uc2USTgoLQ2FwdHVyZUhvbGQSHi5iaWxsaW5nLnYxLkNhcHR1cmVIb2xkUmVxdWVzdBofLmJpbGxpbmcudjEuQ2FwdHVyZUhvbGRSZXNwb25zZRJOCgtSZWxlYXNlSG9sZBIeLmJpbGxpbmcudjEuUmVsZWFzZUhvbGRSZXF1ZXN0Gh8uYmlsbGluZy52MS5SZWxlYXNlSG9sZFJlc3BvbnNlEk0KCUxpc3RIb2xkcxIcLmJpbGxpbmcudjEuTGlzdEhvbGRzUmVxdWVzdBodLmJpbGxpbmcudjEuTGlzdEhvbGRzUmVzcG9uc2UiA5ACARJCCgdEZXBvc2l0EhouYmlsbGluZy52MS5EZXBvc2l0UmVxdWVzdBobLmJpbGxpbmcudjEuRGVwb3NpdFJlc3BvbnNlEj8KBlJlZnVuZBIZLmJpbGxpbmcudjEuUmVmdW5kUmVxdWVzdBoaLmJpbGxpbmcudjEuUmVmdW5kUmVzcG9uc2USVgoMR2V0U3RhdGVtZW50Eh8uYmlsbGluZy52MS5HZXRTdGF0ZW1lbnRSZXF1ZXN0GiAuYmlsbGluZy52MS5HZXRTdGF0ZW1lbnRSZXNwb25zZSIDkAIBElYKDFZlcmlmeUxlZGdlchIfLmJpbGxpbmcudjEuVmVyaWZ5TGVkZ2VyUmVxdWVzdBogLmJpbGxpbmcudjEuVmVyaWZ5TGVkZ2VyUmVzcG9uc2UiA5ACAUI+WjxnaXRodWIuY29tL3dhbGxldC1zZXJ2aWNlL3dhbGxldC9nZW4vZ28vYmlsbGluZy92MTtiaWxsaW5ndjFiBnByb3RvMw", [file_billing_v1_error_reason, file_billing_v1_ledger, file_buf_validate_validate, file_google_protobuf_timestamp, file_wallet_v1_operator_messages]);
+
+/**
+ * Describes the message billing.v1.RecordJournalEntriesRequest.
+ * Use `create(RecordJournalEntriesRequestSchema)` to create a new message.
+ */
+export const RecordJournalEntriesRequestSchema = /*@__PURE__*/
+  messageDesc(file_billing_v1_ledger_service, 0);
+
+/**
+ * Describes the message billing.v1.JournalEntryResult.
+ * Use `create(JournalEntryResultSchema)` to create a new message.
+ */
+export const JournalEntryResultSchema = /*@__PURE__*/
+  messageDesc(file_billing_v1_ledger_service, 1);
+
+/**
+ * Describes the message billing.v1.RecordJournalEntriesResponse.
+ * Use `create(RecordJournalEntriesResponseSchema)` to create a new message.
+ */
+export const RecordJournalEntriesResponseSchema = /*@__PURE__*/
+  messageDesc(file_billing_v1_ledger_service, 2);
 
 /**
  * Describes the message billing.v1.ListJournalEntriesRequest.
  * Use `create(ListJournalEntriesRequestSchema)` to create a new message.
  */
 export const ListJournalEntriesRequestSchema = /*@__PURE__*/
-  messageDesc(file_billing_v1_ledger_service, 0);
+  messageDesc(file_billing_v1_ledger_service, 3);
 
 /**
  * Describes the message billing.v1.ListJournalEntriesResponse.
  * Use `create(ListJournalEntriesResponseSchema)` to create a new message.
  */
 export const ListJournalEntriesResponseSchema = /*@__PURE__*/
-  messageDesc(file_billing_v1_ledger_service, 1);
+  messageDesc(file_billing_v1_ledger_service, 4);
 
 /**
  * Describes the message billing.v1.GetJournalEntryRequest.
  * Use `create(GetJournalEntryRequestSchema)` to create a new message.
  */
 export const GetJournalEntryRequestSchema = /*@__PURE__*/
-  messageDesc(file_billing_v1_ledger_service, 2);
+  messageDesc(file_billing_v1_ledger_service, 5);
 
 /**
  * Describes the message billing.v1.GetJournalEntryResponse.
  * Use `create(GetJournalEntryResponseSchema)` to create a new message.
  */
 export const GetJournalEntryResponseSchema = /*@__PURE__*/
-  messageDesc(file_billing_v1_ledger_service, 3);
+  messageDesc(file_billing_v1_ledger_service, 6);
 
 /**
  * Describes the message billing.v1.CreateHoldRequest.
  * Use `create(CreateHoldRequestSchema)` to create a new message.
  */
 export const CreateHoldRequestSchema = /*@__PURE__*/
-  messageDesc(file_billing_v1_ledger_service, 4);
+  messageDesc(file_billing_v1_ledger_service, 7);
 
 /**
  * Describes the message billing.v1.CreateHoldResponse.
  * Use `create(CreateHoldResponseSchema)` to create a new message.
  */
 export const CreateHoldResponseSchema = /*@__PURE__*/
-  messageDesc(file_billing_v1_ledger_service, 5);
+  messageDesc(file_billing_v1_ledger_service, 8);
 
 /**
  * Describes the message billing.v1.ExtendHoldRequest.
  * Use `create(ExtendHoldRequestSchema)` to create a new message.
  */
 export const ExtendHoldRequestSchema = /*@__PURE__*/
-  messageDesc(file_billing_v1_ledger_service, 6);
+  messageDesc(file_billing_v1_ledger_service, 9);
 
 /**
  * Describes the message billing.v1.ExtendHoldResponse.
  * Use `create(ExtendHoldResponseSchema)` to create a new message.
  */
 export const ExtendHoldResponseSchema = /*@__PURE__*/
-  messageDesc(file_billing_v1_ledger_service, 7);
+  messageDesc(file_billing_v1_ledger_service, 10);
 
 /**
  * Describes the message billing.v1.CaptureHoldRequest.
  * Use `create(CaptureHoldRequestSchema)` to create a new message.
  */
 export const CaptureHoldRequestSchema = /*@__PURE__*/
-  messageDesc(file_billing_v1_ledger_service, 8);
+  messageDesc(file_billing_v1_ledger_service, 11);
 
 /**
  * Describes the message billing.v1.CaptureHoldResponse.
  * Use `create(CaptureHoldResponseSchema)` to create a new message.
  */
 export const CaptureHoldResponseSchema = /*@__PURE__*/
-  messageDesc(file_billing_v1_ledger_service, 9);
+  messageDesc(file_billing_v1_ledger_service, 12);
 
 /**
  * Describes the message billing.v1.ReleaseHoldRequest.
  * Use `create(ReleaseHoldRequestSchema)` to create a new message.
  */
 export const ReleaseHoldRequestSchema = /*@__PURE__*/
-  messageDesc(file_billing_v1_ledger_service, 10);
+  messageDesc(file_billing_v1_ledger_service, 13);
 
 /**
  * Describes the message billing.v1.ReleaseHoldResponse.
  * Use `create(ReleaseHoldResponseSchema)` to create a new message.
  */
 export const ReleaseHoldResponseSchema = /*@__PURE__*/
-  messageDesc(file_billing_v1_ledger_service, 11);
+  messageDesc(file_billing_v1_ledger_service, 14);
 
 /**
  * Describes the message billing.v1.ListHoldsRequest.
  * Use `create(ListHoldsRequestSchema)` to create a new message.
  */
 export const ListHoldsRequestSchema = /*@__PURE__*/
-  messageDesc(file_billing_v1_ledger_service, 12);
+  messageDesc(file_billing_v1_ledger_service, 15);
 
 /**
  * Describes the message billing.v1.ListHoldsResponse.
  * Use `create(ListHoldsResponseSchema)` to create a new message.
  */
 export const ListHoldsResponseSchema = /*@__PURE__*/
-  messageDesc(file_billing_v1_ledger_service, 13);
+  messageDesc(file_billing_v1_ledger_service, 16);
 
 /**
  * Describes the message billing.v1.DepositRequest.
  * Use `create(DepositRequestSchema)` to create a new message.
  */
 export const DepositRequestSchema = /*@__PURE__*/
-  messageDesc(file_billing_v1_ledger_service, 14);
+  messageDesc(file_billing_v1_ledger_service, 17);
 
 /**
  * Describes the message billing.v1.DepositResponse.
  * Use `create(DepositResponseSchema)` to create a new message.
  */
 export const DepositResponseSchema = /*@__PURE__*/
-  messageDesc(file_billing_v1_ledger_service, 15);
+  messageDesc(file_billing_v1_ledger_service, 18);
 
 /**
  * Describes the message billing.v1.RefundRequest.
  * Use `create(RefundRequestSchema)` to create a new message.
  */
 export const RefundRequestSchema = /*@__PURE__*/
-  messageDesc(file_billing_v1_ledger_service, 16);
+  messageDesc(file_billing_v1_ledger_service, 19);
 
 /**
  * Describes the message billing.v1.RefundResponse.
  * Use `create(RefundResponseSchema)` to create a new message.
  */
 export const RefundResponseSchema = /*@__PURE__*/
-  messageDesc(file_billing_v1_ledger_service, 17);
+  messageDesc(file_billing_v1_ledger_service, 20);
 
 /**
  * Describes the message billing.v1.GetStatementRequest.
  * Use `create(GetStatementRequestSchema)` to create a new message.
  */
 export const GetStatementRequestSchema = /*@__PURE__*/
-  messageDesc(file_billing_v1_ledger_service, 18);
+  messageDesc(file_billing_v1_ledger_service, 21);
 
 /**
  * Describes the message billing.v1.StatementLine.
  * Use `create(StatementLineSchema)` to create a new message.
  */
 export const StatementLineSchema = /*@__PURE__*/
-  messageDesc(file_billing_v1_ledger_service, 19);
+  messageDesc(file_billing_v1_ledger_service, 22);
 
 /**
  * Describes the message billing.v1.StatementTotal.
  * Use `create(StatementTotalSchema)` to create a new message.
  */
 export const StatementTotalSchema = /*@__PURE__*/
-  messageDesc(file_billing_v1_ledger_service, 20);
+  messageDesc(file_billing_v1_ledger_service, 23);
 
 /**
  * Describes the message billing.v1.GetStatementResponse.
  * Use `create(GetStatementResponseSchema)` to create a new message.
  */
 export const GetStatementResponseSchema = /*@__PURE__*/
-  messageDesc(file_billing_v1_ledger_service, 21);
+  messageDesc(file_billing_v1_ledger_service, 24);
 
 /**
  * Describes the message billing.v1.VerifyLedgerRequest.
  * Use `create(VerifyLedgerRequestSchema)` to create a new message.
  */
 export const VerifyLedgerRequestSchema = /*@__PURE__*/
-  messageDesc(file_billing_v1_ledger_service, 22);
+  messageDesc(file_billing_v1_ledger_service, 25);
 
 /**
  * Describes the message billing.v1.LawViolation.
  * Use `create(LawViolationSchema)` to create a new message.
  */
 export const LawViolationSchema = /*@__PURE__*/
-  messageDesc(file_billing_v1_ledger_service, 23);
+  messageDesc(file_billing_v1_ledger_service, 26);
 
 /**
  * Describes the message billing.v1.VerifyLedgerResponse.
  * Use `create(VerifyLedgerResponseSchema)` to create a new message.
  */
 export const VerifyLedgerResponseSchema = /*@__PURE__*/
-  messageDesc(file_billing_v1_ledger_service, 24);
+  messageDesc(file_billing_v1_ledger_service, 27);
+
+/**
+ * Describes the enum billing.v1.JournalEntryStatus.
+ */
+export const JournalEntryStatusSchema = /*@__PURE__*/
+  enumDesc(file_billing_v1_ledger_service, 0);
+
+/**
+ * What became of an entry that was to be recorded.
+ *
+ * @generated from enum billing.v1.JournalEntryStatus
+ */
+export const JournalEntryStatus = /*@__PURE__*/
+  tsEnum(JournalEntryStatusSchema);
 
 /**
  * The double-entry ledger. Every write is idempotent by its key: the same key answers with the first result, the same key with

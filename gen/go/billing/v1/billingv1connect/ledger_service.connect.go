@@ -37,6 +37,9 @@ const (
 	// LedgerServiceRecordJournalEntryProcedure is the fully-qualified name of the LedgerService's
 	// RecordJournalEntry RPC.
 	LedgerServiceRecordJournalEntryProcedure = "/billing.v1.LedgerService/RecordJournalEntry"
+	// LedgerServiceRecordJournalEntriesProcedure is the fully-qualified name of the LedgerService's
+	// RecordJournalEntries RPC.
+	LedgerServiceRecordJournalEntriesProcedure = "/billing.v1.LedgerService/RecordJournalEntries"
 	// LedgerServiceListJournalEntriesProcedure is the fully-qualified name of the LedgerService's
 	// ListJournalEntries RPC.
 	LedgerServiceListJournalEntriesProcedure = "/billing.v1.LedgerService/ListJournalEntries"
@@ -73,6 +76,9 @@ const (
 type LedgerServiceClient interface {
 	// Records an entry of several legs: all of them or none. CUSTOMER_PREPAY_LIABILITY means the wallet named. Operator.
 	RecordJournalEntry(context.Context, *connect.Request[v1.RecordJournalEntryRequest]) (*connect.Response[v1.RecordJournalEntryResponse], error)
+	// Records up to 1000 entries, of any organizations, each for itself: all of its legs or none, whatever becomes of the others.
+	// Operator.
+	RecordJournalEntries(context.Context, *connect.Request[v11.RecordJournalEntriesRequest]) (*connect.Response[v11.RecordJournalEntriesResponse], error)
 	// Lists the journal of an organization, newest first. Viewer.
 	ListJournalEntries(context.Context, *connect.Request[v11.ListJournalEntriesRequest]) (*connect.Response[v11.ListJournalEntriesResponse], error)
 	// Reads one entry. Viewer.
@@ -112,6 +118,12 @@ func NewLedgerServiceClient(httpClient connect.HTTPClient, baseURL string, opts 
 			httpClient,
 			baseURL+LedgerServiceRecordJournalEntryProcedure,
 			connect.WithSchema(ledgerServiceMethods.ByName("RecordJournalEntry")),
+			connect.WithClientOptions(opts...),
+		),
+		recordJournalEntries: connect.NewClient[v11.RecordJournalEntriesRequest, v11.RecordJournalEntriesResponse](
+			httpClient,
+			baseURL+LedgerServiceRecordJournalEntriesProcedure,
+			connect.WithSchema(ledgerServiceMethods.ByName("RecordJournalEntries")),
 			connect.WithClientOptions(opts...),
 		),
 		listJournalEntries: connect.NewClient[v11.ListJournalEntriesRequest, v11.ListJournalEntriesResponse](
@@ -190,23 +202,29 @@ func NewLedgerServiceClient(httpClient connect.HTTPClient, baseURL string, opts 
 
 // ledgerServiceClient implements LedgerServiceClient.
 type ledgerServiceClient struct {
-	recordJournalEntry *connect.Client[v1.RecordJournalEntryRequest, v1.RecordJournalEntryResponse]
-	listJournalEntries *connect.Client[v11.ListJournalEntriesRequest, v11.ListJournalEntriesResponse]
-	getJournalEntry    *connect.Client[v11.GetJournalEntryRequest, v11.GetJournalEntryResponse]
-	createHold         *connect.Client[v11.CreateHoldRequest, v11.CreateHoldResponse]
-	extendHold         *connect.Client[v11.ExtendHoldRequest, v11.ExtendHoldResponse]
-	captureHold        *connect.Client[v11.CaptureHoldRequest, v11.CaptureHoldResponse]
-	releaseHold        *connect.Client[v11.ReleaseHoldRequest, v11.ReleaseHoldResponse]
-	listHolds          *connect.Client[v11.ListHoldsRequest, v11.ListHoldsResponse]
-	deposit            *connect.Client[v11.DepositRequest, v11.DepositResponse]
-	refund             *connect.Client[v11.RefundRequest, v11.RefundResponse]
-	getStatement       *connect.Client[v11.GetStatementRequest, v11.GetStatementResponse]
-	verifyLedger       *connect.Client[v11.VerifyLedgerRequest, v11.VerifyLedgerResponse]
+	recordJournalEntry   *connect.Client[v1.RecordJournalEntryRequest, v1.RecordJournalEntryResponse]
+	recordJournalEntries *connect.Client[v11.RecordJournalEntriesRequest, v11.RecordJournalEntriesResponse]
+	listJournalEntries   *connect.Client[v11.ListJournalEntriesRequest, v11.ListJournalEntriesResponse]
+	getJournalEntry      *connect.Client[v11.GetJournalEntryRequest, v11.GetJournalEntryResponse]
+	createHold           *connect.Client[v11.CreateHoldRequest, v11.CreateHoldResponse]
+	extendHold           *connect.Client[v11.ExtendHoldRequest, v11.ExtendHoldResponse]
+	captureHold          *connect.Client[v11.CaptureHoldRequest, v11.CaptureHoldResponse]
+	releaseHold          *connect.Client[v11.ReleaseHoldRequest, v11.ReleaseHoldResponse]
+	listHolds            *connect.Client[v11.ListHoldsRequest, v11.ListHoldsResponse]
+	deposit              *connect.Client[v11.DepositRequest, v11.DepositResponse]
+	refund               *connect.Client[v11.RefundRequest, v11.RefundResponse]
+	getStatement         *connect.Client[v11.GetStatementRequest, v11.GetStatementResponse]
+	verifyLedger         *connect.Client[v11.VerifyLedgerRequest, v11.VerifyLedgerResponse]
 }
 
 // RecordJournalEntry calls billing.v1.LedgerService.RecordJournalEntry.
 func (c *ledgerServiceClient) RecordJournalEntry(ctx context.Context, req *connect.Request[v1.RecordJournalEntryRequest]) (*connect.Response[v1.RecordJournalEntryResponse], error) {
 	return c.recordJournalEntry.CallUnary(ctx, req)
+}
+
+// RecordJournalEntries calls billing.v1.LedgerService.RecordJournalEntries.
+func (c *ledgerServiceClient) RecordJournalEntries(ctx context.Context, req *connect.Request[v11.RecordJournalEntriesRequest]) (*connect.Response[v11.RecordJournalEntriesResponse], error) {
+	return c.recordJournalEntries.CallUnary(ctx, req)
 }
 
 // ListJournalEntries calls billing.v1.LedgerService.ListJournalEntries.
@@ -268,6 +286,9 @@ func (c *ledgerServiceClient) VerifyLedger(ctx context.Context, req *connect.Req
 type LedgerServiceHandler interface {
 	// Records an entry of several legs: all of them or none. CUSTOMER_PREPAY_LIABILITY means the wallet named. Operator.
 	RecordJournalEntry(context.Context, *connect.Request[v1.RecordJournalEntryRequest]) (*connect.Response[v1.RecordJournalEntryResponse], error)
+	// Records up to 1000 entries, of any organizations, each for itself: all of its legs or none, whatever becomes of the others.
+	// Operator.
+	RecordJournalEntries(context.Context, *connect.Request[v11.RecordJournalEntriesRequest]) (*connect.Response[v11.RecordJournalEntriesResponse], error)
 	// Lists the journal of an organization, newest first. Viewer.
 	ListJournalEntries(context.Context, *connect.Request[v11.ListJournalEntriesRequest]) (*connect.Response[v11.ListJournalEntriesResponse], error)
 	// Reads one entry. Viewer.
@@ -303,6 +324,12 @@ func NewLedgerServiceHandler(svc LedgerServiceHandler, opts ...connect.HandlerOp
 		LedgerServiceRecordJournalEntryProcedure,
 		svc.RecordJournalEntry,
 		connect.WithSchema(ledgerServiceMethods.ByName("RecordJournalEntry")),
+		connect.WithHandlerOptions(opts...),
+	)
+	ledgerServiceRecordJournalEntriesHandler := connect.NewUnaryHandler(
+		LedgerServiceRecordJournalEntriesProcedure,
+		svc.RecordJournalEntries,
+		connect.WithSchema(ledgerServiceMethods.ByName("RecordJournalEntries")),
 		connect.WithHandlerOptions(opts...),
 	)
 	ledgerServiceListJournalEntriesHandler := connect.NewUnaryHandler(
@@ -380,6 +407,8 @@ func NewLedgerServiceHandler(svc LedgerServiceHandler, opts ...connect.HandlerOp
 		switch r.URL.Path {
 		case LedgerServiceRecordJournalEntryProcedure:
 			ledgerServiceRecordJournalEntryHandler.ServeHTTP(w, r)
+		case LedgerServiceRecordJournalEntriesProcedure:
+			ledgerServiceRecordJournalEntriesHandler.ServeHTTP(w, r)
 		case LedgerServiceListJournalEntriesProcedure:
 			ledgerServiceListJournalEntriesHandler.ServeHTTP(w, r)
 		case LedgerServiceGetJournalEntryProcedure:
@@ -413,6 +442,10 @@ type UnimplementedLedgerServiceHandler struct{}
 
 func (UnimplementedLedgerServiceHandler) RecordJournalEntry(context.Context, *connect.Request[v1.RecordJournalEntryRequest]) (*connect.Response[v1.RecordJournalEntryResponse], error) {
 	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("billing.v1.LedgerService.RecordJournalEntry is not implemented"))
+}
+
+func (UnimplementedLedgerServiceHandler) RecordJournalEntries(context.Context, *connect.Request[v11.RecordJournalEntriesRequest]) (*connect.Response[v11.RecordJournalEntriesResponse], error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("billing.v1.LedgerService.RecordJournalEntries is not implemented"))
 }
 
 func (UnimplementedLedgerServiceHandler) ListJournalEntries(context.Context, *connect.Request[v11.ListJournalEntriesRequest]) (*connect.Response[v11.ListJournalEntriesResponse], error) {

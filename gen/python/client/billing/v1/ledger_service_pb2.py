@@ -22,13 +22,14 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from billing.v1 import error_reason_pb2 as billing_dot_v1_dot_error__reason__pb2
 from billing.v1 import ledger_pb2 as billing_dot_v1_dot_ledger__pb2
 from buf.validate import validate_pb2 as buf_dot_validate_dot_validate__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 from wallet.v1 import operator_messages_pb2 as wallet_dot_v1_dot_operator__messages__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1f\x62illing/v1/ledger_service.proto\x12\nbilling.v1\x1a\x17\x62illing/v1/ledger.proto\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a!wallet/v1/operator_messages.proto\"\xdf\x02\n\x19ListJournalEntriesRequest\x12\x37\n\x11organization_name\x18\x01 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\xff\x01R\x10organizationName\x12\x45\n\x05kinds\x18\x02 \x03(\x0e\x32\x1c.billing.v1.JournalEntryKindB\x11\xbaH\x0e\x92\x01\x0b\x10\x14\"\x07\x82\x01\x04\x10\x01 \x00R\x05kinds\x12\x39\n\nstart_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\tstartTime\x12\x35\n\x08\x65nd_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\x07\x65ndTime\x12\'\n\tpage_size\x18\x05 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xe8\x07(\x00R\x08pageSize\x12\'\n\npage_token\x18\x06 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x08R\tpageToken\"\x87\x01\n\x1aListJournalEntriesResponse\x12\x41\n\x0fjournal_entries\x18\x01 \x03(\x0b\x32\x18.billing.v1.JournalEntryR\x0ejournalEntries\x12&\n\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"8\n\x16GetJournalEntryRequest\x12\x1e\n\x04name\x18\x01 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\xff\x01R\x04name\"X\n\x17GetJournalEntryResponse\x12=\n\rjournal_entry\x18\x01 \x01(\x0b\x32\x18.billing.v1.JournalEntryR\x0cjournalEntry\"\xbb\x02\n\x11\x43reateHoldRequest\x12+\n\x0bwallet_name\x18\x01 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\xff\x01R\nwalletName\x12\x33\n\x0c\x61mount_minor\x18\x02 \x01(\x03\x42\x10\xbaH\r\"\x0b\x18\x80\x80\x9a\xa6\xea\xaf\xe3\x01 \x00R\x0b\x61mountMinor\x12\x30\n\x08\x63urrency\x18\x03 \x01(\tB\x14\xbaH\x11r\x0f\x32\r^([A-Z]{3})?$R\x08\x63urrency\x12;\n\x0b\x65xpire_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\nexpireTime\x12*\n\x0b\x64\x65scription\x18\x05 \x01(\tB\x08\xbaH\x05r\x03\x18\xf4\x03R\x0b\x64\x65scription\x12)\n\nrequest_id\x18\x06 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\xff\x01R\trequestId\":\n\x12\x43reateHoldResponse\x12$\n\x04hold\x18\x01 \x01(\x0b\x32\x10.billing.v1.HoldR\x04hold\"\xa3\x01\n\x11\x45xtendHoldRequest\x12\x1e\n\x04name\x18\x01 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\xff\x01R\x04name\x12\x43\n\x0b\x65xpire_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x06\xbaH\x03\xc8\x01\x01R\nexpireTime\x12)\n\nrequest_id\x18\x03 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\xff\x01R\trequestId\":\n\x12\x45xtendHoldResponse\x12$\n\x04hold\x18\x01 \x01(\x0b\x32\x10.billing.v1.HoldR\x04hold\"\xe7\x01\n\x12\x43\x61ptureHoldRequest\x12\x1e\n\x04name\x18\x01 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\xff\x01R\x04name\x12\x33\n\x0c\x61mount_minor\x18\x02 \x01(\x03\x42\x10\xbaH\r\"\x0b\x18\x80\x80\x9a\xa6\xea\xaf\xe3\x01(\x00R\x0b\x61mountMinor\x12%\n\x0ekeep_remaining\x18\x03 \x01(\x08R\rkeepRemaining\x12*\n\x0b\x64\x65scription\x18\x04 \x01(\tB\x08\xbaH\x05r\x03\x18\xf4\x03R\x0b\x64\x65scription\x12)\n\nrequest_id\x18\x05 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\xff\x01R\trequestId\"i\n\x13\x43\x61ptureHoldResponse\x12$\n\x04hold\x18\x01 \x01(\x0b\x32\x10.billing.v1.HoldR\x04hold\x12,\n\x12journal_entry_name\x18\x02 \x01(\tR\x10journalEntryName\"_\n\x12ReleaseHoldRequest\x12\x1e\n\x04name\x18\x01 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\xff\x01R\x04name\x12)\n\nrequest_id\x18\x02 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\xff\x01R\trequestId\";\n\x13ReleaseHoldResponse\x12$\n\x04hold\x18\x01 \x01(\x0b\x32\x10.billing.v1.HoldR\x04hold\"\xc8\x01\n\x10ListHoldsRequest\x12+\n\x0bwallet_name\x18\x01 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\xff\x01R\nwalletName\x12\x35\n\x05state\x18\x02 \x01(\x0e\x32\x15.billing.v1.HoldStateB\x08\xbaH\x05\x82\x01\x02\x10\x01R\x05state\x12\'\n\tpage_size\x18\x03 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xe8\x07(\x00R\x08pageSize\x12\'\n\npage_token\x18\x04 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x08R\tpageToken\"c\n\x11ListHoldsResponse\x12&\n\x05holds\x18\x01 \x03(\x0b\x32\x10.billing.v1.HoldR\x05holds\x12&\n\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"\xfb\x01\n\x0e\x44\x65positRequest\x12+\n\x0bwallet_name\x18\x01 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\xff\x01R\nwalletName\x12\x33\n\x0c\x61mount_minor\x18\x02 \x01(\x03\x42\x10\xbaH\r\"\x0b\x18\x80\x80\x9a\xa6\xea\xaf\xe3\x01 \x00R\x0b\x61mountMinor\x12\x30\n\x08\x63urrency\x18\x03 \x01(\tB\x14\xbaH\x11r\x0f\x32\r^([A-Z]{3})?$R\x08\x63urrency\x12*\n\x0b\x64\x65scription\x18\x04 \x01(\tB\x08\xbaH\x05r\x03\x18\xf4\x03R\x0b\x64\x65scription\x12)\n\nrequest_id\x18\x05 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\xff\x01R\trequestId\"u\n\x0f\x44\x65positResponse\x12=\n\rjournal_entry\x18\x01 \x01(\x0b\x32\x18.billing.v1.JournalEntryR\x0cjournalEntry\x12#\n\rbalance_minor\x18\x02 \x01(\x03R\x0c\x62\x61lanceMinor\"\xd7\x01\n\rRefundRequest\x12\x38\n\x12journal_entry_name\x18\x01 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\xff\x01R\x10journalEntryName\x12\x33\n\x0c\x61mount_minor\x18\x02 \x01(\x03\x42\x10\xbaH\r\"\x0b\x18\x80\x80\x9a\xa6\xea\xaf\xe3\x01(\x00R\x0b\x61mountMinor\x12,\n\x0b\x64\x65scription\x18\x03 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\xf4\x03R\x0b\x64\x65scription\x12)\n\nrequest_id\x18\x04 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\xff\x01R\trequestId\"x\n\x0eRefundResponse\x12=\n\rjournal_entry\x18\x01 \x01(\x0b\x32\x18.billing.v1.JournalEntryR\x0cjournalEntry\x12\'\n\x0fremaining_minor\x18\x02 \x01(\x03R\x0eremainingMinor\"\xab\x03\n\x13GetStatementRequest\x12+\n\x0bwallet_name\x18\x01 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\xff\x01R\nwalletName\x12\x41\n\nstart_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x06\xbaH\x03\xc8\x01\x01R\tstartTime\x12=\n\x08\x65nd_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x06\xbaH\x03\xc8\x01\x01R\x07\x65ndTime\x12\'\n\tpage_size\x18\x04 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xe8\x07(\x00R\x08pageSize\x12\'\n\npage_token\x18\x05 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x08R\tpageToken:\x92\x01\xbaH\x8e\x01\x1a\x8b\x01\n\x14get_statement.period\x12\"start_time must be before end_time\x1aO!has(this.start_time) || !has(this.end_time) || this.start_time < this.end_time\"\x96\x02\n\rStatementLine\x12,\n\x12journal_entry_name\x18\x01 \x01(\tR\x10journalEntryName\x12\x30\n\x04kind\x18\x02 \x01(\x0e\x32\x1c.billing.v1.JournalEntryKindR\x04kind\x12 \n\x0b\x64\x65scription\x18\x03 \x01(\tR\x0b\x64\x65scription\x12!\n\x0c\x61mount_minor\x18\x04 \x01(\x03R\x0b\x61mountMinor\x12#\n\rbalance_minor\x18\x05 \x01(\x03R\x0c\x62\x61lanceMinor\x12;\n\x0brecord_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\nrecordTime\"\x84\x01\n\x0eStatementTotal\x12\x30\n\x04kind\x18\x01 \x01(\x0e\x32\x1c.billing.v1.JournalEntryKindR\x04kind\x12!\n\x0c\x61mount_minor\x18\x02 \x01(\x03R\x0b\x61mountMinor\x12\x1d\n\nline_count\x18\x03 \x01(\x03R\tlineCount\"\xa7\x02\n\x14GetStatementResponse\x12\x1a\n\x08\x63urrency\x18\x01 \x01(\tR\x08\x63urrency\x12\x32\n\x15opening_balance_minor\x18\x02 \x01(\x03R\x13openingBalanceMinor\x12\x32\n\x15\x63losing_balance_minor\x18\x03 \x01(\x03R\x13\x63losingBalanceMinor\x12\x32\n\x06totals\x18\x04 \x03(\x0b\x32\x1a.billing.v1.StatementTotalR\x06totals\x12/\n\x05lines\x18\x05 \x03(\x0b\x32\x19.billing.v1.StatementLineR\x05lines\x12&\n\x0fnext_page_token\x18\x06 \x01(\tR\rnextPageToken\"L\n\x13VerifyLedgerRequest\x12\x35\n\x11organization_name\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\x18\xff\x01R\x10organizationName\"w\n\x0cLawViolation\x12\x10\n\x03law\x18\x01 \x01(\tR\x03law\x12+\n\x11organization_name\x18\x02 \x01(\tR\x10organizationName\x12\x10\n\x03row\x18\x03 \x01(\tR\x03row\x12\x16\n\x06\x64\x65tail\x18\x04 \x01(\tR\x06\x64\x65tail\"\xc4\x01\n\x14VerifyLedgerResponse\x12\x0e\n\x02ok\x18\x01 \x01(\x08R\x02ok\x12\x38\n\nviolations\x18\x02 \x03(\x0b\x32\x18.billing.v1.LawViolationR\nviolations\x12-\n\x12organization_count\x18\x03 \x01(\x03R\x11organizationCount\x12\x1f\n\x0b\x65ntry_count\x18\x04 \x01(\x03R\nentryCount\x12\x12\n\x04laws\x18\x05 \x03(\tR\x04laws2\xfb\x07\n\rLedgerService\x12\x61\n\x12RecordJournalEntry\x12$.wallet.v1.RecordJournalEntryRequest\x1a%.wallet.v1.RecordJournalEntryResponse\x12h\n\x12ListJournalEntries\x12%.billing.v1.ListJournalEntriesRequest\x1a&.billing.v1.ListJournalEntriesResponse\"\x03\x90\x02\x01\x12_\n\x0fGetJournalEntry\x12\".billing.v1.GetJournalEntryRequest\x1a#.billing.v1.GetJournalEntryResponse\"\x03\x90\x02\x01\x12K\n\nCreateHold\x12\x1d.billing.v1.CreateHoldRequest\x1a\x1e.billing.v1.CreateHoldResponse\x12K\n\nExtendHold\x12\x1d.billing.v1.ExtendHoldRequest\x1a\x1e.billing.v1.ExtendHoldResponse\x12N\n\x0b\x43\x61ptureHold\x12\x1e.billing.v1.CaptureHoldRequest\x1a\x1f.billing.v1.CaptureHoldResponse\x12N\n\x0bReleaseHold\x12\x1e.billing.v1.ReleaseHoldRequest\x1a\x1f.billing.v1.ReleaseHoldResponse\x12M\n\tListHolds\x12\x1c.billing.v1.ListHoldsRequest\x1a\x1d.billing.v1.ListHoldsResponse\"\x03\x90\x02\x01\x12\x42\n\x07\x44\x65posit\x12\x1a.billing.v1.DepositRequest\x1a\x1b.billing.v1.DepositResponse\x12?\n\x06Refund\x12\x19.billing.v1.RefundRequest\x1a\x1a.billing.v1.RefundResponse\x12V\n\x0cGetStatement\x12\x1f.billing.v1.GetStatementRequest\x1a .billing.v1.GetStatementResponse\"\x03\x90\x02\x01\x12V\n\x0cVerifyLedger\x12\x1f.billing.v1.VerifyLedgerRequest\x1a .billing.v1.VerifyLedgerResponse\"\x03\x90\x02\x01\x42>Z<github.com/wallet-service/wallet/gen/go/billing/v1;billingv1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1f\x62illing/v1/ledger_service.proto\x12\nbilling.v1\x1a\x1d\x62illing/v1/error_reason.proto\x1a\x17\x62illing/v1/ledger.proto\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a!wallet/v1/operator_messages.proto\"j\n\x1bRecordJournalEntriesRequest\x12K\n\x07\x65ntries\x18\x01 \x03(\x0b\x32$.wallet.v1.RecordJournalEntryRequestB\x0b\xbaH\x08\x92\x01\x05\x08\x01\x10\xe8\x07R\x07\x65ntries\"\xdb\x01\n\x12JournalEntryResult\x12\x14\n\x05index\x18\x01 \x01(\x05R\x05index\x12\x36\n\x06status\x18\x02 \x01(\x0e\x32\x1e.billing.v1.JournalEntryStatusR\x06status\x12,\n\x12journal_entry_name\x18\x03 \x01(\tR\x10journalEntryName\x12/\n\x06reason\x18\x04 \x01(\x0e\x32\x17.billing.v1.ErrorReasonR\x06reason\x12\x18\n\x07message\x18\x05 \x01(\tR\x07message\"\xf2\x01\n\x1cRecordJournalEntriesResponse\x12\x38\n\x07results\x18\x01 \x03(\x0b\x32\x1e.billing.v1.JournalEntryResultR\x07results\x12%\n\x0erecorded_count\x18\x02 \x01(\x05R\rrecordedCount\x12\'\n\x0f\x64uplicate_count\x18\x03 \x01(\x05R\x0e\x64uplicateCount\x12#\n\rrefused_count\x18\x04 \x01(\x05R\x0crefusedCount\x12#\n\runknown_count\x18\x05 \x01(\x05R\x0cunknownCount\"\xdf\x02\n\x19ListJournalEntriesRequest\x12\x37\n\x11organization_name\x18\x01 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\xff\x01R\x10organizationName\x12\x45\n\x05kinds\x18\x02 \x03(\x0e\x32\x1c.billing.v1.JournalEntryKindB\x11\xbaH\x0e\x92\x01\x0b\x10\x14\"\x07\x82\x01\x04\x10\x01 \x00R\x05kinds\x12\x39\n\nstart_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\tstartTime\x12\x35\n\x08\x65nd_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\x07\x65ndTime\x12\'\n\tpage_size\x18\x05 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xe8\x07(\x00R\x08pageSize\x12\'\n\npage_token\x18\x06 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x08R\tpageToken\"\x87\x01\n\x1aListJournalEntriesResponse\x12\x41\n\x0fjournal_entries\x18\x01 \x03(\x0b\x32\x18.billing.v1.JournalEntryR\x0ejournalEntries\x12&\n\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"8\n\x16GetJournalEntryRequest\x12\x1e\n\x04name\x18\x01 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\xff\x01R\x04name\"X\n\x17GetJournalEntryResponse\x12=\n\rjournal_entry\x18\x01 \x01(\x0b\x32\x18.billing.v1.JournalEntryR\x0cjournalEntry\"\xbb\x02\n\x11\x43reateHoldRequest\x12+\n\x0bwallet_name\x18\x01 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\xff\x01R\nwalletName\x12\x33\n\x0c\x61mount_minor\x18\x02 \x01(\x03\x42\x10\xbaH\r\"\x0b\x18\x80\x80\x9a\xa6\xea\xaf\xe3\x01 \x00R\x0b\x61mountMinor\x12\x30\n\x08\x63urrency\x18\x03 \x01(\tB\x14\xbaH\x11r\x0f\x32\r^([A-Z]{3})?$R\x08\x63urrency\x12;\n\x0b\x65xpire_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\nexpireTime\x12*\n\x0b\x64\x65scription\x18\x05 \x01(\tB\x08\xbaH\x05r\x03\x18\xf4\x03R\x0b\x64\x65scription\x12)\n\nrequest_id\x18\x06 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\xff\x01R\trequestId\":\n\x12\x43reateHoldResponse\x12$\n\x04hold\x18\x01 \x01(\x0b\x32\x10.billing.v1.HoldR\x04hold\"\xa3\x01\n\x11\x45xtendHoldRequest\x12\x1e\n\x04name\x18\x01 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\xff\x01R\x04name\x12\x43\n\x0b\x65xpire_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x06\xbaH\x03\xc8\x01\x01R\nexpireTime\x12)\n\nrequest_id\x18\x03 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\xff\x01R\trequestId\":\n\x12\x45xtendHoldResponse\x12$\n\x04hold\x18\x01 \x01(\x0b\x32\x10.billing.v1.HoldR\x04hold\"\xe7\x01\n\x12\x43\x61ptureHoldRequest\x12\x1e\n\x04name\x18\x01 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\xff\x01R\x04name\x12\x33\n\x0c\x61mount_minor\x18\x02 \x01(\x03\x42\x10\xbaH\r\"\x0b\x18\x80\x80\x9a\xa6\xea\xaf\xe3\x01(\x00R\x0b\x61mountMinor\x12%\n\x0ekeep_remaining\x18\x03 \x01(\x08R\rkeepRemaining\x12*\n\x0b\x64\x65scription\x18\x04 \x01(\tB\x08\xbaH\x05r\x03\x18\xf4\x03R\x0b\x64\x65scription\x12)\n\nrequest_id\x18\x05 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\xff\x01R\trequestId\"i\n\x13\x43\x61ptureHoldResponse\x12$\n\x04hold\x18\x01 \x01(\x0b\x32\x10.billing.v1.HoldR\x04hold\x12,\n\x12journal_entry_name\x18\x02 \x01(\tR\x10journalEntryName\"_\n\x12ReleaseHoldRequest\x12\x1e\n\x04name\x18\x01 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\xff\x01R\x04name\x12)\n\nrequest_id\x18\x02 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\xff\x01R\trequestId\";\n\x13ReleaseHoldResponse\x12$\n\x04hold\x18\x01 \x01(\x0b\x32\x10.billing.v1.HoldR\x04hold\"\xc8\x01\n\x10ListHoldsRequest\x12+\n\x0bwallet_name\x18\x01 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\xff\x01R\nwalletName\x12\x35\n\x05state\x18\x02 \x01(\x0e\x32\x15.billing.v1.HoldStateB\x08\xbaH\x05\x82\x01\x02\x10\x01R\x05state\x12\'\n\tpage_size\x18\x03 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xe8\x07(\x00R\x08pageSize\x12\'\n\npage_token\x18\x04 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x08R\tpageToken\"c\n\x11ListHoldsResponse\x12&\n\x05holds\x18\x01 \x03(\x0b\x32\x10.billing.v1.HoldR\x05holds\x12&\n\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"\xfb\x01\n\x0e\x44\x65positRequest\x12+\n\x0bwallet_name\x18\x01 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\xff\x01R\nwalletName\x12\x33\n\x0c\x61mount_minor\x18\x02 \x01(\x03\x42\x10\xbaH\r\"\x0b\x18\x80\x80\x9a\xa6\xea\xaf\xe3\x01 \x00R\x0b\x61mountMinor\x12\x30\n\x08\x63urrency\x18\x03 \x01(\tB\x14\xbaH\x11r\x0f\x32\r^([A-Z]{3})?$R\x08\x63urrency\x12*\n\x0b\x64\x65scription\x18\x04 \x01(\tB\x08\xbaH\x05r\x03\x18\xf4\x03R\x0b\x64\x65scription\x12)\n\nrequest_id\x18\x05 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\xff\x01R\trequestId\"u\n\x0f\x44\x65positResponse\x12=\n\rjournal_entry\x18\x01 \x01(\x0b\x32\x18.billing.v1.JournalEntryR\x0cjournalEntry\x12#\n\rbalance_minor\x18\x02 \x01(\x03R\x0c\x62\x61lanceMinor\"\xd7\x01\n\rRefundRequest\x12\x38\n\x12journal_entry_name\x18\x01 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\xff\x01R\x10journalEntryName\x12\x33\n\x0c\x61mount_minor\x18\x02 \x01(\x03\x42\x10\xbaH\r\"\x0b\x18\x80\x80\x9a\xa6\xea\xaf\xe3\x01(\x00R\x0b\x61mountMinor\x12,\n\x0b\x64\x65scription\x18\x03 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\xf4\x03R\x0b\x64\x65scription\x12)\n\nrequest_id\x18\x04 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\xff\x01R\trequestId\"x\n\x0eRefundResponse\x12=\n\rjournal_entry\x18\x01 \x01(\x0b\x32\x18.billing.v1.JournalEntryR\x0cjournalEntry\x12\'\n\x0fremaining_minor\x18\x02 \x01(\x03R\x0eremainingMinor\"\xab\x03\n\x13GetStatementRequest\x12+\n\x0bwallet_name\x18\x01 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\xff\x01R\nwalletName\x12\x41\n\nstart_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x06\xbaH\x03\xc8\x01\x01R\tstartTime\x12=\n\x08\x65nd_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x06\xbaH\x03\xc8\x01\x01R\x07\x65ndTime\x12\'\n\tpage_size\x18\x04 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xe8\x07(\x00R\x08pageSize\x12\'\n\npage_token\x18\x05 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x08R\tpageToken:\x92\x01\xbaH\x8e\x01\x1a\x8b\x01\n\x14get_statement.period\x12\"start_time must be before end_time\x1aO!has(this.start_time) || !has(this.end_time) || this.start_time < this.end_time\"\x96\x02\n\rStatementLine\x12,\n\x12journal_entry_name\x18\x01 \x01(\tR\x10journalEntryName\x12\x30\n\x04kind\x18\x02 \x01(\x0e\x32\x1c.billing.v1.JournalEntryKindR\x04kind\x12 \n\x0b\x64\x65scription\x18\x03 \x01(\tR\x0b\x64\x65scription\x12!\n\x0c\x61mount_minor\x18\x04 \x01(\x03R\x0b\x61mountMinor\x12#\n\rbalance_minor\x18\x05 \x01(\x03R\x0c\x62\x61lanceMinor\x12;\n\x0brecord_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\nrecordTime\"\x84\x01\n\x0eStatementTotal\x12\x30\n\x04kind\x18\x01 \x01(\x0e\x32\x1c.billing.v1.JournalEntryKindR\x04kind\x12!\n\x0c\x61mount_minor\x18\x02 \x01(\x03R\x0b\x61mountMinor\x12\x1d\n\nline_count\x18\x03 \x01(\x03R\tlineCount\"\xa7\x02\n\x14GetStatementResponse\x12\x1a\n\x08\x63urrency\x18\x01 \x01(\tR\x08\x63urrency\x12\x32\n\x15opening_balance_minor\x18\x02 \x01(\x03R\x13openingBalanceMinor\x12\x32\n\x15\x63losing_balance_minor\x18\x03 \x01(\x03R\x13\x63losingBalanceMinor\x12\x32\n\x06totals\x18\x04 \x03(\x0b\x32\x1a.billing.v1.StatementTotalR\x06totals\x12/\n\x05lines\x18\x05 \x03(\x0b\x32\x19.billing.v1.StatementLineR\x05lines\x12&\n\x0fnext_page_token\x18\x06 \x01(\tR\rnextPageToken\"L\n\x13VerifyLedgerRequest\x12\x35\n\x11organization_name\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\x18\xff\x01R\x10organizationName\"w\n\x0cLawViolation\x12\x10\n\x03law\x18\x01 \x01(\tR\x03law\x12+\n\x11organization_name\x18\x02 \x01(\tR\x10organizationName\x12\x10\n\x03row\x18\x03 \x01(\tR\x03row\x12\x16\n\x06\x64\x65tail\x18\x04 \x01(\tR\x06\x64\x65tail\"\xc4\x01\n\x14VerifyLedgerResponse\x12\x0e\n\x02ok\x18\x01 \x01(\x08R\x02ok\x12\x38\n\nviolations\x18\x02 \x03(\x0b\x32\x18.billing.v1.LawViolationR\nviolations\x12-\n\x12organization_count\x18\x03 \x01(\x03R\x11organizationCount\x12\x1f\n\x0b\x65ntry_count\x18\x04 \x01(\x03R\nentryCount\x12\x12\n\x04laws\x18\x05 \x03(\tR\x04laws*\xc5\x01\n\x12JournalEntryStatus\x12$\n JOURNAL_ENTRY_STATUS_UNSPECIFIED\x10\x00\x12!\n\x1dJOURNAL_ENTRY_STATUS_RECORDED\x10\x01\x12\"\n\x1eJOURNAL_ENTRY_STATUS_DUPLICATE\x10\x02\x12 \n\x1cJOURNAL_ENTRY_STATUS_REFUSED\x10\x03\x12 \n\x1cJOURNAL_ENTRY_STATUS_UNKNOWN\x10\x04\x32\xe6\x08\n\rLedgerService\x12\x61\n\x12RecordJournalEntry\x12$.wallet.v1.RecordJournalEntryRequest\x1a%.wallet.v1.RecordJournalEntryResponse\x12i\n\x14RecordJournalEntries\x12\'.billing.v1.RecordJournalEntriesRequest\x1a(.billing.v1.RecordJournalEntriesResponse\x12h\n\x12ListJournalEntries\x12%.billing.v1.ListJournalEntriesRequest\x1a&.billing.v1.ListJournalEntriesResponse\"\x03\x90\x02\x01\x12_\n\x0fGetJournalEntry\x12\".billing.v1.GetJournalEntryRequest\x1a#.billing.v1.GetJournalEntryResponse\"\x03\x90\x02\x01\x12K\n\nCreateHold\x12\x1d.billing.v1.CreateHoldRequest\x1a\x1e.billing.v1.CreateHoldResponse\x12K\n\nExtendHold\x12\x1d.billing.v1.ExtendHoldRequest\x1a\x1e.billing.v1.ExtendHoldResponse\x12N\n\x0b\x43\x61ptureHold\x12\x1e.billing.v1.CaptureHoldRequest\x1a\x1f.billing.v1.CaptureHoldResponse\x12N\n\x0bReleaseHold\x12\x1e.billing.v1.ReleaseHoldRequest\x1a\x1f.billing.v1.ReleaseHoldResponse\x12M\n\tListHolds\x12\x1c.billing.v1.ListHoldsRequest\x1a\x1d.billing.v1.ListHoldsResponse\"\x03\x90\x02\x01\x12\x42\n\x07\x44\x65posit\x12\x1a.billing.v1.DepositRequest\x1a\x1b.billing.v1.DepositResponse\x12?\n\x06Refund\x12\x19.billing.v1.RefundRequest\x1a\x1a.billing.v1.RefundResponse\x12V\n\x0cGetStatement\x12\x1f.billing.v1.GetStatementRequest\x1a .billing.v1.GetStatementResponse\"\x03\x90\x02\x01\x12V\n\x0cVerifyLedger\x12\x1f.billing.v1.VerifyLedgerRequest\x1a .billing.v1.VerifyLedgerResponse\"\x03\x90\x02\x01\x42>Z<github.com/wallet-service/wallet/gen/go/billing/v1;billingv1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -36,6 +37,8 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'billing.v1.ledger_service_p
 if not _descriptor._USE_C_DESCRIPTORS:
   _globals['DESCRIPTOR']._loaded_options = None
   _globals['DESCRIPTOR']._serialized_options = b'Z<github.com/wallet-service/wallet/gen/go/billing/v1;billingv1'
+  _globals['_RECORDJOURNALENTRIESREQUEST'].fields_by_name['entries']._loaded_options = None
+  _globals['_RECORDJOURNALENTRIESREQUEST'].fields_by_name['entries']._serialized_options = b'\272H\010\222\001\005\010\001\020\350\007'
   _globals['_LISTJOURNALENTRIESREQUEST'].fields_by_name['organization_name']._loaded_options = None
   _globals['_LISTJOURNALENTRIESREQUEST'].fields_by_name['organization_name']._serialized_options = b'\272H\007r\005\020\001\030\377\001'
   _globals['_LISTJOURNALENTRIESREQUEST'].fields_by_name['kinds']._loaded_options = None
@@ -124,56 +127,64 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_LEDGERSERVICE'].methods_by_name['GetStatement']._serialized_options = b'\220\002\001'
   _globals['_LEDGERSERVICE'].methods_by_name['VerifyLedger']._loaded_options = None
   _globals['_LEDGERSERVICE'].methods_by_name['VerifyLedger']._serialized_options = b'\220\002\001'
-  _globals['_LISTJOURNALENTRIESREQUEST']._serialized_start=170
-  _globals['_LISTJOURNALENTRIESREQUEST']._serialized_end=521
-  _globals['_LISTJOURNALENTRIESRESPONSE']._serialized_start=524
-  _globals['_LISTJOURNALENTRIESRESPONSE']._serialized_end=659
-  _globals['_GETJOURNALENTRYREQUEST']._serialized_start=661
-  _globals['_GETJOURNALENTRYREQUEST']._serialized_end=717
-  _globals['_GETJOURNALENTRYRESPONSE']._serialized_start=719
-  _globals['_GETJOURNALENTRYRESPONSE']._serialized_end=807
-  _globals['_CREATEHOLDREQUEST']._serialized_start=810
-  _globals['_CREATEHOLDREQUEST']._serialized_end=1125
-  _globals['_CREATEHOLDRESPONSE']._serialized_start=1127
-  _globals['_CREATEHOLDRESPONSE']._serialized_end=1185
-  _globals['_EXTENDHOLDREQUEST']._serialized_start=1188
-  _globals['_EXTENDHOLDREQUEST']._serialized_end=1351
-  _globals['_EXTENDHOLDRESPONSE']._serialized_start=1353
-  _globals['_EXTENDHOLDRESPONSE']._serialized_end=1411
-  _globals['_CAPTUREHOLDREQUEST']._serialized_start=1414
-  _globals['_CAPTUREHOLDREQUEST']._serialized_end=1645
-  _globals['_CAPTUREHOLDRESPONSE']._serialized_start=1647
-  _globals['_CAPTUREHOLDRESPONSE']._serialized_end=1752
-  _globals['_RELEASEHOLDREQUEST']._serialized_start=1754
-  _globals['_RELEASEHOLDREQUEST']._serialized_end=1849
-  _globals['_RELEASEHOLDRESPONSE']._serialized_start=1851
-  _globals['_RELEASEHOLDRESPONSE']._serialized_end=1910
-  _globals['_LISTHOLDSREQUEST']._serialized_start=1913
-  _globals['_LISTHOLDSREQUEST']._serialized_end=2113
-  _globals['_LISTHOLDSRESPONSE']._serialized_start=2115
-  _globals['_LISTHOLDSRESPONSE']._serialized_end=2214
-  _globals['_DEPOSITREQUEST']._serialized_start=2217
-  _globals['_DEPOSITREQUEST']._serialized_end=2468
-  _globals['_DEPOSITRESPONSE']._serialized_start=2470
-  _globals['_DEPOSITRESPONSE']._serialized_end=2587
-  _globals['_REFUNDREQUEST']._serialized_start=2590
-  _globals['_REFUNDREQUEST']._serialized_end=2805
-  _globals['_REFUNDRESPONSE']._serialized_start=2807
-  _globals['_REFUNDRESPONSE']._serialized_end=2927
-  _globals['_GETSTATEMENTREQUEST']._serialized_start=2930
-  _globals['_GETSTATEMENTREQUEST']._serialized_end=3357
-  _globals['_STATEMENTLINE']._serialized_start=3360
-  _globals['_STATEMENTLINE']._serialized_end=3638
-  _globals['_STATEMENTTOTAL']._serialized_start=3641
-  _globals['_STATEMENTTOTAL']._serialized_end=3773
-  _globals['_GETSTATEMENTRESPONSE']._serialized_start=3776
-  _globals['_GETSTATEMENTRESPONSE']._serialized_end=4071
-  _globals['_VERIFYLEDGERREQUEST']._serialized_start=4073
-  _globals['_VERIFYLEDGERREQUEST']._serialized_end=4149
-  _globals['_LAWVIOLATION']._serialized_start=4151
-  _globals['_LAWVIOLATION']._serialized_end=4270
-  _globals['_VERIFYLEDGERRESPONSE']._serialized_start=4273
-  _globals['_VERIFYLEDGERRESPONSE']._serialized_end=4469
-  _globals['_LEDGERSERVICE']._serialized_start=4472
-  _globals['_LEDGERSERVICE']._serialized_end=5491
+  _globals['_JOURNALENTRYSTATUS']._serialized_start=5078
+  _globals['_JOURNALENTRYSTATUS']._serialized_end=5275
+  _globals['_RECORDJOURNALENTRIESREQUEST']._serialized_start=200
+  _globals['_RECORDJOURNALENTRIESREQUEST']._serialized_end=306
+  _globals['_JOURNALENTRYRESULT']._serialized_start=309
+  _globals['_JOURNALENTRYRESULT']._serialized_end=528
+  _globals['_RECORDJOURNALENTRIESRESPONSE']._serialized_start=531
+  _globals['_RECORDJOURNALENTRIESRESPONSE']._serialized_end=773
+  _globals['_LISTJOURNALENTRIESREQUEST']._serialized_start=776
+  _globals['_LISTJOURNALENTRIESREQUEST']._serialized_end=1127
+  _globals['_LISTJOURNALENTRIESRESPONSE']._serialized_start=1130
+  _globals['_LISTJOURNALENTRIESRESPONSE']._serialized_end=1265
+  _globals['_GETJOURNALENTRYREQUEST']._serialized_start=1267
+  _globals['_GETJOURNALENTRYREQUEST']._serialized_end=1323
+  _globals['_GETJOURNALENTRYRESPONSE']._serialized_start=1325
+  _globals['_GETJOURNALENTRYRESPONSE']._serialized_end=1413
+  _globals['_CREATEHOLDREQUEST']._serialized_start=1416
+  _globals['_CREATEHOLDREQUEST']._serialized_end=1731
+  _globals['_CREATEHOLDRESPONSE']._serialized_start=1733
+  _globals['_CREATEHOLDRESPONSE']._serialized_end=1791
+  _globals['_EXTENDHOLDREQUEST']._serialized_start=1794
+  _globals['_EXTENDHOLDREQUEST']._serialized_end=1957
+  _globals['_EXTENDHOLDRESPONSE']._serialized_start=1959
+  _globals['_EXTENDHOLDRESPONSE']._serialized_end=2017
+  _globals['_CAPTUREHOLDREQUEST']._serialized_start=2020
+  _globals['_CAPTUREHOLDREQUEST']._serialized_end=2251
+  _globals['_CAPTUREHOLDRESPONSE']._serialized_start=2253
+  _globals['_CAPTUREHOLDRESPONSE']._serialized_end=2358
+  _globals['_RELEASEHOLDREQUEST']._serialized_start=2360
+  _globals['_RELEASEHOLDREQUEST']._serialized_end=2455
+  _globals['_RELEASEHOLDRESPONSE']._serialized_start=2457
+  _globals['_RELEASEHOLDRESPONSE']._serialized_end=2516
+  _globals['_LISTHOLDSREQUEST']._serialized_start=2519
+  _globals['_LISTHOLDSREQUEST']._serialized_end=2719
+  _globals['_LISTHOLDSRESPONSE']._serialized_start=2721
+  _globals['_LISTHOLDSRESPONSE']._serialized_end=2820
+  _globals['_DEPOSITREQUEST']._serialized_start=2823
+  _globals['_DEPOSITREQUEST']._serialized_end=3074
+  _globals['_DEPOSITRESPONSE']._serialized_start=3076
+  _globals['_DEPOSITRESPONSE']._serialized_end=3193
+  _globals['_REFUNDREQUEST']._serialized_start=3196
+  _globals['_REFUNDREQUEST']._serialized_end=3411
+  _globals['_REFUNDRESPONSE']._serialized_start=3413
+  _globals['_REFUNDRESPONSE']._serialized_end=3533
+  _globals['_GETSTATEMENTREQUEST']._serialized_start=3536
+  _globals['_GETSTATEMENTREQUEST']._serialized_end=3963
+  _globals['_STATEMENTLINE']._serialized_start=3966
+  _globals['_STATEMENTLINE']._serialized_end=4244
+  _globals['_STATEMENTTOTAL']._serialized_start=4247
+  _globals['_STATEMENTTOTAL']._serialized_end=4379
+  _globals['_GETSTATEMENTRESPONSE']._serialized_start=4382
+  _globals['_GETSTATEMENTRESPONSE']._serialized_end=4677
+  _globals['_VERIFYLEDGERREQUEST']._serialized_start=4679
+  _globals['_VERIFYLEDGERREQUEST']._serialized_end=4755
+  _globals['_LAWVIOLATION']._serialized_start=4757
+  _globals['_LAWVIOLATION']._serialized_end=4876
+  _globals['_VERIFYLEDGERRESPONSE']._serialized_start=4879
+  _globals['_VERIFYLEDGERRESPONSE']._serialized_end=5075
+  _globals['_LEDGERSERVICE']._serialized_start=5278
+  _globals['_LEDGERSERVICE']._serialized_end=6404
 # @@protoc_insertion_point(module_scope)

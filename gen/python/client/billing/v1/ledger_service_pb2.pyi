@@ -1,16 +1,65 @@
 import datetime
 
+from billing.v1 import error_reason_pb2 as _error_reason_pb2
 from billing.v1 import ledger_pb2 as _ledger_pb2
 from buf.validate import validate_pb2 as _validate_pb2
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from wallet.v1 import operator_messages_pb2 as _operator_messages_pb2
 from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from collections.abc import Iterable as _Iterable, Mapping as _Mapping
 from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 
 DESCRIPTOR: _descriptor.FileDescriptor
+
+class JournalEntryStatus(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    JOURNAL_ENTRY_STATUS_UNSPECIFIED: _ClassVar[JournalEntryStatus]
+    JOURNAL_ENTRY_STATUS_RECORDED: _ClassVar[JournalEntryStatus]
+    JOURNAL_ENTRY_STATUS_DUPLICATE: _ClassVar[JournalEntryStatus]
+    JOURNAL_ENTRY_STATUS_REFUSED: _ClassVar[JournalEntryStatus]
+    JOURNAL_ENTRY_STATUS_UNKNOWN: _ClassVar[JournalEntryStatus]
+JOURNAL_ENTRY_STATUS_UNSPECIFIED: JournalEntryStatus
+JOURNAL_ENTRY_STATUS_RECORDED: JournalEntryStatus
+JOURNAL_ENTRY_STATUS_DUPLICATE: JournalEntryStatus
+JOURNAL_ENTRY_STATUS_REFUSED: JournalEntryStatus
+JOURNAL_ENTRY_STATUS_UNKNOWN: JournalEntryStatus
+
+class RecordJournalEntriesRequest(_message.Message):
+    __slots__ = ("entries",)
+    ENTRIES_FIELD_NUMBER: _ClassVar[int]
+    entries: _containers.RepeatedCompositeFieldContainer[_operator_messages_pb2.RecordJournalEntryRequest]
+    def __init__(self, entries: _Optional[_Iterable[_Union[_operator_messages_pb2.RecordJournalEntryRequest, _Mapping]]] = ...) -> None: ...
+
+class JournalEntryResult(_message.Message):
+    __slots__ = ("index", "status", "journal_entry_name", "reason", "message")
+    INDEX_FIELD_NUMBER: _ClassVar[int]
+    STATUS_FIELD_NUMBER: _ClassVar[int]
+    JOURNAL_ENTRY_NAME_FIELD_NUMBER: _ClassVar[int]
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    MESSAGE_FIELD_NUMBER: _ClassVar[int]
+    index: int
+    status: JournalEntryStatus
+    journal_entry_name: str
+    reason: _error_reason_pb2.ErrorReason
+    message: str
+    def __init__(self, index: _Optional[int] = ..., status: _Optional[_Union[JournalEntryStatus, str]] = ..., journal_entry_name: _Optional[str] = ..., reason: _Optional[_Union[_error_reason_pb2.ErrorReason, str]] = ..., message: _Optional[str] = ...) -> None: ...
+
+class RecordJournalEntriesResponse(_message.Message):
+    __slots__ = ("results", "recorded_count", "duplicate_count", "refused_count", "unknown_count")
+    RESULTS_FIELD_NUMBER: _ClassVar[int]
+    RECORDED_COUNT_FIELD_NUMBER: _ClassVar[int]
+    DUPLICATE_COUNT_FIELD_NUMBER: _ClassVar[int]
+    REFUSED_COUNT_FIELD_NUMBER: _ClassVar[int]
+    UNKNOWN_COUNT_FIELD_NUMBER: _ClassVar[int]
+    results: _containers.RepeatedCompositeFieldContainer[JournalEntryResult]
+    recorded_count: int
+    duplicate_count: int
+    refused_count: int
+    unknown_count: int
+    def __init__(self, results: _Optional[_Iterable[_Union[JournalEntryResult, _Mapping]]] = ..., recorded_count: _Optional[int] = ..., duplicate_count: _Optional[int] = ..., refused_count: _Optional[int] = ..., unknown_count: _Optional[int] = ...) -> None: ...
 
 class ListJournalEntriesRequest(_message.Message):
     __slots__ = ("organization_name", "kinds", "start_time", "end_time", "page_size", "page_token")

@@ -42,6 +42,11 @@ class LedgerServiceStub:
                 request_serializer=wallet_dot_v1_dot_operator__messages__pb2.RecordJournalEntryRequest.SerializeToString,
                 response_deserializer=wallet_dot_v1_dot_operator__messages__pb2.RecordJournalEntryResponse.FromString,
                 _registered_method=True)
+        self.RecordJournalEntries = channel.unary_unary(
+                '/billing.v1.LedgerService/RecordJournalEntries',
+                request_serializer=billing_dot_v1_dot_ledger__service__pb2.RecordJournalEntriesRequest.SerializeToString,
+                response_deserializer=billing_dot_v1_dot_ledger__service__pb2.RecordJournalEntriesResponse.FromString,
+                _registered_method=True)
         self.ListJournalEntries = channel.unary_unary(
                 '/billing.v1.LedgerService/ListJournalEntries',
                 request_serializer=billing_dot_v1_dot_ledger__service__pb2.ListJournalEntriesRequest.SerializeToString,
@@ -106,6 +111,14 @@ class LedgerServiceServicer:
 
     def RecordJournalEntry(self, request, context):
         """Records an entry of several legs: all of them or none. CUSTOMER_PREPAY_LIABILITY means the wallet named. Operator.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RecordJournalEntries(self, request, context):
+        """Records up to 1000 entries, of any organizations, each for itself: all of its legs or none, whatever becomes of the others.
+        Operator.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -196,6 +209,11 @@ def add_LedgerServiceServicer_to_server(servicer, server):
                     request_deserializer=wallet_dot_v1_dot_operator__messages__pb2.RecordJournalEntryRequest.FromString,
                     response_serializer=wallet_dot_v1_dot_operator__messages__pb2.RecordJournalEntryResponse.SerializeToString,
             ),
+            'RecordJournalEntries': grpc.unary_unary_rpc_method_handler(
+                    servicer.RecordJournalEntries,
+                    request_deserializer=billing_dot_v1_dot_ledger__service__pb2.RecordJournalEntriesRequest.FromString,
+                    response_serializer=billing_dot_v1_dot_ledger__service__pb2.RecordJournalEntriesResponse.SerializeToString,
+            ),
             'ListJournalEntries': grpc.unary_unary_rpc_method_handler(
                     servicer.ListJournalEntries,
                     request_deserializer=billing_dot_v1_dot_ledger__service__pb2.ListJournalEntriesRequest.FromString,
@@ -281,6 +299,33 @@ class LedgerService:
             '/billing.v1.LedgerService/RecordJournalEntry',
             wallet_dot_v1_dot_operator__messages__pb2.RecordJournalEntryRequest.SerializeToString,
             wallet_dot_v1_dot_operator__messages__pb2.RecordJournalEntryResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RecordJournalEntries(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/billing.v1.LedgerService/RecordJournalEntries',
+            billing_dot_v1_dot_ledger__service__pb2.RecordJournalEntriesRequest.SerializeToString,
+            billing_dot_v1_dot_ledger__service__pb2.RecordJournalEntriesResponse.FromString,
             options,
             channel_credentials,
             insecure,

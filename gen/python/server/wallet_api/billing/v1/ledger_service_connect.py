@@ -20,7 +20,7 @@ from protobuf import DescService
 
 from . import ledger_service_pb
 from ...wallet.v1.operator_messages_pb import RecordJournalEntryRequest, RecordJournalEntryResponse
-from .ledger_service_pb import CaptureHoldRequest, CaptureHoldResponse, CreateHoldRequest, CreateHoldResponse, DepositRequest, DepositResponse, ExtendHoldRequest, ExtendHoldResponse, GetJournalEntryRequest, GetJournalEntryResponse, GetStatementRequest, GetStatementResponse, ListHoldsRequest, ListHoldsResponse, ListJournalEntriesRequest, ListJournalEntriesResponse, RefundRequest, RefundResponse, ReleaseHoldRequest, ReleaseHoldResponse, VerifyLedgerRequest, VerifyLedgerResponse
+from .ledger_service_pb import CaptureHoldRequest, CaptureHoldResponse, CreateHoldRequest, CreateHoldResponse, DepositRequest, DepositResponse, ExtendHoldRequest, ExtendHoldResponse, GetJournalEntryRequest, GetJournalEntryResponse, GetStatementRequest, GetStatementResponse, ListHoldsRequest, ListHoldsResponse, ListJournalEntriesRequest, ListJournalEntriesResponse, RecordJournalEntriesRequest, RecordJournalEntriesResponse, RefundRequest, RefundResponse, ReleaseHoldRequest, ReleaseHoldResponse, VerifyLedgerRequest, VerifyLedgerResponse
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Iterable, Mapping
@@ -39,6 +39,13 @@ class LedgerService(Protocol):
     async def record_journal_entry(self, request: RecordJournalEntryRequest, ctx: RequestContext[RecordJournalEntryRequest, RecordJournalEntryResponse], /) -> RecordJournalEntryResponse:
         """
         Records an entry of several legs: all of them or none. CUSTOMER_PREPAY_LIABILITY means the wallet named. Operator.
+        """
+        raise ConnectError(Code.UNIMPLEMENTED, 'Not implemented')
+
+    async def record_journal_entries(self, request: RecordJournalEntriesRequest, ctx: RequestContext[RecordJournalEntriesRequest, RecordJournalEntriesResponse], /) -> RecordJournalEntriesResponse:
+        """
+        Records up to 1000 entries, of any organizations, each for itself: all of its legs or none, whatever becomes of the others.
+        Operator.
         """
         raise ConnectError(Code.UNIMPLEMENTED, 'Not implemented')
 
@@ -136,6 +143,17 @@ class LedgerServiceASGIApplication(ConnectASGIApplication[LedgerService]):
                         stream_type=StreamType.UNARY,
                     ),
                     function=svc.record_journal_entry,
+                ),
+                "/billing.v1.LedgerService/RecordJournalEntries": Endpoint.unary(
+                    method=MethodInfo(
+                        name="RecordJournalEntries",
+                        service_name="billing.v1.LedgerService",
+                        input=RecordJournalEntriesRequest,
+                        output=RecordJournalEntriesResponse,
+                        idempotency_level=IdempotencyLevel.UNKNOWN,
+                        stream_type=StreamType.UNARY,
+                    ),
+                    function=svc.record_journal_entries,
                 ),
                 "/billing.v1.LedgerService/ListJournalEntries": Endpoint.unary(
                     method=MethodInfo(
@@ -293,6 +311,30 @@ class LedgerServiceClient(ConnectClient):
                 service_name="billing.v1.LedgerService",
                 input=RecordJournalEntryRequest,
                 output=RecordJournalEntryResponse,
+                idempotency_level=IdempotencyLevel.UNKNOWN,
+                stream_type=StreamType.UNARY,
+            ),
+            headers=headers,
+            timeout_ms=timeout_ms,
+        )
+    async def record_journal_entries(
+        self,
+        request: RecordJournalEntriesRequest,
+        *,
+        headers: Headers | Mapping[str, str] | None = None, 
+        timeout_ms: int | None = None,
+    ) -> RecordJournalEntriesResponse:
+        """
+        Records up to 1000 entries, of any organizations, each for itself: all of its legs or none, whatever becomes of the others.
+        Operator.
+        """
+        return await self.execute_unary(
+            request=request,
+            method=MethodInfo(
+                name="RecordJournalEntries",
+                service_name="billing.v1.LedgerService",
+                input=RecordJournalEntriesRequest,
+                output=RecordJournalEntriesResponse,
                 idempotency_level=IdempotencyLevel.UNKNOWN,
                 stream_type=StreamType.UNARY,
             ),
@@ -574,6 +616,13 @@ class LedgerServiceSync(Protocol):
         """
         raise ConnectError(Code.UNIMPLEMENTED, 'Not implemented')
 
+    def record_journal_entries(self, request: RecordJournalEntriesRequest, ctx: RequestContext[RecordJournalEntriesRequest, RecordJournalEntriesResponse], /) -> RecordJournalEntriesResponse:
+        """
+        Records up to 1000 entries, of any organizations, each for itself: all of its legs or none, whatever becomes of the others.
+        Operator.
+        """
+        raise ConnectError(Code.UNIMPLEMENTED, 'Not implemented')
+
     def list_journal_entries(self, request: ListJournalEntriesRequest, ctx: RequestContext[ListJournalEntriesRequest, ListJournalEntriesResponse], /) -> ListJournalEntriesResponse:
         """
         Lists the journal of an organization, newest first. Viewer.
@@ -666,6 +715,17 @@ class LedgerServiceWSGIApplication(ConnectWSGIApplication):
                         stream_type=StreamType.UNARY,
                     ),
                     function=service.record_journal_entry,
+                ),
+                "/billing.v1.LedgerService/RecordJournalEntries": EndpointSync.unary(
+                    method=MethodInfo(
+                        name="RecordJournalEntries",
+                        service_name="billing.v1.LedgerService",
+                        input=RecordJournalEntriesRequest,
+                        output=RecordJournalEntriesResponse,
+                        idempotency_level=IdempotencyLevel.UNKNOWN,
+                        stream_type=StreamType.UNARY,
+                    ),
+                    function=service.record_journal_entries,
                 ),
                 "/billing.v1.LedgerService/ListJournalEntries": EndpointSync.unary(
                     method=MethodInfo(
@@ -823,6 +883,30 @@ class LedgerServiceClientSync(ConnectClientSync):
                 service_name="billing.v1.LedgerService",
                 input=RecordJournalEntryRequest,
                 output=RecordJournalEntryResponse,
+                idempotency_level=IdempotencyLevel.UNKNOWN,
+                stream_type=StreamType.UNARY,
+            ),
+            headers=headers,
+            timeout_ms=timeout_ms,
+        )
+    def record_journal_entries(
+        self,
+        request: RecordJournalEntriesRequest,
+        *,
+        headers: Headers | Mapping[str, str] | None = None, 
+        timeout_ms: int | None = None,
+    ) -> RecordJournalEntriesResponse:
+        """
+        Records up to 1000 entries, of any organizations, each for itself: all of its legs or none, whatever becomes of the others.
+        Operator.
+        """
+        return self.execute_unary(
+            request=request,
+            method=MethodInfo(
+                name="RecordJournalEntries",
+                service_name="billing.v1.LedgerService",
+                input=RecordJournalEntriesRequest,
+                output=RecordJournalEntriesResponse,
                 idempotency_level=IdempotencyLevel.UNKNOWN,
                 stream_type=StreamType.UNARY,
             ),

@@ -11,11 +11,11 @@ from __future__ import annotations
 
 from typing import Literal, TYPE_CHECKING, TypeAlias
 
-from protobuf import Message
+from protobuf import Enum, Message
 from protobuf._codegen import file_desc
 from protobuf.wkt.google.protobuf import timestamp_pb
 
-from . import ledger_pb
+from . import error_reason_pb, ledger_pb
 from ...buf.validate import validate_pb
 from ...wallet.v1 import operator_messages_pb
 
@@ -23,8 +23,170 @@ if TYPE_CHECKING:
     from protobuf import DescFile
     from protobuf.wkt.google.protobuf.timestamp_pb import Timestamp
 
+    from ...wallet.v1.operator_messages_pb import RecordJournalEntryRequest
+    from .error_reason_pb import ErrorReason
     from .ledger_pb import Hold, HoldState, JournalEntry, JournalEntryKind
 
+
+_RecordJournalEntriesRequestFields: TypeAlias = Literal["entries"]
+
+class RecordJournalEntriesRequest(Message[_RecordJournalEntriesRequestFields]):
+    """
+    Request of RecordJournalEntries.
+
+    ```proto
+    message billing.v1.RecordJournalEntriesRequest
+    ```
+
+    Attributes:
+        entries:
+            1 to 1000 entries. Each wallet by its canonical name, organizations/{slug}/wallets/{wallet}. Required.
+
+            ```proto
+            repeated wallet.v1.RecordJournalEntryRequest entries = 1;
+            ```
+    """
+
+    __slots__ = ("entries",)
+
+    if TYPE_CHECKING:
+
+        def __init__(
+            self,
+            *,
+            entries: list[RecordJournalEntryRequest] | None = None,
+        ) -> None:
+            pass
+
+        entries: list[RecordJournalEntryRequest]
+
+_JournalEntryResultFields: TypeAlias = Literal["index", "status", "journal_entry_name", "reason", "message"]
+
+class JournalEntryResult(Message[_JournalEntryResultFields]):
+    """
+    What became of one entry of a call.
+
+    ```proto
+    message billing.v1.JournalEntryResult
+    ```
+
+    Attributes:
+        index:
+            Position in the request, from 0.
+
+            ```proto
+            int32 index = 1;
+            ```
+        status:
+            What became of it.
+
+            ```proto
+            billing.v1.JournalEntryStatus status = 2;
+            ```
+        journal_entry_name:
+            organizations/{slug}/journal-entries/{id}; empty when refused or unknown.
+
+            ```proto
+            string journal_entry_name = 3;
+            ```
+        reason:
+            Why it was refused, or is unknown; unspecified otherwise.
+
+            ```proto
+            billing.v1.ErrorReason reason = 4;
+            ```
+        message:
+            Why it was refused, or is unknown, for people; empty otherwise.
+
+            ```proto
+            string message = 5;
+            ```
+    """
+
+    __slots__ = ("index", "status", "journal_entry_name", "reason", "message")
+
+    if TYPE_CHECKING:
+
+        def __init__(
+            self,
+            *,
+            index: int = 0,
+            status: JournalEntryStatus | None = None,
+            journal_entry_name: str = "",
+            reason: ErrorReason | None = None,
+            message: str = "",
+        ) -> None:
+            pass
+
+        index: int
+        status: JournalEntryStatus
+        journal_entry_name: str
+        reason: ErrorReason
+        message: str
+
+_RecordJournalEntriesResponseFields: TypeAlias = Literal["results", "recorded_count", "duplicate_count", "refused_count", "unknown_count"]
+
+class RecordJournalEntriesResponse(Message[_RecordJournalEntriesResponseFields]):
+    """
+    Response of RecordJournalEntries.
+
+    ```proto
+    message billing.v1.RecordJournalEntriesResponse
+    ```
+
+    Attributes:
+        results:
+            One result for each entry, in their order.
+
+            ```proto
+            repeated billing.v1.JournalEntryResult results = 1;
+            ```
+        recorded_count:
+            Entries recorded now.
+
+            ```proto
+            int32 recorded_count = 2;
+            ```
+        duplicate_count:
+            Entries recorded before.
+
+            ```proto
+            int32 duplicate_count = 3;
+            ```
+        refused_count:
+            Entries refused.
+
+            ```proto
+            int32 refused_count = 4;
+            ```
+        unknown_count:
+            Entries of which it is not known: send them again.
+
+            ```proto
+            int32 unknown_count = 5;
+            ```
+    """
+
+    __slots__ = ("results", "recorded_count", "duplicate_count", "refused_count", "unknown_count")
+
+    if TYPE_CHECKING:
+
+        def __init__(
+            self,
+            *,
+            results: list[JournalEntryResult] | None = None,
+            recorded_count: int = 0,
+            duplicate_count: int = 0,
+            refused_count: int = 0,
+            unknown_count: int = 0,
+        ) -> None:
+            pass
+
+        results: list[JournalEntryResult]
+        recorded_count: int
+        duplicate_count: int
+        refused_count: int
+        unknown_count: int
 
 _ListJournalEntriesRequestFields: TypeAlias = Literal["organization_name", "kinds", "start_time", "end_time", "page_size", "page_token"]
 
@@ -1266,16 +1428,67 @@ class VerifyLedgerResponse(Message[_VerifyLedgerResponseFields]):
         entry_count: int
         laws: list[str]
 
+class JournalEntryStatus(Enum):
+    """
+    What became of an entry that was to be recorded.
+
+    ```proto
+    enum billing.v1.JournalEntryStatus
+    ```
+
+    Attributes:
+        UNSPECIFIED:
+            Never sent.
+
+            ```proto
+            JOURNAL_ENTRY_STATUS_UNSPECIFIED = 0
+            ```
+        RECORDED:
+            Recorded now.
+
+            ```proto
+            JOURNAL_ENTRY_STATUS_RECORDED = 1
+            ```
+        DUPLICATE:
+            Recorded before under this key, with the same content; nothing changed.
+
+            ```proto
+            JOURNAL_ENTRY_STATUS_DUPLICATE = 2
+            ```
+        REFUSED:
+            Not recorded; reason and message say why.
+
+            ```proto
+            JOURNAL_ENTRY_STATUS_REFUSED = 3
+            ```
+        UNKNOWN:
+            It may have been recorded or not, and the same entry with the same key tells; reason and message say why.
+
+            ```proto
+            JOURNAL_ENTRY_STATUS_UNKNOWN = 4
+            ```
+    """
+
+    UNSPECIFIED = 0
+    RECORDED = 1
+    DUPLICATE = 2
+    REFUSED = 3
+    UNKNOWN = 4
+
 
 _DESC = file_desc(
-    b'\n\x1fbilling/v1/ledger_service.proto\x12\nbilling.v1\x1a\x17billing/v1/ledger.proto\x1a\x1bbuf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a!wallet/v1/operator_messages.proto"\xdf\x02\n\x19ListJournalEntriesRequest\x127\n\x11organization_name\x18\x01 \x01(\tR\x10organizationNameB\n\xbaH\x07r\x05\x10\x01\x18\xff\x01\x12E\n\x05kinds\x18\x02 \x03(\x0e2\x1c.billing.v1.JournalEntryKindR\x05kindsB\x11\xbaH\x0e\x92\x01\x0b\x10\x14"\x07\x82\x01\x04\x10\x01 \x00\x129\n\nstart_time\x18\x03 \x01(\x0b2\x1a.google.protobuf.TimestampR\tstartTime\x125\n\x08end_time\x18\x04 \x01(\x0b2\x1a.google.protobuf.TimestampR\x07endTime\x12\'\n\tpage_size\x18\x05 \x01(\x05R\x08pageSizeB\n\xbaH\x07\x1a\x05\x18\xe8\x07(\x00\x12\'\n\npage_token\x18\x06 \x01(\tR\tpageTokenB\x08\xbaH\x05r\x03\x18\x80\x08"\x87\x01\n\x1aListJournalEntriesResponse\x12A\n\x0fjournal_entries\x18\x01 \x03(\x0b2\x18.billing.v1.JournalEntryR\x0ejournalEntries\x12&\n\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken"8\n\x16GetJournalEntryRequest\x12\x1e\n\x04name\x18\x01 \x01(\tR\x04nameB\n\xbaH\x07r\x05\x10\x01\x18\xff\x01"X\n\x17GetJournalEntryResponse\x12=\n\rjournal_entry\x18\x01 \x01(\x0b2\x18.billing.v1.JournalEntryR\x0cjournalEntry"\xbb\x02\n\x11CreateHoldRequest\x12+\n\x0bwallet_name\x18\x01 \x01(\tR\nwalletNameB\n\xbaH\x07r\x05\x10\x01\x18\xff\x01\x123\n\x0camount_minor\x18\x02 \x01(\x03R\x0bamountMinorB\x10\xbaH\r"\x0b\x18\x80\x80\x9a\xa6\xea\xaf\xe3\x01 \x00\x120\n\x08currency\x18\x03 \x01(\tR\x08currencyB\x14\xbaH\x11r\x0f2\r^([A-Z]{3})?$\x12;\n\x0bexpire_time\x18\x04 \x01(\x0b2\x1a.google.protobuf.TimestampR\nexpireTime\x12*\n\x0bdescription\x18\x05 \x01(\tR\x0bdescriptionB\x08\xbaH\x05r\x03\x18\xf4\x03\x12)\n\nrequest_id\x18\x06 \x01(\tR\trequestIdB\n\xbaH\x07r\x05\x10\x01\x18\xff\x01":\n\x12CreateHoldResponse\x12$\n\x04hold\x18\x01 \x01(\x0b2\x10.billing.v1.HoldR\x04hold"\xa3\x01\n\x11ExtendHoldRequest\x12\x1e\n\x04name\x18\x01 \x01(\tR\x04nameB\n\xbaH\x07r\x05\x10\x01\x18\xff\x01\x12C\n\x0bexpire_time\x18\x02 \x01(\x0b2\x1a.google.protobuf.TimestampR\nexpireTimeB\x06\xbaH\x03\xc8\x01\x01\x12)\n\nrequest_id\x18\x03 \x01(\tR\trequestIdB\n\xbaH\x07r\x05\x10\x01\x18\xff\x01":\n\x12ExtendHoldResponse\x12$\n\x04hold\x18\x01 \x01(\x0b2\x10.billing.v1.HoldR\x04hold"\xe7\x01\n\x12CaptureHoldRequest\x12\x1e\n\x04name\x18\x01 \x01(\tR\x04nameB\n\xbaH\x07r\x05\x10\x01\x18\xff\x01\x123\n\x0camount_minor\x18\x02 \x01(\x03R\x0bamountMinorB\x10\xbaH\r"\x0b\x18\x80\x80\x9a\xa6\xea\xaf\xe3\x01(\x00\x12%\n\x0ekeep_remaining\x18\x03 \x01(\x08R\rkeepRemaining\x12*\n\x0bdescription\x18\x04 \x01(\tR\x0bdescriptionB\x08\xbaH\x05r\x03\x18\xf4\x03\x12)\n\nrequest_id\x18\x05 \x01(\tR\trequestIdB\n\xbaH\x07r\x05\x10\x01\x18\xff\x01"i\n\x13CaptureHoldResponse\x12$\n\x04hold\x18\x01 \x01(\x0b2\x10.billing.v1.HoldR\x04hold\x12,\n\x12journal_entry_name\x18\x02 \x01(\tR\x10journalEntryName"_\n\x12ReleaseHoldRequest\x12\x1e\n\x04name\x18\x01 \x01(\tR\x04nameB\n\xbaH\x07r\x05\x10\x01\x18\xff\x01\x12)\n\nrequest_id\x18\x02 \x01(\tR\trequestIdB\n\xbaH\x07r\x05\x10\x01\x18\xff\x01";\n\x13ReleaseHoldResponse\x12$\n\x04hold\x18\x01 \x01(\x0b2\x10.billing.v1.HoldR\x04hold"\xc8\x01\n\x10ListHoldsRequest\x12+\n\x0bwallet_name\x18\x01 \x01(\tR\nwalletNameB\n\xbaH\x07r\x05\x10\x01\x18\xff\x01\x125\n\x05state\x18\x02 \x01(\x0e2\x15.billing.v1.HoldStateR\x05stateB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12\'\n\tpage_size\x18\x03 \x01(\x05R\x08pageSizeB\n\xbaH\x07\x1a\x05\x18\xe8\x07(\x00\x12\'\n\npage_token\x18\x04 \x01(\tR\tpageTokenB\x08\xbaH\x05r\x03\x18\x80\x08"c\n\x11ListHoldsResponse\x12&\n\x05holds\x18\x01 \x03(\x0b2\x10.billing.v1.HoldR\x05holds\x12&\n\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken"\xfb\x01\n\x0eDepositRequest\x12+\n\x0bwallet_name\x18\x01 \x01(\tR\nwalletNameB\n\xbaH\x07r\x05\x10\x01\x18\xff\x01\x123\n\x0camount_minor\x18\x02 \x01(\x03R\x0bamountMinorB\x10\xbaH\r"\x0b\x18\x80\x80\x9a\xa6\xea\xaf\xe3\x01 \x00\x120\n\x08currency\x18\x03 \x01(\tR\x08currencyB\x14\xbaH\x11r\x0f2\r^([A-Z]{3})?$\x12*\n\x0bdescription\x18\x04 \x01(\tR\x0bdescriptionB\x08\xbaH\x05r\x03\x18\xf4\x03\x12)\n\nrequest_id\x18\x05 \x01(\tR\trequestIdB\n\xbaH\x07r\x05\x10\x01\x18\xff\x01"u\n\x0fDepositResponse\x12=\n\rjournal_entry\x18\x01 \x01(\x0b2\x18.billing.v1.JournalEntryR\x0cjournalEntry\x12#\n\rbalance_minor\x18\x02 \x01(\x03R\x0cbalanceMinor"\xd7\x01\n\rRefundRequest\x128\n\x12journal_entry_name\x18\x01 \x01(\tR\x10journalEntryNameB\n\xbaH\x07r\x05\x10\x01\x18\xff\x01\x123\n\x0camount_minor\x18\x02 \x01(\x03R\x0bamountMinorB\x10\xbaH\r"\x0b\x18\x80\x80\x9a\xa6\xea\xaf\xe3\x01(\x00\x12,\n\x0bdescription\x18\x03 \x01(\tR\x0bdescriptionB\n\xbaH\x07r\x05\x10\x01\x18\xf4\x03\x12)\n\nrequest_id\x18\x04 \x01(\tR\trequestIdB\n\xbaH\x07r\x05\x10\x01\x18\xff\x01"x\n\x0eRefundResponse\x12=\n\rjournal_entry\x18\x01 \x01(\x0b2\x18.billing.v1.JournalEntryR\x0cjournalEntry\x12\'\n\x0fremaining_minor\x18\x02 \x01(\x03R\x0eremainingMinor"\xab\x03\n\x13GetStatementRequest\x12+\n\x0bwallet_name\x18\x01 \x01(\tR\nwalletNameB\n\xbaH\x07r\x05\x10\x01\x18\xff\x01\x12A\n\nstart_time\x18\x02 \x01(\x0b2\x1a.google.protobuf.TimestampR\tstartTimeB\x06\xbaH\x03\xc8\x01\x01\x12=\n\x08end_time\x18\x03 \x01(\x0b2\x1a.google.protobuf.TimestampR\x07endTimeB\x06\xbaH\x03\xc8\x01\x01\x12\'\n\tpage_size\x18\x04 \x01(\x05R\x08pageSizeB\n\xbaH\x07\x1a\x05\x18\xe8\x07(\x00\x12\'\n\npage_token\x18\x05 \x01(\tR\tpageTokenB\x08\xbaH\x05r\x03\x18\x80\x08:\x92\x01\xbaH\x8e\x01\x1a\x8b\x01\n\x14get_statement.period\x12"start_time must be before end_time\x1aO!has(this.start_time) || !has(this.end_time) || this.start_time < this.end_time"\x96\x02\n\rStatementLine\x12,\n\x12journal_entry_name\x18\x01 \x01(\tR\x10journalEntryName\x120\n\x04kind\x18\x02 \x01(\x0e2\x1c.billing.v1.JournalEntryKindR\x04kind\x12 \n\x0bdescription\x18\x03 \x01(\tR\x0bdescription\x12!\n\x0camount_minor\x18\x04 \x01(\x03R\x0bamountMinor\x12#\n\rbalance_minor\x18\x05 \x01(\x03R\x0cbalanceMinor\x12;\n\x0brecord_time\x18\x06 \x01(\x0b2\x1a.google.protobuf.TimestampR\nrecordTime"\x84\x01\n\x0eStatementTotal\x120\n\x04kind\x18\x01 \x01(\x0e2\x1c.billing.v1.JournalEntryKindR\x04kind\x12!\n\x0camount_minor\x18\x02 \x01(\x03R\x0bamountMinor\x12\x1d\n\nline_count\x18\x03 \x01(\x03R\tlineCount"\xa7\x02\n\x14GetStatementResponse\x12\x1a\n\x08currency\x18\x01 \x01(\tR\x08currency\x122\n\x15opening_balance_minor\x18\x02 \x01(\x03R\x13openingBalanceMinor\x122\n\x15closing_balance_minor\x18\x03 \x01(\x03R\x13closingBalanceMinor\x122\n\x06totals\x18\x04 \x03(\x0b2\x1a.billing.v1.StatementTotalR\x06totals\x12/\n\x05lines\x18\x05 \x03(\x0b2\x19.billing.v1.StatementLineR\x05lines\x12&\n\x0fnext_page_token\x18\x06 \x01(\tR\rnextPageToken"L\n\x13VerifyLedgerRequest\x125\n\x11organization_name\x18\x01 \x01(\tR\x10organizationNameB\x08\xbaH\x05r\x03\x18\xff\x01"w\n\x0cLawViolation\x12\x10\n\x03law\x18\x01 \x01(\tR\x03law\x12+\n\x11organization_name\x18\x02 \x01(\tR\x10organizationName\x12\x10\n\x03row\x18\x03 \x01(\tR\x03row\x12\x16\n\x06detail\x18\x04 \x01(\tR\x06detail"\xc4\x01\n\x14VerifyLedgerResponse\x12\x0e\n\x02ok\x18\x01 \x01(\x08R\x02ok\x128\n\nviolations\x18\x02 \x03(\x0b2\x18.billing.v1.LawViolationR\nviolations\x12-\n\x12organization_count\x18\x03 \x01(\x03R\x11organizationCount\x12\x1f\n\x0bentry_count\x18\x04 \x01(\x03R\nentryCount\x12\x12\n\x04laws\x18\x05 \x03(\tR\x04laws2\xfb\x07\n\rLedgerService\x12a\n\x12RecordJournalEntry\x12$.wallet.v1.RecordJournalEntryRequest\x1a%.wallet.v1.RecordJournalEntryResponse\x12h\n\x12ListJournalEntries\x12%.billing.v1.ListJournalEntriesRequest\x1a&.billing.v1.ListJournalEntriesResponse"\x03\x90\x02\x01\x12_\n\x0fGetJournalEntry\x12".billing.v1.GetJournalEntryRequest\x1a#.billing.v1.GetJournalEntryResponse"\x03\x90\x02\x01\x12K\n\nCreateHold\x12\x1d.billing.v1.CreateHoldRequest\x1a\x1e.billing.v1.CreateHoldResponse\x12K\n\nExtendHold\x12\x1d.billing.v1.ExtendHoldRequest\x1a\x1e.billing.v1.ExtendHoldResponse\x12N\n\x0bCaptureHold\x12\x1e.billing.v1.CaptureHoldRequest\x1a\x1f.billing.v1.CaptureHoldResponse\x12N\n\x0bReleaseHold\x12\x1e.billing.v1.ReleaseHoldRequest\x1a\x1f.billing.v1.ReleaseHoldResponse\x12M\n\tListHolds\x12\x1c.billing.v1.ListHoldsRequest\x1a\x1d.billing.v1.ListHoldsResponse"\x03\x90\x02\x01\x12B\n\x07Deposit\x12\x1a.billing.v1.DepositRequest\x1a\x1b.billing.v1.DepositResponse\x12?\n\x06Refund\x12\x19.billing.v1.RefundRequest\x1a\x1a.billing.v1.RefundResponse\x12V\n\x0cGetStatement\x12\x1f.billing.v1.GetStatementRequest\x1a .billing.v1.GetStatementResponse"\x03\x90\x02\x01\x12V\n\x0cVerifyLedger\x12\x1f.billing.v1.VerifyLedgerRequest\x1a .billing.v1.VerifyLedgerResponse"\x03\x90\x02\x01B>Z<github.com/wallet-service/wallet/gen/go/billing/v1;billingv1b\x06proto3',
+    b'\n\x1fbilling/v1/ledger_service.proto\x12\nbilling.v1\x1a\x1dbilling/v1/error_reason.proto\x1a\x17billing/v1/ledger.proto\x1a\x1bbuf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a!wallet/v1/operator_messages.proto"j\n\x1bRecordJournalEntriesRequest\x12K\n\x07entries\x18\x01 \x03(\x0b2$.wallet.v1.RecordJournalEntryRequestR\x07entriesB\x0b\xbaH\x08\x92\x01\x05\x08\x01\x10\xe8\x07"\xdb\x01\n\x12JournalEntryResult\x12\x14\n\x05index\x18\x01 \x01(\x05R\x05index\x126\n\x06status\x18\x02 \x01(\x0e2\x1e.billing.v1.JournalEntryStatusR\x06status\x12,\n\x12journal_entry_name\x18\x03 \x01(\tR\x10journalEntryName\x12/\n\x06reason\x18\x04 \x01(\x0e2\x17.billing.v1.ErrorReasonR\x06reason\x12\x18\n\x07message\x18\x05 \x01(\tR\x07message"\xf2\x01\n\x1cRecordJournalEntriesResponse\x128\n\x07results\x18\x01 \x03(\x0b2\x1e.billing.v1.JournalEntryResultR\x07results\x12%\n\x0erecorded_count\x18\x02 \x01(\x05R\rrecordedCount\x12\'\n\x0fduplicate_count\x18\x03 \x01(\x05R\x0eduplicateCount\x12#\n\rrefused_count\x18\x04 \x01(\x05R\x0crefusedCount\x12#\n\runknown_count\x18\x05 \x01(\x05R\x0cunknownCount"\xdf\x02\n\x19ListJournalEntriesRequest\x127\n\x11organization_name\x18\x01 \x01(\tR\x10organizationNameB\n\xbaH\x07r\x05\x10\x01\x18\xff\x01\x12E\n\x05kinds\x18\x02 \x03(\x0e2\x1c.billing.v1.JournalEntryKindR\x05kindsB\x11\xbaH\x0e\x92\x01\x0b\x10\x14"\x07\x82\x01\x04\x10\x01 \x00\x129\n\nstart_time\x18\x03 \x01(\x0b2\x1a.google.protobuf.TimestampR\tstartTime\x125\n\x08end_time\x18\x04 \x01(\x0b2\x1a.google.protobuf.TimestampR\x07endTime\x12\'\n\tpage_size\x18\x05 \x01(\x05R\x08pageSizeB\n\xbaH\x07\x1a\x05\x18\xe8\x07(\x00\x12\'\n\npage_token\x18\x06 \x01(\tR\tpageTokenB\x08\xbaH\x05r\x03\x18\x80\x08"\x87\x01\n\x1aListJournalEntriesResponse\x12A\n\x0fjournal_entries\x18\x01 \x03(\x0b2\x18.billing.v1.JournalEntryR\x0ejournalEntries\x12&\n\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken"8\n\x16GetJournalEntryRequest\x12\x1e\n\x04name\x18\x01 \x01(\tR\x04nameB\n\xbaH\x07r\x05\x10\x01\x18\xff\x01"X\n\x17GetJournalEntryResponse\x12=\n\rjournal_entry\x18\x01 \x01(\x0b2\x18.billing.v1.JournalEntryR\x0cjournalEntry"\xbb\x02\n\x11CreateHoldRequest\x12+\n\x0bwallet_name\x18\x01 \x01(\tR\nwalletNameB\n\xbaH\x07r\x05\x10\x01\x18\xff\x01\x123\n\x0camount_minor\x18\x02 \x01(\x03R\x0bamountMinorB\x10\xbaH\r"\x0b\x18\x80\x80\x9a\xa6\xea\xaf\xe3\x01 \x00\x120\n\x08currency\x18\x03 \x01(\tR\x08currencyB\x14\xbaH\x11r\x0f2\r^([A-Z]{3})?$\x12;\n\x0bexpire_time\x18\x04 \x01(\x0b2\x1a.google.protobuf.TimestampR\nexpireTime\x12*\n\x0bdescription\x18\x05 \x01(\tR\x0bdescriptionB\x08\xbaH\x05r\x03\x18\xf4\x03\x12)\n\nrequest_id\x18\x06 \x01(\tR\trequestIdB\n\xbaH\x07r\x05\x10\x01\x18\xff\x01":\n\x12CreateHoldResponse\x12$\n\x04hold\x18\x01 \x01(\x0b2\x10.billing.v1.HoldR\x04hold"\xa3\x01\n\x11ExtendHoldRequest\x12\x1e\n\x04name\x18\x01 \x01(\tR\x04nameB\n\xbaH\x07r\x05\x10\x01\x18\xff\x01\x12C\n\x0bexpire_time\x18\x02 \x01(\x0b2\x1a.google.protobuf.TimestampR\nexpireTimeB\x06\xbaH\x03\xc8\x01\x01\x12)\n\nrequest_id\x18\x03 \x01(\tR\trequestIdB\n\xbaH\x07r\x05\x10\x01\x18\xff\x01":\n\x12ExtendHoldResponse\x12$\n\x04hold\x18\x01 \x01(\x0b2\x10.billing.v1.HoldR\x04hold"\xe7\x01\n\x12CaptureHoldRequest\x12\x1e\n\x04name\x18\x01 \x01(\tR\x04nameB\n\xbaH\x07r\x05\x10\x01\x18\xff\x01\x123\n\x0camount_minor\x18\x02 \x01(\x03R\x0bamountMinorB\x10\xbaH\r"\x0b\x18\x80\x80\x9a\xa6\xea\xaf\xe3\x01(\x00\x12%\n\x0ekeep_remaining\x18\x03 \x01(\x08R\rkeepRemaining\x12*\n\x0bdescription\x18\x04 \x01(\tR\x0bdescriptionB\x08\xbaH\x05r\x03\x18\xf4\x03\x12)\n\nrequest_id\x18\x05 \x01(\tR\trequestIdB\n\xbaH\x07r\x05\x10\x01\x18\xff\x01"i\n\x13CaptureHoldResponse\x12$\n\x04hold\x18\x01 \x01(\x0b2\x10.billing.v1.HoldR\x04hold\x12,\n\x12journal_entry_name\x18\x02 \x01(\tR\x10journalEntryName"_\n\x12ReleaseHoldRequest\x12\x1e\n\x04name\x18\x01 \x01(\tR\x04nameB\n\xbaH\x07r\x05\x10\x01\x18\xff\x01\x12)\n\nrequest_id\x18\x02 \x01(\tR\trequestIdB\n\xbaH\x07r\x05\x10\x01\x18\xff\x01";\n\x13ReleaseHoldResponse\x12$\n\x04hold\x18\x01 \x01(\x0b2\x10.billing.v1.HoldR\x04hold"\xc8\x01\n\x10ListHoldsRequest\x12+\n\x0bwallet_name\x18\x01 \x01(\tR\nwalletNameB\n\xbaH\x07r\x05\x10\x01\x18\xff\x01\x125\n\x05state\x18\x02 \x01(\x0e2\x15.billing.v1.HoldStateR\x05stateB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12\'\n\tpage_size\x18\x03 \x01(\x05R\x08pageSizeB\n\xbaH\x07\x1a\x05\x18\xe8\x07(\x00\x12\'\n\npage_token\x18\x04 \x01(\tR\tpageTokenB\x08\xbaH\x05r\x03\x18\x80\x08"c\n\x11ListHoldsResponse\x12&\n\x05holds\x18\x01 \x03(\x0b2\x10.billing.v1.HoldR\x05holds\x12&\n\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken"\xfb\x01\n\x0eDepositRequest\x12+\n\x0bwallet_name\x18\x01 \x01(\tR\nwalletNameB\n\xbaH\x07r\x05\x10\x01\x18\xff\x01\x123\n\x0camount_minor\x18\x02 \x01(\x03R\x0bamountMinorB\x10\xbaH\r"\x0b\x18\x80\x80\x9a\xa6\xea\xaf\xe3\x01 \x00\x120\n\x08currency\x18\x03 \x01(\tR\x08currencyB\x14\xbaH\x11r\x0f2\r^([A-Z]{3})?$\x12*\n\x0bdescription\x18\x04 \x01(\tR\x0bdescriptionB\x08\xbaH\x05r\x03\x18\xf4\x03\x12)\n\nrequest_id\x18\x05 \x01(\tR\trequestIdB\n\xbaH\x07r\x05\x10\x01\x18\xff\x01"u\n\x0fDepositResponse\x12=\n\rjournal_entry\x18\x01 \x01(\x0b2\x18.billing.v1.JournalEntryR\x0cjournalEntry\x12#\n\rbalance_minor\x18\x02 \x01(\x03R\x0cbalanceMinor"\xd7\x01\n\rRefundRequest\x128\n\x12journal_entry_name\x18\x01 \x01(\tR\x10journalEntryNameB\n\xbaH\x07r\x05\x10\x01\x18\xff\x01\x123\n\x0camount_minor\x18\x02 \x01(\x03R\x0bamountMinorB\x10\xbaH\r"\x0b\x18\x80\x80\x9a\xa6\xea\xaf\xe3\x01(\x00\x12,\n\x0bdescription\x18\x03 \x01(\tR\x0bdescriptionB\n\xbaH\x07r\x05\x10\x01\x18\xf4\x03\x12)\n\nrequest_id\x18\x04 \x01(\tR\trequestIdB\n\xbaH\x07r\x05\x10\x01\x18\xff\x01"x\n\x0eRefundResponse\x12=\n\rjournal_entry\x18\x01 \x01(\x0b2\x18.billing.v1.JournalEntryR\x0cjournalEntry\x12\'\n\x0fremaining_minor\x18\x02 \x01(\x03R\x0eremainingMinor"\xab\x03\n\x13GetStatementRequest\x12+\n\x0bwallet_name\x18\x01 \x01(\tR\nwalletNameB\n\xbaH\x07r\x05\x10\x01\x18\xff\x01\x12A\n\nstart_time\x18\x02 \x01(\x0b2\x1a.google.protobuf.TimestampR\tstartTimeB\x06\xbaH\x03\xc8\x01\x01\x12=\n\x08end_time\x18\x03 \x01(\x0b2\x1a.google.protobuf.TimestampR\x07endTimeB\x06\xbaH\x03\xc8\x01\x01\x12\'\n\tpage_size\x18\x04 \x01(\x05R\x08pageSizeB\n\xbaH\x07\x1a\x05\x18\xe8\x07(\x00\x12\'\n\npage_token\x18\x05 \x01(\tR\tpageTokenB\x08\xbaH\x05r\x03\x18\x80\x08:\x92\x01\xbaH\x8e\x01\x1a\x8b\x01\n\x14get_statement.period\x12"start_time must be before end_time\x1aO!has(this.start_time) || !has(this.end_time) || this.start_time < this.end_time"\x96\x02\n\rStatementLine\x12,\n\x12journal_entry_name\x18\x01 \x01(\tR\x10journalEntryName\x120\n\x04kind\x18\x02 \x01(\x0e2\x1c.billing.v1.JournalEntryKindR\x04kind\x12 \n\x0bdescription\x18\x03 \x01(\tR\x0bdescription\x12!\n\x0camount_minor\x18\x04 \x01(\x03R\x0bamountMinor\x12#\n\rbalance_minor\x18\x05 \x01(\x03R\x0cbalanceMinor\x12;\n\x0brecord_time\x18\x06 \x01(\x0b2\x1a.google.protobuf.TimestampR\nrecordTime"\x84\x01\n\x0eStatementTotal\x120\n\x04kind\x18\x01 \x01(\x0e2\x1c.billing.v1.JournalEntryKindR\x04kind\x12!\n\x0camount_minor\x18\x02 \x01(\x03R\x0bamountMinor\x12\x1d\n\nline_count\x18\x03 \x01(\x03R\tlineCount"\xa7\x02\n\x14GetStatementResponse\x12\x1a\n\x08currency\x18\x01 \x01(\tR\x08currency\x122\n\x15opening_balance_minor\x18\x02 \x01(\x03R\x13openingBalanceMinor\x122\n\x15closing_balance_minor\x18\x03 \x01(\x03R\x13closingBalanceMinor\x122\n\x06totals\x18\x04 \x03(\x0b2\x1a.billing.v1.StatementTotalR\x06totals\x12/\n\x05lines\x18\x05 \x03(\x0b2\x19.billing.v1.StatementLineR\x05lines\x12&\n\x0fnext_page_token\x18\x06 \x01(\tR\rnextPageToken"L\n\x13VerifyLedgerRequest\x125\n\x11organization_name\x18\x01 \x01(\tR\x10organizationNameB\x08\xbaH\x05r\x03\x18\xff\x01"w\n\x0cLawViolation\x12\x10\n\x03law\x18\x01 \x01(\tR\x03law\x12+\n\x11organization_name\x18\x02 \x01(\tR\x10organizationName\x12\x10\n\x03row\x18\x03 \x01(\tR\x03row\x12\x16\n\x06detail\x18\x04 \x01(\tR\x06detail"\xc4\x01\n\x14VerifyLedgerResponse\x12\x0e\n\x02ok\x18\x01 \x01(\x08R\x02ok\x128\n\nviolations\x18\x02 \x03(\x0b2\x18.billing.v1.LawViolationR\nviolations\x12-\n\x12organization_count\x18\x03 \x01(\x03R\x11organizationCount\x12\x1f\n\x0bentry_count\x18\x04 \x01(\x03R\nentryCount\x12\x12\n\x04laws\x18\x05 \x03(\tR\x04laws*\xc5\x01\n\x12JournalEntryStatus\x12$\n JOURNAL_ENTRY_STATUS_UNSPECIFIED\x10\x00\x12!\n\x1dJOURNAL_ENTRY_STATUS_RECORDED\x10\x01\x12"\n\x1eJOURNAL_ENTRY_STATUS_DUPLICATE\x10\x02\x12 \n\x1cJOURNAL_ENTRY_STATUS_REFUSED\x10\x03\x12 \n\x1cJOURNAL_ENTRY_STATUS_UNKNOWN\x10\x042\xe6\x08\n\rLedgerService\x12a\n\x12RecordJournalEntry\x12$.wallet.v1.RecordJournalEntryRequest\x1a%.wallet.v1.RecordJournalEntryResponse\x12i\n\x14RecordJournalEntries\x12\'.billing.v1.RecordJournalEntriesRequest\x1a(.billing.v1.RecordJournalEntriesResponse\x12h\n\x12ListJournalEntries\x12%.billing.v1.ListJournalEntriesRequest\x1a&.billing.v1.ListJournalEntriesResponse"\x03\x90\x02\x01\x12_\n\x0fGetJournalEntry\x12".billing.v1.GetJournalEntryRequest\x1a#.billing.v1.GetJournalEntryResponse"\x03\x90\x02\x01\x12K\n\nCreateHold\x12\x1d.billing.v1.CreateHoldRequest\x1a\x1e.billing.v1.CreateHoldResponse\x12K\n\nExtendHold\x12\x1d.billing.v1.ExtendHoldRequest\x1a\x1e.billing.v1.ExtendHoldResponse\x12N\n\x0bCaptureHold\x12\x1e.billing.v1.CaptureHoldRequest\x1a\x1f.billing.v1.CaptureHoldResponse\x12N\n\x0bReleaseHold\x12\x1e.billing.v1.ReleaseHoldRequest\x1a\x1f.billing.v1.ReleaseHoldResponse\x12M\n\tListHolds\x12\x1c.billing.v1.ListHoldsRequest\x1a\x1d.billing.v1.ListHoldsResponse"\x03\x90\x02\x01\x12B\n\x07Deposit\x12\x1a.billing.v1.DepositRequest\x1a\x1b.billing.v1.DepositResponse\x12?\n\x06Refund\x12\x19.billing.v1.RefundRequest\x1a\x1a.billing.v1.RefundResponse\x12V\n\x0cGetStatement\x12\x1f.billing.v1.GetStatementRequest\x1a .billing.v1.GetStatementResponse"\x03\x90\x02\x01\x12V\n\x0cVerifyLedger\x12\x1f.billing.v1.VerifyLedgerRequest\x1a .billing.v1.VerifyLedgerResponse"\x03\x90\x02\x01B>Z<github.com/wallet-service/wallet/gen/go/billing/v1;billingv1b\x06proto3',
     [
+        error_reason_pb.desc(),
         ledger_pb.desc(),
         validate_pb.desc(),
         timestamp_pb.desc(),
         operator_messages_pb.desc(),
     ],
     {
+        "RecordJournalEntriesRequest": RecordJournalEntriesRequest,
+        "JournalEntryResult": JournalEntryResult,
+        "RecordJournalEntriesResponse": RecordJournalEntriesResponse,
         "ListJournalEntriesRequest": ListJournalEntriesRequest,
         "ListJournalEntriesResponse": ListJournalEntriesResponse,
         "GetJournalEntryRequest": GetJournalEntryRequest,
@@ -1301,6 +1514,7 @@ _DESC = file_desc(
         "VerifyLedgerRequest": VerifyLedgerRequest,
         "LawViolation": LawViolation,
         "VerifyLedgerResponse": VerifyLedgerResponse,
+        "JournalEntryStatus": JournalEntryStatus,
     },
 )
 
