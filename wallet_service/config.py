@@ -93,6 +93,8 @@ class Settings(BaseSettings):
     usage_age_max_days: int = Field(default=35, ge=1)
     """Default of an organization; older events are refused unless an operator imports them."""
     usage_ahead_max_seconds: int = Field(default=300, ge=0)
+    usage_events_kept_months: int | None = Field(default=None, ge=3)
+    """Whole months before this one whose single events, with their keys, are kept; sums stay. Unset keeps them for ever."""
     egress_free_gib: int = Field(default=0, ge=0)
     """Free Data Transfer of a project and month, as QueryUsage shows it. Rating bills every GiB, so 0 is true."""
 

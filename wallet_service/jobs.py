@@ -25,6 +25,7 @@ from wallet_service.recharge.charging import RechargeWork
 from wallet_service.testclocks.model import TimeOf
 from wallet_service.topups.asking import TopUpSync
 from wallet_service.topups.operations import TopUps
+from wallet_service.usage.months import UsageMonths
 from wallet_service.webhooks.operations import WebhookInbox
 
 LOG_KEPT_FOR: Final = timedelta(days=7)
@@ -128,6 +129,7 @@ def schedule_table(
     statement_closing: StatementClosing,
     missing_receipts: MissingReceipts,
     export_cleaning: ExportCleaning,
+    usage_months: UsageMonths,
     db: Database,
     clock: Clock,
 ) -> tuple[Schedule, ...]:
@@ -153,6 +155,7 @@ def schedule_table(
         Schedule("statements-close", "*/2 * * * *", lambda: statement_closing.run_due(None), seconds_max=1800),
         Schedule("receipts-issue", "7 * * * *", missing_receipts.issue_missing),
         Schedule("exports-clean", "47 * * * *", export_cleaning.clean),
+        Schedule("usage-months", "11 * * * *", usage_months.maintain, seconds_max=1800),
         Schedule("webhooks-clean", "17 * * * *", inbox.clean),
         Schedule("jobs-clean", "27 * * * *", forget_finished_jobs),
     )

@@ -37,6 +37,7 @@ from wallet_service.limits.marks import LimitMarks
 from wallet_service.notifications.operations import Notifications
 from wallet_service.notifications.sending import Courier
 from wallet_service.topups.model import TopUpState
+from wallet_service.usage.months import UsageMonths
 
 QUICK = RetryPolicy(attempts_max=2, delay_min=timedelta(milliseconds=10), delay_max=timedelta(milliseconds=20))
 
@@ -76,6 +77,7 @@ def schedules_of(lab: PaymentsLab) -> tuple[Schedule, ...]:
         statement_closing=StatementClosing(lab.db, lab.clock),
         missing_receipts=MissingReceipts(lab.db, lab.clock, Receipts(lab.clock), lab.topups),
         export_cleaning=ExportCleaning(lab.db, lab.clock, FileStore(None, folder=Path("files"))),
+        usage_months=UsageMonths("postgresql://", lab.clock, kept_months=None),
         db=lab.db,
         clock=lab.clock,
     )

@@ -21,6 +21,7 @@ from wallet_service.exports.parquet import ParquetEncoder
 from wallet_service.exports.statements import copy_statement
 from wallet_service.files.object_store import FileStore
 from wallet_service.files.operations import Downloads
+from wallet_service.usage.steps import refuse_what_is_dropped
 
 _CLEANED_MAX: Final = 500
 _UNDO_SECONDS: Final = 10
@@ -97,6 +98,7 @@ class Exports:
 
         async def work(conn: AsyncConnection) -> int:
             await store.allow_long_reading(conn)
+            await refuse_what_is_dropped(conn, new.selection.start)
             found = await store.count_rows(conn, new.selection, limit=limit)
             if found > limit:
                 raise _too_large(limit)

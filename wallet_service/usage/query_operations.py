@@ -23,10 +23,12 @@ from wallet_service.usage.query_rules import (
     UsageRow,
     bucket_end,
     bucket_start,
+    cut,
     in_order,
     position_of,
     row_digest,
 )
+from wallet_service.usage.steps import refuse_what_is_dropped
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _FAR: Final = datetime(9999, 12, 1, tzinfo=UTC)
@@ -82,6 +84,8 @@ class UsageQueries:
         )
 
         async def work(conn: AsyncConnection) -> Page[UsageRow]:
+            for span in cut(query.start, query.end).rest:
+                await refuse_what_is_dropped(conn, span.start)
             after = await _resolve(conn, query, marker)
             rows = await query_store.sum_usage(conn, query, after=after, limit=limit + 1)
             return page_of(rows, size=limit, digest=digest, key=lambda row: _key_of(position_of(row, ordered)))
@@ -99,12 +103,17 @@ class UsageQueries:
         size: int = 0,
         token: str = "",
     ) -> Page[UsageEvent]:
-        """Events, newest recorded first, with an event time at or after `start` and before `end` (None: no bound)."""
+        """Events, newest recorded first, with an event time at or after `start` and before `end` (None: no bound).
+
+        Without a `start` those that are kept; with one from before those, INVALID_FIELD.
+        """
         digest = query_digest("usage-events", org_id, project_id, meter_prefix, start, end)
         before = decode_id(token, digest)
         limit = page_size(size)
 
         async def work(conn: AsyncConnection) -> Page[UsageEvent]:
+            if start is not None:
+                await refuse_what_is_dropped(conn, start)
             rows = await query_store.list_events(
                 conn,
                 org_id,
