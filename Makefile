@@ -16,7 +16,7 @@ PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; 
   $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 PYTEST_ARGS ?=
 
-.PHONY: help venv run test demo demo-year bench simulate gen lint check lock
+.PHONY: help venv run test demo demo-year bench overload simulate gen lint check lock
 .PHONY: test-python test-python-wheel test-go test-ts gen-check breaking fuzz audit-deps sbom
 
 help: ## List the targets
@@ -33,6 +33,8 @@ demo-year: .venv/.package ## Play a year of twenty organizations on a test clock
 	@exec .venv/bin/python -m examples.demo_year
 bench: .venv/.package ## Measure, beside the yardsticks; JSON lines
 	@PYTHONPATH=gen/python/client exec .venv/bin/python -m bench
+overload: .venv/.package ## Measure what a process answers at four times what it can do; JSON lines
+	@PYTHONPATH=gen/python/client exec .venv/bin/python -m bench.overload
 
 SEED ?= 1
 STEPS ?= 2500

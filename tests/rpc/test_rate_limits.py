@@ -14,6 +14,7 @@ from pyqwest.testing import ASGITransport
 from wallet_api.wallet.v1.wallet_service_connect import WalletService, WalletServiceASGIApplication
 
 from tests.clients.wire import refusal_of_json
+from tests.rpc.hands import Hands
 from tests.rpc.scripted_app import ScriptedWallet
 from wallet_service.errors import Reason, ServiceError, unauthenticated
 from wallet_service.principal import Principal, Role
@@ -24,16 +25,6 @@ from wallet_service.rpc.rate_limits import Rate, RateLimits, TokenBuckets
 ORG = uuid.uuid4()
 PRINCIPALS = {f"wk_test_{name}": Principal(uuid.uuid4(), ORG, "my-org", Role.VIEWER) for name in ("one", "two")}
 BALANCE = "wallet.v1.WalletService/GetWalletBalance"
-
-
-class Hands:
-    """A monotonic clock that is set."""
-
-    def __init__(self) -> None:
-        self.seconds = 1000.0
-
-    def __call__(self) -> float:
-        return self.seconds
 
 
 @given(

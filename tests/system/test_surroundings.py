@@ -20,6 +20,7 @@ from grpc_status import rpc_status
 from sqlalchemy import make_url
 from wallet.v1 import wallet_service_pb2, wallet_service_pb2_grpc
 
+from bench.overload import Target, capacity, holds, overload, percentile
 from tests.clients import wire
 from tests.conftest import TestServer
 from tests.system.instance import ROOT
@@ -156,6 +157,20 @@ async def test_a_full_process_refuses_at_the_door_and_stays_healthy(
             stuck = [call for call in calls if not call.done()]
         assert_done(await asyncio.gather(*stuck))
         assert_done(await asyncio.gather(*(projects(client) for _ in range(CALLS_MAX))))
+
+
+async def test_at_four_times_its_capacity_a_process_does_what_it_can_and_refuses_the_rest(
+    served: Served, seeded: Seeded
+) -> None:
+    target, load = Target(served.url, seeded.operator_key), holds("holds", OTHER)
+    most = await capacity(target, load, callers=CALLS_MAX // 2, seconds=1)
+    answers = await overload(target, load, per_second=4 * most, seconds=2)
+    assert (answers.other, answers.unhealthy_count) == ({}, 0)
+    assert answers.accepted
+    assert answers.shed
+    # No more than so many wait before it, so a call takes about as long as these; without a bound, seconds more each second.
+    assert percentile(answers.accepted, 0.5) < 4000 * CALLS_MAX / most
+    assert percentile(answers.shed, 0.5) < percentile(answers.accepted, 0.99)
 
 
 async def test_a_busy_organization_leaves_connections_to_the_others(
