@@ -43,6 +43,10 @@ _TOOK_TOO_LONG: Final = "57014"
 _LOST_STATES: Final = ("08", "57P")
 _OUT_OF_ROOM_STATES: Final = "53"
 
+DRIVER_FAILURES: Final = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError)
+"""What asyncpg raises by itself. The third is no kind of the others: "cannot switch to state 12; another operation (2) is in
+progress" is said of a connection that the server has left in the middle of an operation."""
+
 
 def engine_for(url: str, *, pool_size: int, role: str | None = SERVICE_ROLE) -> AsyncEngine:
     """An engine that acts as `role`; times are UTC and hot statements may use the driver connection."""
@@ -81,7 +85,7 @@ def is_connection_lost(error: BaseException) -> bool:
     """Whether the server or the connection went away, so that the outcome of a commit is unknown."""
     if isinstance(error, DBAPIError) and error.connection_invalidated:
         return True
-    if isinstance(error, ConnectionError | asyncpg.InterfaceError):
+    if isinstance(error, ConnectionError | asyncpg.InterfaceError | asyncpg.InternalClientError):
         return True
     state = sqlstate_of(error)
     return state is not None and state.startswith(_LOST_STATES)
@@ -199,7 +203,7 @@ class Database:
         try:
             async with asyncio.timeout(2), self.engine.connect() as conn:
                 await conn.execute(text("SELECT 1"))
-        except (DBAPIError, PoolTimeoutError, asyncpg.PostgresError, OSError):
+        except (DBAPIError, PoolTimeoutError, *DRIVER_FAILURES):
             return False
         return True
 
@@ -216,18 +220,13 @@ class Database:
                     raw = await driver(conn)
                 try:
                     return await raw.fetch(statement, *args, timeout=self._timeout_ms / 1000)
-                except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError):
+                except DRIVER_FAILURES:
                     # The pool watches only what goes through SQLAlchemy, so a broken connection is thrown away here.
                     await conn.invalidate()
                     raise
         except PoolTimeoutError as error:
             raise overloaded() from error
-        except (
-            DBAPIError,
-            asyncpg.PostgresError,
-            asyncpg.InterfaceError,
-            OSError,
-        ) as error:
+        except (DBAPIError, *DRIVER_FAILURES) as error:
             if is_connection_lost(error) or isinstance(error, OSError):
                 raise unavailable() from error
             if is_out_of_room(error):
@@ -244,12 +243,7 @@ class Database:
                     return await work(conn)
             except PoolTimeoutError as error:
                 raise overloaded() from error
-            except (
-                DBAPIError,
-                asyncpg.PostgresError,
-                asyncpg.InterfaceError,
-                OSError,
-            ) as error:
+            except (DBAPIError, *DRIVER_FAILURES) as error:
                 if is_connection_lost(error) or isinstance(error, OSError):
                     raise unavailable() from error
                 if is_out_of_room(error):
