@@ -37,9 +37,7 @@ _BEHIND_LATELY: Final = """
     WITH recent AS MATERIALIZED (
         SELECT org_id, entry_seq FROM ledger_books WHERE recorded_at > $1
         UNION ALL
-        SELECT b.org_id, b.entry_seq FROM test_clock_organizations t, LATERAL (
-            SELECT * FROM ledger_books b WHERE b.org_id = t.org_id OFFSET 0
-        ) b
+        SELECT b.org_id, b.entry_seq FROM test_clock_organizations t JOIN ledger_books b ON b.org_id = t.org_id
     )
     SELECT r.org_id
     FROM recent r LEFT JOIN watch_cursors c ON c.org_id = r.org_id
