@@ -1,12 +1,15 @@
 """Where every table of the service goes on Citus, what would stand in the way, and where an organization lies."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
+from wallet_service.distribution.lanes import CONNECTIONS_BESIDE, CONNECTIONS_PER_LANE
 from wallet_service.distribution.model import Placement, Reference, TableShape
+from wallet_service.distribution.operations import SHARD_COUNT_DEFAULT
 from wallet_service.distribution.placing import shard_index
-from wallet_service.distribution.rules import in_order_of_references, obstacles, placement_of, plan
+from wallet_service.distribution.rules import SHARDS_MAX, in_order_of_references, obstacles, placement_of, plan
 from wallet_service.distribution.schema import declared_tables, shape_of
 
 SHAPES = {table.name: shape_of(table) for table in declared_tables()}
@@ -89,6 +92,14 @@ def test_a_table_that_should_be_local_comes_back():
 def test_a_table_that_lies_elsewhere_is_left_to_a_person():
     with pytest.raises(ValueError, match="topups is reference and should be distributed"):
         made(topups=Placement.REFERENCE)
+
+
+def test_the_document_names_the_default_and_the_connections_it_needs():
+    text = (Path(__file__).parents[2] / "docs" / "scaling.md").read_text()
+    needed = CONNECTIONS_PER_LANE * SHARD_COUNT_DEFAULT + CONNECTIONS_BESIDE
+    assert f"--shards {SHARD_COUNT_DEFAULT} " in text
+    assert f"WALLET_DATABASE_POOL_SIZE={needed} " in text
+    assert f"at most {SHARDS_MAX}" in text
 
 
 @pytest.mark.parametrize("count", [0, 65])
