@@ -16,7 +16,7 @@ PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; 
   $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 PYTEST_ARGS ?=
 
-.PHONY: help venv run test demo demo-year bench overload simulate gen lint check lock
+.PHONY: help venv run test demo demo-year bench overload simulate simulate-long gen lint check lock
 .PHONY: test-python test-python-wheel test-go test-ts gen-check breaking fuzz audit-deps sbom
 
 help: ## List the targets
@@ -37,12 +37,17 @@ overload: .venv/.package ## Measure what a process answers at four times what it
 	@PYTHONPATH=gen/python/client exec .venv/bin/python -m bench.overload
 
 SEED ?= 1
-STEPS ?= 2500
+STEPS ?= 1000
 WORKERS ?= 1
 ONLY ?=
 simulate: .venv/.package ## Drive the service through faults: SEED=, STEPS=, WORKERS=; ONLY= replays some steps of a seed
 	@PYTHONHASHSEED=0 PYTHONPATH=.:gen/python/server exec .venv/bin/python -m tests.simulation \
 	  --seed $(SEED) --steps $(STEPS) --workers $(WORKERS) --only "$(ONLY)"
+OPERATIONS ?= 1000000
+FOLDER ?= build/simulation
+simulate-long: .venv/.package ## Seed after seed until OPERATIONS= calls are made, from SEED= with WORKERS=; resumes what FOLDER= holds
+	@PYTHONHASHSEED=0 PYTHONPATH=.:gen/python/server exec .venv/bin/python -m tests.simulation.long \
+	  --operations $(OPERATIONS) --seed $(SEED) --workers $(WORKERS) --folder "$(FOLDER)"
 
 test: .venv/.package .tools/.go .tools/.npm ## Everything: lint, generated code, and the tests of all clients
 	@failed=; for step in lint breaking gen-check test-python test-python-wheel test-go test-ts; do \

@@ -33,7 +33,8 @@ class Book:
 
     tally: the change of available and held together, by purpose. arrived: by (provider, payment). taken: by the claim's
     reference, what is away now. spends: (recorded_at, amount) of all that went to revenue. debt: of the receivable account.
-    shape: a hash of all entries without their ids, which tells whether two runs were the same.
+    shape: a hash of all entries without their ids, in the order of the steps, which tells whether two runs were the same.
+    Of entries of one step neither the order counts, nor into how many its usage was put: both are the machine's.
     """
 
     wallet: Wallet
@@ -47,6 +48,7 @@ class Book:
     taken: Counter[str] = field(default_factory=Counter[str])
     spends: list[tuple[datetime, int]] = field(default_factory=list[tuple[datetime, int]])
     shape: bytes = b""
+    moved: Counter[tuple[Any, ...]] = field(default_factory=Counter[tuple[Any, ...]])
     debt: int = 0
     fees: int = 0
     event_seq: int = 0
@@ -62,6 +64,11 @@ class Book:
             wallet.account_id: AccountKind.WALLET,
             holds_account_id(wallet.account_id): AccountKind.HOLDS,
         }
+
+    def end_step(self) -> None:
+        if self.moved:
+            self.shape = sha256(self.shape + repr(sorted(map(repr, self.moved.items()))).encode()).digest()
+            self.moved.clear()
 
     def spent_since(self, start: datetime) -> int:
         """What went to revenue from `start` on."""
@@ -137,6 +144,8 @@ class Books:
         if any(head["entry_seq"] != self.by_org[head["org_id"]].seq for head in heads):
             for row in await self._conn.fetch(_ENTRIES, ids, [book.seq for book in books]):
                 self._enter(self.by_org[row["org_id"]], row)
+            for book in books:
+                book.end_step()
         if any(head["event_seq"] != self.by_org[head["org_id"]].event_seq for head in heads):
             for row in await self._conn.fetch(_EVENTS, ids, [book.event_seq for book in books]):
                 self._note(self.by_org[row["org_id"]], row)
@@ -172,8 +181,13 @@ class Books:
         book.seq, book.recorded_at = row["entry_seq"], row["recorded_at"]
         book.head = _hash(book.head, row, [(account, amount) for account, amount, _ in legs], metadata)
         _same(f"hash of entry {book.seq}", row["hash"], book.head, book)
-        shape = (row["kind"], row["recorded_at"], [(book.kinds[account], amount) for account, amount, _ in legs])
-        book.shape = sha256(book.shape + repr(shape).encode()).digest()
+        if row["kind"] == "accrual":
+            book.moved.update(
+                {("accrual", row["recorded_at"], book.kinds[account]): amount for account, amount, _ in legs}
+            )
+        else:
+            moves = tuple((book.kinds[account], amount) for account, amount, _ in legs)
+            book.moved[row["kind"], row["recorded_at"], moves] += 1
         _post(book, row["kind"], legs)
         _add_up(book, row, legs, metadata)
 

@@ -57,14 +57,18 @@ class Boundary:
     def __init__(self) -> None:
         self.is_dead = False
         self.struck: list[Fault] = []
-        self._fault: Fault | None = None
+        self._faults: list[Fault] = []
         self._left = 0
         self._protocols: list[_Watched] = []
 
-    def arm(self, fault: Fault | None) -> None:
-        """Plan a fault for the crossings from now on, in place of the one that was planned."""
-        self._fault = fault
-        self._left = 0 if fault is None else fault.crossing
+    def arm(self, *faults: Fault) -> None:
+        """Plan these faults in place of what was planned: each for the crossings after the one before it has struck."""
+        self._faults = list(faults)
+        self._left = faults[0].crossing if faults else 0
+
+    @property
+    def planned(self) -> tuple[Fault, ...]:
+        return tuple(self._faults)
 
     def kill(self) -> None:
         """The process ends here: its connections break, what was not committed is gone."""
@@ -92,7 +96,7 @@ class Boundary:
 
     async def database(self, protocol: "_Watched", call: Callable[[], Awaitable[T]], *, can_conflict: bool) -> T:
         """One round trip. can_conflict: another transaction may be in its way."""
-        if not can_conflict and self._fault is not None and self._fault.strike is Strike.SERIALIZATION:
+        if not can_conflict and self._faults and self._faults[0].strike is Strike.SERIALIZATION:
             return await call()
         fault = self._due(Side.DATABASE)
         if fault is None:
@@ -117,13 +121,13 @@ class Boundary:
         raise httpx.ReadTimeout("simulated: no answer in time")
 
     def _due(self, side: Side) -> Fault | None:
-        fault = self._fault
-        if fault is None or fault.side is not side:
+        if not self._faults or self._faults[0].side is not side:
             return None
         self._left -= 1
         if self._left > 0:
             return None
-        self._fault = None
+        fault, *rest = self._faults
+        self.arm(*rest)
         self.struck.append(fault)
         return fault
 

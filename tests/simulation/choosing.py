@@ -210,4 +210,5 @@ def _grant(sim: Simulation, customer: Customer, code: str, promotion: Promotion)
         return
     if any(granted.starts_at < other.ends_at and other.starts_at < granted.ends_at for other in customer.discounts):
         raise Broken(f"{customer.wallet.org_slug} has two promotions at a time: {granted}, {customer.discounts}")
+    sim.seen["promotion redeemed"] += 1
     customer.discounts.append(granted)

@@ -4,21 +4,28 @@ A run of more steps than an episode has goes on with the next seed in a new data
 """
 
 import argparse
-import asyncio
 import logging
 import multiprocessing
+import signal
 import time
-from collections import Counter
 from collections.abc import Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import replace
+from multiprocessing.connection import Connection
+from multiprocessing.context import SpawnProcess
+from pathlib import Path
 
 import structlog
 
 from tests.simulation.databases import Databases, databases
-from tests.simulation.episode import Report, run
+from tests.simulation.episode import run
+from tests.simulation.report import Report, present_commit, sum_up
 from tests.simulation.shrinking import shrink, sort_of
+from wallet_service.cli import session
 
-EPISODE_STEPS = 2_500
+EPISODE_STEPS = 1_000
+STOP_SECONDS = 20
+"""A worker that is asked to stop gets so long to stop its database server."""
+
 Part = tuple[int, tuple[int, ...] | int]
 """A seed, and its steps: these, or the first so many."""
 
@@ -26,12 +33,9 @@ Part = tuple[int, tuple[int, ...] | int]
 def main() -> int:
     chosen = _arguments().parse_args()
     started = time.perf_counter()
-    reports: list[Report] = []
-    with ProcessPoolExecutor(chosen.workers, mp_context=multiprocessing.get_context("spawn")) as pool:
-        futures = [pool.submit(_work, parts) for parts in _shared(_parts(chosen), chosen.workers)]
-        for future in as_completed(futures):
-            reports += future.result()
-    _sum_up(reports, time.perf_counter() - started)
+    shares = _shared(_parts(chosen), chosen.workers)
+    reports = _work(shares[0], chosen) if len(shares) == 1 else _work_apart(shares, chosen)
+    print(sum_up(reports, time.perf_counter() - started))
     return any(report.failure for report in reports)
 
 
@@ -41,6 +45,8 @@ def _arguments() -> argparse.ArgumentParser:
     parser.add_argument("--steps", type=int, default=EPISODE_STEPS)
     parser.add_argument("--only", default="", help="numbers of the steps to take, with commas; others are left out")
     parser.add_argument("--workers", type=int, default=1)
+    parser.add_argument("--record", type=Path, help="a file that gets a line of JSON for each seed")
+    parser.add_argument("--no-shrink", action="store_true", help="do not look for the steps that make a failure")
     return parser
 
 
@@ -56,23 +62,54 @@ def _shared(parts: Sequence[Part], workers: int) -> list[list[Part]]:
     return [found for place in range(workers) if (found := list(parts[place::workers]))]
 
 
-def _work(parts: Sequence[Part]) -> list[Report]:
-    """The share of one process, with a database server of its own. It stops at the first failure."""
+def _work_apart(shares: Sequence[list[Part]], chosen: argparse.Namespace) -> list[Report]:
+    """Each share in a process. When this one is interrupted, they are stopped, and ended if they do not stop."""
+    context = multiprocessing.get_context("spawn")
+    receivers: list[Connection] = []
+    workers: list[SpawnProcess] = []
+    for parts in shares:
+        receiver, sender = context.Pipe(duplex=False)
+        workers.append(context.Process(target=_work_and_send, args=(parts, chosen, sender), daemon=True))
+        workers[-1].start()
+        sender.close()
+        receivers.append(receiver)
+    try:
+        return [report for receiver in receivers for report in receiver.recv()]
+    finally:
+        for worker in workers:
+            worker.terminate()
+        for worker in workers:
+            worker.join(STOP_SECONDS)
+            worker.kill()
+
+
+def _work_and_send(parts: Sequence[Part], chosen: argparse.Namespace, sender: Connection) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    sender.send([replace(report, trace="") for report in _work(parts, chosen)])
+
+
+def _work(parts: Sequence[Part], chosen: argparse.Namespace) -> list[Report]:
+    """With a database server of its own. It stops at the first failure."""
     logging.disable(logging.CRITICAL)
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
-    return asyncio.run(_episodes(parts))
+    return session.run(_episodes(parts, chosen))
 
 
-async def _episodes(parts: Sequence[Part]) -> list[Report]:
+async def _episodes(parts: Sequence[Part], chosen: argparse.Namespace) -> list[Report]:
     reports: list[Report] = []
     async with databases() as made:
         for seed, which in parts:
             indexes = range(which) if isinstance(which, int) else which
-            report = await _run(made, seed, indexes)
+            report = replace(await _run(made, seed, indexes), commit=present_commit())
             reports.append(report)
-            print(_line(report), flush=True)
+            print(report.line(), flush=True)
+            if chosen.record is not None:
+                with chosen.record.open("a") as file:
+                    file.write(report.record() + "\n")
             if report.failure is not None:
-                await _explain(made, report, indexes)
+                print(f"seed {seed} fails at step {report.failed_at}: {report.failure}\n{report.trace}", flush=True)
+                if not chosen.no_shrink:
+                    await _explain(made, report, indexes)
                 break
     return reports
 
@@ -84,7 +121,6 @@ async def _run(made: Databases, seed: int, indexes: Sequence[int]) -> Report:
 
 async def _explain(made: Databases, report: Report, indexes: Sequence[int]) -> None:
     """Shrink a failure, and say how to see it again."""
-    print(f"seed {report.seed} fails at step {report.failed_at}: {report.failure}\n{report.trace}", flush=True)
     failed_at, wanted = report.failed_at, sort_of(report.failure)
     until = [index for index in indexes if failed_at is None or index <= failed_at]
 
@@ -98,28 +134,3 @@ async def _explain(made: Databases, report: Report, indexes: Sequence[int]) -> N
     only = ",".join(map(str, smallest))
     print(f"{len(smallest)} of {len(until)} steps are enough (found in {runs} runs):", flush=True)
     print(f"  make simulate SEED={report.seed} ONLY={only}", flush=True)
-
-
-def _line(report: Report) -> str:
-    calls = sum(report.calls.values())
-    faults = sum(count for name, count in report.struck.items() if name != "restart")
-    return (
-        f"seed {report.seed}: {report.steps} steps, {calls} calls, {faults} faults,"
-        f" {report.struck['restart']} restarts, {report.entries} entries, {sum(report.events.values())} events,"
-        f" {calls / report.seconds:.0f} calls/s{'' if report.failure is None else ', FAILED'}"
-    )
-
-
-def _sum_up(reports: Sequence[Report], seconds: float) -> None:
-    for what in ("calls", "refusals", "struck", "events"):
-        total: Counter[str] = Counter()
-        for report in reports:
-            total.update(getattr(report, what))
-        print(f"{what}: {', '.join(f'{name} {count}' for name, count in total.most_common())}")
-    calls = sum(sum(report.calls.values()) for report in reports)
-    steps = sum(report.steps for report in reports)
-    failed = [report.seed for report in reports if report.failure is not None]
-    print(
-        f"{len(reports)} seeds, {steps} steps, {calls} calls, {sum(report.entries for report in reports)} entries"
-        f" in {seconds:.0f} s ({calls / seconds:.0f} calls/s); failed: {failed or 'none'}"
-    )

@@ -40,7 +40,14 @@ class Databases:
 async def databases() -> AsyncGenerator[Databases, None]:
     """A server without fsync, in a temporary folder that is removed at the end."""
     folder = Path(tempfile.mkdtemp(prefix="wallet-simulation-"))
-    options = {"autovacuum": "off", "shared_buffers": "128MB"}
+    options = {
+        "autovacuum": "off",
+        "shared_buffers": "256MB",
+        "wal_level": "minimal",
+        "max_wal_senders": "0",
+        "max_wal_size": "4GB",
+        "checkpoint_timeout": "1h",
+    }
     postgres = EmbeddedPostgres(folder / "postgres", next(find_binaries()).bin_dir, durable=False, options=options)
     try:
         info = postgres.start()

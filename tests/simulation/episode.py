@@ -1,34 +1,47 @@
 """Runs of steps, each on an empty database of its own, and the shrinking of one that failed."""
 
+import random
 import time
 import traceback
-from collections import Counter
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
 from typing import Final
 
-from tests.simulation import choosing, passing, paying, spending
+from tests.simulation import choosing, crowds, passing, paying, spending
 from tests.simulation.agreement import check_agreement, check_arrived
+from tests.simulation.coverage import outcomes
 from tests.simulation.passing import settle
 from tests.simulation.recharges import check_recharges
-from tests.simulation.simulation import Actions, Simulation, simulation
+from tests.simulation.report import Report
+from tests.simulation.simulation import CUSTOMER_COUNT, Action, Actions, Simulation, simulation
 from tests.simulation.statements import check_statements
 from tests.simulation.steps import Step, steps_of
+from wallet_service.errors import Reason
 
-WEIGHTS: Final[dict[str, tuple[int, Callable[..., Awaitable[None]]]]] = {
-    "use": (20, spending.use),
-    "use_at_once": (8, spending.use_at_once),
-    "use_again": (4, spending.use_again),
-    "deposit": (10, spending.deposit),
-    "hold": (14, spending.hold),
-    "hold_at_once": (6, spending.hold_at_once),
-    "capture": (12, spending.capture),
-    "release": (5, spending.release),
-    "extend": (3, spending.extend),
-    "expire": (2, spending.expire),
-    "buy": (8, spending.buy),
-    "take_back": (5, spending.take_back),
-    "look": (12, spending.look),
+
+def of_one(action: crowds.OwnAction) -> Action:
+    """A step of one customer."""
+
+    async def step(sim: Simulation, chance: random.Random) -> None:
+        await action(sim, chance.choice(sim.customers), chance)
+
+    return step
+
+
+WEIGHTS: Final[dict[str, tuple[int, Action]]] = {
+    "crowd": (40, crowds.crowd),
+    "use": (20, of_one(spending.use)),
+    "use_at_once": (16, crowds.use_at_once),
+    "use_again": (4, of_one(spending.use_again)),
+    "deposit": (10, of_one(spending.deposit)),
+    "hold": (14, of_one(spending.hold)),
+    "hold_at_once": (6, crowds.hold_at_once),
+    "capture": (12, of_one(spending.capture)),
+    "release": (5, of_one(spending.release)),
+    "extend": (3, of_one(spending.extend)),
+    "expire": (2, passing.expire),
+    "buy": (8, of_one(spending.buy)),
+    "take_back": (5, of_one(spending.take_back)),
+    "look": (12, of_one(spending.look)),
     "top_up": (4, paying.top_up),
     "check_out": (2, paying.check_out),
     "pay": (2, paying.pay),
@@ -61,30 +74,18 @@ RECHARGING: Final = frozenset({"watch", "sweep", "work", "reconcile"})
 SHARES: Final = {kind: share for kind, (share, _) in WEIGHTS.items()}
 
 
-@dataclass
-class Report:
-    """What a run did, and why it failed, if it did."""
-
-    seed: int
-    steps: int = 0
-    calls: Counter[str] = field(default_factory=Counter[str])
-    refusals: Counter[str] = field(default_factory=Counter[str])
-    struck: Counter[str] = field(default_factory=Counter[str])
-    events: Counter[str] = field(default_factory=Counter[str])
-    entries: int = 0
-    recharges: int = 0
-    shapes: tuple[str, ...] = ()
-    seconds: float = 0.0
-    failure: str | None = None
-    failed_at: int | None = None
-    trace: str = ""
-
-
-async def run(database_url: str, seed: int, indexes: Sequence[int], *, shares: Mapping[str, int] = SHARES) -> Report:
+async def run(
+    database_url: str,
+    seed: int,
+    indexes: Sequence[int],
+    *,
+    shares: Mapping[str, int] = SHARES,
+    customer_count: int = CUSTOMER_COUNT,
+) -> Report:
     """Take the steps of these numbers, then let everything settle and compare. Never raises for what it finds."""
     report = Report(seed)
     started = time.perf_counter()
-    async with simulation(database_url, seed) as sim:
+    async with simulation(database_url, seed, customer_count=customer_count) as sim:
         step: Step | None = None
         try:
             await sim.check()
@@ -97,8 +98,7 @@ async def run(database_url: str, seed: int, indexes: Sequence[int], *, shares: M
             await settle(sim)
             check_agreement(sim)
             report.recharges = await check_recharges(sim)
-            await check_statements(sim)
-
+            sim.seen["month closed"] = await check_statements(sim)
         except Exception as error:
             report.failure = f"{type(error).__name__}: {error}"
             report.failed_at = len(indexes) if step is None or report.steps == len(indexes) else step.index
@@ -111,5 +111,8 @@ async def run(database_url: str, seed: int, indexes: Sequence[int], *, shares: M
 def _fill(report: Report, sim: Simulation) -> None:
     sim.struck.update(str(fault) for fault in sim.life.boundary.struck)
     report.calls, report.refusals, report.struck = sim.calls, sim.refusals, sim.struck
+    sim.seen["recharge"] = report.recharges
+    sim.seen["refused by a limit"] = sim.refusals[Reason.SPENDING_LIMIT_EXCEEDED.value]
+    report.seen = sim.seen + outcomes(sim)
     report.shapes = tuple(sim.book(customer).shape.hex() for customer in sim.customers)
     report.events, report.entries = sim.books.event_types, sim.books.entry_count

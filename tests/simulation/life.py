@@ -78,7 +78,7 @@ class Life:
 
     async def end(self) -> None:
         """Stop in an orderly way, or clear away what a crash has left in this process; the database sees none of it."""
-        self.boundary.arm(None)
+        self.boundary.arm()
         if not self.boundary.is_dead:
             await self.service.__aexit__(None, None, None)
             self.boundary.kill()

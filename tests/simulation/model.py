@@ -95,7 +95,11 @@ class Terms:
 
 @dataclass(slots=True)
 class Customer:
-    """One organization. `exact`: all usage so far, in exact minor units. `recharge`: the card it was turned on with."""
+    """One organization. `exact`: all usage so far, in exact minor units. `recharge`: the card it was turned on with.
+
+    Since the last `check` nobody but this customer has moved its money, so what the ledger has to hold is known at any time:
+    `available`, `held`, `spent_since`.
+    """
 
     wallet: Wallet
     terms: Terms
@@ -113,6 +117,9 @@ class Customer:
     recharge: str | None = None
     topups: list[UUID] = field(default_factory=list[UUID])
     draws: int = 0
+    unbought: int = 0
+    _elsewhere: int = 0
+    _spent_elsewhere: int = 0
 
     @property
     def org_id(self) -> UUID:
@@ -122,6 +129,34 @@ class Customer:
         """A key that was not used before."""
         self.draws += 1
         return f"key-{self.draws}"
+
+    @property
+    def held(self) -> int:
+        return sum(hold.remaining for hold in self.holds.values())
+
+    @property
+    def available(self) -> int:
+        """What it can spend now, in minor units."""
+        return self._elsewhere + self._moved
+
+    def expire(self, now: datetime) -> int:
+        """The holds whose time is over by `now` are given back. How many they are."""
+        over = [held.hold_id for held in self.holds.values() if held.expires_at <= now]
+        for hold_id in over:
+            del self.holds[hold_id]
+        return len(over)
+
+    def spent_since(self, start: datetime, book: Book) -> int:
+        """What went to revenue from `start` on; `start` is before the present step."""
+        return book.spent_since(start) + self._spent - self._spent_elsewhere
+
+    @property
+    def _moved(self) -> int:
+        return self.deposited + self.taken_back - self.captured - self.bought - floor(self.exact) - self.held
+
+    @property
+    def _spent(self) -> int:
+        return self.captured + self.bought - self.unbought + floor(self.exact)
 
     def percent_at(self, at: datetime) -> int:
         return sum(discount.percent for discount in self.discounts if discount.starts_at <= at < discount.ends_at)
@@ -137,7 +172,9 @@ class Customer:
             ("purchases", -book.tally["entry"], self.bought),
             ("taken back", book.tally["reversal"], self.taken_back),
             ("moved by holds", sum(book.tally[kind] for kind in ("hold", "release", "expire")), 0),
-            ("held", live.held, sum(hold.remaining for hold in self.holds.values())),
+            ("held", live.held, self.held),
         ):
             if found != expected:
                 raise Broken(f"{self.wallet.org_slug}: {what}: {found} in the ledger, {expected} by what was done")
+        self._elsewhere = live.available - self._moved
+        self._spent_elsewhere = self._spent

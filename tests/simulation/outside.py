@@ -1,16 +1,22 @@
-"""The payment providers, whose APIs are on real sockets, and the network between them and the service.
+"""The payment providers, behind HTTP, and the network between them and the service.
+
+In one seed of ten (`is_wired`) their APIs are on sockets. In the others a request of the providers' own clients ends in the
+simulator's application without a socket, which is several times cheaper.
 
 The simulators' own couriers deliver in the background, whenever they get to it. Here deliveries wait until a step of the
 run takes them, so that it decides on which, in which order, how often, and when.
 """
 
 import random
-from collections.abc import AsyncGenerator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
+from unittest.mock import patch
 
+import httpx
 from starlette.applications import Starlette
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from providers.simulators.account import EVENTS, Account, Fault, Json
 from providers.simulators.coinbase import api as coinbase_api
@@ -107,11 +113,36 @@ class Outside:
         self.coinbase.faults.clear()
 
 
+def is_wired(seed: int) -> bool:
+    """Whether this seed talks to the providers through sockets."""
+    return seed % 10 == 0
+
+
 @asynccontextmanager
-async def providers(clock: Clock, chance: random.Random) -> AsyncGenerator[Outside, None]:
+async def providers(clock: Clock, chance: random.Random, *, wired: bool) -> AsyncGenerator[Outside, None]:
     """Both providers serve until the block ends."""
-    stripe_listener, stripe_url = listen("127.0.0.1", 0)
-    coinbase_listener, coinbase_url = listen("127.0.0.1", 0)
+    async with AsyncExitStack() as stack:
+        listeners = [listen("127.0.0.1", 0) for _ in range(2)] if wired else []
+        stripe_url, coinbase_url = [url for _, url in listeners] or (
+            "http://stripe.simulated",
+            "http://coinbase.simulated",
+        )
+        stripe, coinbase = _worlds(clock, chance, stripe_url, coinbase_url)
+        apps = (
+            Starlette(routes=list(stripe_api.Api(stripe).routes())),
+            Starlette(routes=list(coinbase_api.Api(coinbase).routes())),
+        )
+        for app, (listener, _) in zip(apps, listeners, strict=False):
+            await stack.enter_async_context(serving(app, listener))
+        if not wired:
+            hosts = (httpx.URL(stripe_url).host, httpx.URL(coinbase_url).host)
+            stack.enter_context(_unwired(dict(zip(hosts, apps, strict=True))))
+        yield Outside(stripe, coinbase, stripe_url, f"{coinbase_url}/api/v1")
+
+
+def _worlds(
+    clock: Clock, chance: random.Random, stripe_url: str, coinbase_url: str
+) -> tuple[stripe_world.World, coinbase_world.World]:
     stripe = stripe_app.make_world(
         stripe_world.Settings(
             base_url=stripe_url,
@@ -130,8 +161,36 @@ async def providers(clock: Clock, chance: random.Random) -> AsyncGenerator[Outsi
         clock=clock.now,
         ids=coinbase_world.random_ids(random.Random(chance.getrandbits(64))),
     )
-    async with (
-        serving(Starlette(routes=list(stripe_api.Api(stripe).routes())), stripe_listener),
-        serving(Starlette(routes=list(coinbase_api.Api(coinbase).routes())), coinbase_listener),
-    ):
-        yield Outside(stripe, coinbase, stripe_url, f"{coinbase_url}/api/v1")
+    return stripe, coinbase
+
+
+@contextmanager
+def _unwired(apps: Mapping[str, ASGIApp]) -> Generator[None]:
+    """Have requests to these hosts end in their applications."""
+    transports = {host: httpx.ASGITransport(app=_as_heard(app)) for host, app in apps.items()}
+    send = httpx.AsyncHTTPTransport.handle_async_request
+
+    async def handle(self: httpx.AsyncHTTPTransport, request: httpx.Request) -> httpx.Response:
+        transport = transports.get(request.url.host)
+        return await (send(self, request) if transport is None else transport.handle_async_request(request))
+
+    with patch.object(httpx.AsyncHTTPTransport, "handle_async_request", handle):
+        yield
+
+
+def _as_heard(app: ASGIApp) -> ASGIApp:
+    """An answer that stops in the middle is to its caller a connection that broke."""
+
+    async def heard(scope: Scope, receive: Receive, send: Send) -> None:
+        is_complete = False
+
+        async def sending(message: Message) -> None:
+            nonlocal is_complete
+            is_complete = message["type"] == "http.response.body" and not message.get("more_body", False)
+            await send(message)
+
+        await app(scope, receive, sending)
+        if not is_complete:
+            raise httpx.RemoteProtocolError("the provider hung up")
+
+    return heard

@@ -91,6 +91,7 @@ async def pay_late(sim: Simulation, chance: random.Random) -> None:
         checkout = chance.choice(ended)
         checkout["status"] = "ACTIVE"
         sim.outside.must_arrive.add(checkout["id"])
+        sim.seen["checkout paid late"] += 1
         checkouts.pay(world, checkout, succeeds=True)
 
 
@@ -111,6 +112,7 @@ async def pay_twice(sim: Simulation, chance: random.Random) -> None:
         )
     )
     sim.outside.must_arrive.add(made.external_id)
+    sim.seen["top-up paid twice"] += 1
     checkouts.pay(sim.outside.coinbase, sim.outside.coinbase.checkout(made.external_id), succeeds=True)
 
 
@@ -170,9 +172,15 @@ async def post(sim: Simulation, chance: random.Random) -> None:
         fate = chance.random()
         if fate < 0.1 and not sim.outside.is_needed(mail):
             sim.outside.drop(mail)
+            sim.seen["delivery dropped"] += 1
         elif fate < 0.8:
-            chosen += [mail] * chance.choice((1, 1, 1, 2))
+            times = chance.choice((1, 1, 1, 2))
+            chosen += [mail] * times
+            sim.seen["delivery doubled"] += times > 1
+    in_order = list(chosen)
     chance.shuffle(chosen)
+    sim.seen["delivery out of order"] += sum(one is not other for one, other in zip(chosen, in_order, strict=True))
+    sim.seen["delivery kept for later"] += len(sim.outside.mail()) - len({id(mail.row) for mail in chosen[:12]})
 
     async def receive(letter: Any) -> int:
         sim.calls["post"] += 1
@@ -240,9 +248,11 @@ def _pay(sim: Simulation, intent_id: str, card: str, *, passed: bool = True) -> 
 
     def go() -> None:
         if intent["status"] == "requires_action":
+            sim.seen["3-D Secure passed" if passed else "3-D Secure failed"] += 1
             confirming.finish_challenge(world, intent, passed=passed)
         elif intent["status"] in ("requires_payment_method", "requires_confirmation"):
             confirming.confirm(world, intent, confirming.Confirmation(method_id=card, return_url="http://127.0.0.1/"))
+            sim.seen["3-D Secure asked for"] += world.get("payment_intent", intent_id)["status"] == "requires_action"
 
     _try(go)
 

@@ -18,7 +18,7 @@ from tests.simulation.books import Book, Books, Broken, Live
 from tests.simulation.boundary import Fault, Side, Strike, inside, watched_http
 from tests.simulation.life import Life, settings_of
 from tests.simulation.model import Customer, Terms
-from tests.simulation.outside import Outside, providers
+from tests.simulation.outside import Outside, is_wired, providers
 from tests.simulation.prices import CATALOG
 from tests.simulation.randomness import seeded, without_waits
 from tests.simulation.steps import Step
@@ -31,8 +31,12 @@ T = TypeVar("T")
 
 START: Final = datetime(2026, 1, 28, 22, 15, tzinfo=UTC)
 CURRENCIES: Final = ("USD", "USD", "USD", "EUR", "JPY", "USD")
+CUSTOMER_COUNT: Final = 24
 AUDITED_EVERY: Final = 250
 """Steps between two audits of everything, each by the service's own code."""
+
+_ASKING: Final = frozenset({"top_up", "check_out", "save_card", "drop_card", "charge_card", "work", "reconcile"})
+"""Steps that ask the providers."""
 
 _ATTEMPTS_MAX: Final = 12
 _AGAIN: Final = frozenset({Code.UNAVAILABLE, Code.ABORTED, Code.RESOURCE_EXHAUSTED})
@@ -61,7 +65,9 @@ class Refused:
 
 @dataclass
 class Simulation:
-    """`calls`: of operations, each repetition counted; `struck`: faults that found something to strike."""
+    """`calls`: of operations, each repetition counted; `struck`: faults that found something to strike;
+    `seen`: what happened, by `coverage.WANTED`.
+    """
 
     clock: JumpingClock
     outside: Outside
@@ -73,6 +79,7 @@ class Simulation:
     calls: Counter[str] = field(default_factory=Counter[str])
     refusals: Counter[str] = field(default_factory=Counter[str])
     struck: Counter[str] = field(default_factory=Counter[str])
+    seen: Counter[str] = field(default_factory=Counter[str])
     live: dict[UUID, Live] = field(default_factory=dict[UUID, Live])
     codes: list[str] = field(default_factory=list[str])
     kind: str = ""
@@ -86,13 +93,13 @@ class Simulation:
         chance = step.chance()
         self.kind = step.kind
         self.clock.move(timedelta(milliseconds=chance.randrange(60_000)))
-        self.life.boundary.arm(fault_of(chance))
+        self.life.boundary.arm(*faults_of(step, chance))
         try:
             await actions[step.kind](self, chance)
         except ServiceError as error:
             raise Broken(f"{step}: an answer that must not be: {error!r} {error.metadata}") from error
         finally:
-            self.life.boundary.arm(None)
+            self.life.boundary.arm()
             self.outside.calm()
         if self.life.boundary.is_dead:
             await self.restart(self.life)
@@ -134,7 +141,10 @@ class Simulation:
         return answer
 
     def _expected(self, life: Life, struck_before: int, error: Exception) -> None:
-        """Being unavailable needs a fault."""
+        """Being unavailable needs a fault. A wait that is over by the clock on the wall needs nothing but a busy machine."""
+        if isinstance(error, ServiceError) and error.reason is Reason.OVERLOADED:
+            self.refusals[error.reason.value] += 1
+            return
         if not life.boundary.is_dead and len(life.boundary.struck) == struck_before and not self.outside_is_faulty:
             raise Broken(f"{self.kind}: {error!r} without a fault") from error
 
@@ -147,6 +157,7 @@ class Simulation:
     def misbehave(self, kind: str, times: int) -> None:
         """The providers answer badly until this step is over."""
         self._misbehaving = times
+        self.seen["provider answered badly"] += times
         self.outside.misbehave(kind, times=times)
 
     async def restart(self, life: Life) -> None:
@@ -156,8 +167,10 @@ class Simulation:
                 return
             self.struck["restart"] += 1
             self.struck.update(str(fault) for fault in life.boundary.struck)
+            planned = life.boundary.planned
             await life.end()
             self.life = await Life(self.settings, self.clock).begin()
+            self.life.boundary.arm(*planned)
 
     async def check(self) -> None:
         """The laws of the journal, and each wallet against what its customer has done."""
@@ -184,26 +197,31 @@ Action = Callable[[Simulation, random.Random], Awaitable[None]]
 Actions = dict[str, Action]
 
 
-def fault_of(chance: random.Random) -> Fault | None:
-    """What goes wrong in a step, if anything; early crossings are more likely than late ones."""
-    if chance.random() >= 0.08:
-        return None
-    strike = chance.choices([Strike.LOST, Strike.CRASH, Strike.SERIALIZATION], [6, 2, 4])[0]
-    side = Side.DATABASE
-    if strike is not Strike.SERIALIZATION and chance.random() < 0.3:
-        side = Side.PROVIDER
-    crossing = 1 + int(chance.expovariate(1 / (12 if side is Side.DATABASE else 2)))
-    return Fault(strike, side, crossing, is_after=chance.random() < 0.5)
+def faults_of(step: Step, chance: random.Random) -> list[Fault]:
+    """What goes wrong in a step, if anything; early crossings are more likely than late ones. A crowd crosses often."""
+    if step.kind == "crowd":
+        return [_fault(chance, Side.DATABASE, 60) for _ in range(chance.randrange(4))]
+    if step.kind in _ASKING and chance.random() < 0.25:
+        return [_fault(chance, Side.PROVIDER, 2)]
+    return [_fault(chance, Side.DATABASE, 12)] if chance.random() < 0.08 else []
+
+
+def _fault(chance: random.Random, side: Side, crossings: int) -> Fault:
+    strikes = [Strike.LOST, Strike.CRASH] + [Strike.SERIALIZATION] * (side is Side.DATABASE)
+    strike = chance.choices(strikes, [6, 2, 4][: len(strikes)])[0]
+    return Fault(strike, side, 1 + int(chance.expovariate(1 / crossings)), is_after=chance.random() < 0.5)
 
 
 @asynccontextmanager
-async def simulation(database_url: str, seed: int, *, customer_count: int = 6) -> AsyncGenerator[Simulation]:
+async def simulation(
+    database_url: str, seed: int, *, customer_count: int = CUSTOMER_COUNT
+) -> AsyncGenerator[Simulation]:
     """A world with customers, on an empty database."""
     chance = random.Random(f"world/{seed}")
     clock = JumpingClock(START)
     parts = make_url(database_url)
     with seeded(seed), without_waits(), watched_http():
-        async with providers(clock, chance) as outside:
+        async with providers(clock, chance, wired=is_wired(seed)) as outside:
             settings = settings_of(database_url, outside)
             admin = await asyncpg.connect(host=str(parts.query["host"]), user=parts.username, database=parts.database)
             life = await Life(settings, clock).begin()

@@ -1,10 +1,10 @@
-"""Steps in which customers use, set aside, take, give back and buy."""
+"""What a customer does by itself: use, set aside, take, give back, buy. Each is one step, or a part of a `crowd`."""
 
-import asyncio
 import random
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from fractions import Fraction
+from math import floor
 from uuid import UUID
 
 from tests.simulation.books import Broken
@@ -19,32 +19,15 @@ _WALLET, _REVENUE = "CUSTOMER_PREPAY_LIABILITY", "USAGE_REVENUE"
 _SPAN = {CPU: 400, GPU: 3, EGRESS: 900}
 
 
-async def use(sim: Simulation, chance: random.Random) -> None:
+async def use(sim: Simulation, customer: Customer, chance: random.Random) -> None:
     """A batch of usage: new events, some told before, some corrections, of now and of the days before."""
-    customer = chance.choice(sim.customers)
-    events = [_event(sim, customer, chance) for _ in range(chance.choice((1, 1, 2, 5, 20, 60)))]
+    events = [new_event(sim, customer, chance) for _ in range(chance.choice((1, 1, 1, 1, 2, 5, 20, 60)))]
     results = await sim.must(lambda service: service.usage.record(customer.org_id, events))
-    _believe(sim, customer, events, results)
+    believe(sim, customer, events, results)
 
 
-async def use_at_once(sim: Simulation, chance: random.Random) -> None:
-    """Many calls of several customers at the same time, each of one event."""
-    calls = [
-        (customer, _event(sim, customer, chance))
-        for customer in chance.choices(sim.customers, k=chance.choice((8, 24, 64)))
-    ]
-
-    async def one(customer: Customer, event: NewEvent) -> Sequence[EventResult]:
-        return await sim.must(lambda service: service.usage.record(customer.org_id, [event]))
-
-    answers = await asyncio.gather(*(one(*call) for call in calls))
-    for (customer, event), results in zip(calls, answers, strict=True):
-        _believe(sim, customer, [event], results)
-
-
-async def use_again(sim: Simulation, chance: random.Random) -> None:
+async def use_again(sim: Simulation, customer: Customer, chance: random.Random) -> None:
     """Events that were recorded before are told again, and one of them with another content."""
-    customer = chance.choice(sim.customers)
     known = chance.sample(customer.used, min(5, len(customer.used)))
     if not known:
         return
@@ -52,16 +35,16 @@ async def use_again(sim: Simulation, chance: random.Random) -> None:
     for used, result in zip(known, results, strict=True):
         if not isinstance(result, DuplicateEvent) or Fraction(result.cost_minor) != used.cost:
             raise Broken(f"an event that was told again: {result}, its cost was {used.cost}")
+    sim.seen["usage told again"] += len(known)
     other = known[0].event._replace(quantity="123456")
     (answer,) = await sim.must(lambda service: service.usage.record(customer.org_id, [other]))
     if getattr(answer, "reason", None) is not Reason.IDEMPOTENCY_KEY_REUSED:
         raise Broken(f"a key with another content: {answer}")
 
 
-async def deposit(sim: Simulation, chance: random.Random) -> None:
+async def deposit(sim: Simulation, customer: Customer, chance: random.Random) -> None:
     """An operator credits a wallet; sometimes the same is sent again."""
-    customer = chance.choice(sim.customers)
-    amount, key = chance.randrange(1, 40_000), customer.key()
+    amount, key = chance.randrange(1, 120_000), customer.key()
     made = [
         await sim.must(
             lambda service: service.journal.deposit(
@@ -77,49 +60,35 @@ async def deposit(sim: Simulation, chance: random.Random) -> None:
     _remember(customer, Movement(entry.entry_id, amount, amount))
 
 
-async def hold(sim: Simulation, chance: random.Random) -> None:
+async def hold(sim: Simulation, customer: Customer, chance: random.Random) -> None:
     """A hold, granted exactly when the money and the limit allow it."""
-    customer = chance.choice(sim.customers)
-    await _hold(sim, customer, _amount(sim, customer, chance), chance)
-
-
-async def hold_at_once(sim: Simulation, chance: random.Random) -> None:
-    """Holds that race for what is there: as many are granted as it is enough for, whoever they are."""
-    customer = chance.choice(sim.customers)
-    count = chance.randrange(4, 33)
-    available = sim.live[customer.org_id].available
-    amount = max(1, available // chance.randrange(2, 12))
-    expires_at = sim.clock.now() + timedelta(hours=chance.randrange(1, 72))
-    keys = [customer.key() for _ in range(count)]
-    room = _room(sim, customer)
-
-    async def one(key: str) -> Hold | Refused:
-        made = await sim.ask(
+    amount = _amount(customer, chance)
+    available, room = customer.available, room_of(sim, customer)
+    expires_at = sim.clock.now() + timedelta(minutes=chance.randrange(1, 20_000))
+    key = customer.key()
+    answers = [
+        await sim.ask(
             lambda service: service.holds.create(
                 customer.org_id, amount_minor=amount, currency="", expires_at=expires_at, description="", key=key
             )
         )
-        return made if isinstance(made, Refused) else Hold(made.hold_id, made.remaining_minor, 0, expires_at)
-
-    answers = await asyncio.gather(*(one(key) for key in keys))
-    granted = [answer for answer in answers if isinstance(answer, Hold)]
-    refused = [answer.reason for answer in answers if isinstance(answer, Refused)]
-    if Reason.BILLING_ACCOUNT_SUSPENDED not in refused:
-        most = min(available, room if room is not None else available) // amount
-        if len(granted) != min(count, max(0, most)):
-            raise Broken(f"{len(granted)} of {count} holds of {amount} were granted with {available}, room {room}")
-    for made in granted:
-        customer.holds[made.hold_id] = made
+        for _ in range(chance.choice((1, 1, 1, 2)))
+    ]
+    answer = answers[-1]
+    if _granted(answer, amount, available, room):
+        assert not isinstance(answer, Refused)
+        customer.holds[answer.hold_id] = Hold(answer.hold_id, amount, 0, expires_at)
+    sim.seen["hold refused" if isinstance(answer, Refused) else "hold granted"] += 1
 
 
-async def capture(sim: Simulation, chance: random.Random) -> None:
+async def capture(sim: Simulation, customer: Customer, chance: random.Random) -> None:
     """A part of a hold, or more than it, or all of it."""
-    customer, held = _some_hold(sim, chance)
+    held = _some_hold(customer, chance)
     if held is None:
         return
     amount = chance.choice((0, chance.randrange(1, held.remaining + 1), chance.randrange(1, 2 * held.remaining + 2)))
     keeps, key = chance.random() < 0.5, customer.key()
-    room = _room(sim, customer, counts_held=False)
+    room = room_of(sim, customer, counts_held=False)
     answer = await sim.ask(
         lambda service: service.holds.capture(
             customer.org_id, held.hold_id, amount_minor=amount, keep_remaining=keeps, description="", key=key
@@ -138,6 +107,7 @@ async def capture(sim: Simulation, chance: random.Random) -> None:
         return
     if is_over or wanted > held.remaining or not fits:
         raise Broken(f"{wanted} of {held} were captured at {sim.clock.now()}, room {room}")
+    sim.seen["hold captured in part" if wanted < held.remaining else "hold captured"] += 1
     customer.captured += wanted
     held.captured += wanted
     held.remaining = held.remaining - wanted if keeps else 0
@@ -148,9 +118,9 @@ async def capture(sim: Simulation, chance: random.Random) -> None:
         del customer.holds[held.hold_id]
 
 
-async def release(sim: Simulation, chance: random.Random) -> None:
+async def release(sim: Simulation, customer: Customer, chance: random.Random) -> None:
     """What is left of a hold goes back, once."""
-    customer, held = _some_hold(sim, chance)
+    held = _some_hold(customer, chance)
     if held is None:
         return
     key = customer.key()
@@ -161,9 +131,9 @@ async def release(sim: Simulation, chance: random.Random) -> None:
     del customer.holds[held.hold_id]
 
 
-async def extend(sim: Simulation, chance: random.Random) -> None:
+async def extend(sim: Simulation, customer: Customer, chance: random.Random) -> None:
     """Another expiry, unless the time of the hold is over."""
-    customer, held = _some_hold(sim, chance)
+    held = _some_hold(customer, chance)
     if held is None:
         return
     expires_at, key = sim.clock.now() + timedelta(minutes=chance.randrange(1, 10_000)), customer.key()
@@ -177,24 +147,10 @@ async def extend(sim: Simulation, chance: random.Random) -> None:
         held.expires_at = expires_at
 
 
-async def expire(sim: Simulation, chance: random.Random) -> None:
-    """The sweep of holds whose time is over."""
-    del chance
-    now = sim.clock.now()
-    await sim.must(lambda service: service.holds.run_due(None))
-    # A fault may have kept a hold from its turn: the next run takes it.
-    sim.life.boundary.arm(None)
-    await sim.must(lambda service: service.holds.run_due(None))
-    for customer in sim.customers:
-        for held in [held for held in customer.holds.values() if held.expires_at <= now]:
-            del customer.holds[held.hold_id]
-
-
-async def buy(sim: Simulation, chance: random.Random) -> None:
+async def buy(sim: Simulation, customer: Customer, chance: random.Random) -> None:
     """A prepaid debit, granted exactly when the money and the limit allow it."""
-    customer = chance.choice(sim.customers)
-    amount, key = _amount(sim, customer, chance), customer.key()
-    available, room = sim.live[customer.org_id].available, _room(sim, customer)
+    amount, key = _amount(customer, chance), customer.key()
+    available, room = customer.available, room_of(sim, customer)
     legs = (
         OperatorLeg(_WALLET, amount, "", is_debit=True),
         OperatorLeg(_REVENUE, amount, "", is_debit=False),
@@ -208,15 +164,14 @@ async def buy(sim: Simulation, chance: random.Random) -> None:
         _remember(customer, Movement(answer, -amount, amount))
 
 
-async def take_back(sim: Simulation, chance: random.Random) -> None:
+async def take_back(sim: Simulation, customer: Customer, chance: random.Random) -> None:
     """A deposit or a purchase is taken back, in parts, never more than it was."""
-    customer = chance.choice(sim.customers)
     if not customer.movements:
         return
     place = chance.randrange(len(customer.movements))
     movement = customer.movements[place]
     amount = chance.choice((0, chance.randrange(1, max(2, abs(movement.amount)))))
-    key, available = customer.key(), sim.live[customer.org_id].available
+    key, available = customer.key(), customer.available
     answer = await sim.ask(
         lambda service: service.journal.refund(
             customer.org_id, movement.entry_id, amount_minor=amount, description="", key=key
@@ -235,28 +190,24 @@ async def take_back(sim: Simulation, chance: random.Random) -> None:
         return
     if lacks or not 0 < wanted <= movement.left:
         raise Broken(f"{wanted} of {movement} were taken back with {available}")
-    customer.taken_back += -wanted if movement.amount > 0 else wanted
+    if movement.amount > 0:
+        customer.taken_back -= wanted
+    else:
+        customer.taken_back += wanted
+        customer.unbought += wanted
     customer.movements[place] = Movement(movement.entry_id, movement.amount, movement.left - wanted)
 
 
-async def look(sim: Simulation, chance: random.Random) -> None:
-    """What a customer is shown is what the journal says; many ask at the same time."""
-    asking = chance.choices(sim.customers, k=chance.choice((1, 8, 32)))
-
-    async def one(customer: Customer) -> None:
-        shown = await sim.must(lambda service: service.balances.balance(customer.org_id))
-        live = sim.live[customer.org_id]
-        if shown is None or (shown.available_minor, shown.held_minor, shown.carry) != (
-            live.available,
-            live.held,
-            live.carry,
-        ):
-            raise Broken(f"{customer.wallet.org_slug} is shown {shown}, and has {live}")
-
-    await asyncio.gather(*(one(customer) for customer in asking))
+async def look(sim: Simulation, customer: Customer, chance: random.Random) -> None:
+    """What a customer is shown is what the journal says."""
+    del chance
+    shown = await sim.must(lambda service: service.balances.balance(customer.org_id))
+    expected = (customer.available, customer.held, customer.exact - floor(customer.exact))
+    if shown is None or (shown.available_minor, shown.held_minor, Fraction(shown.carry)) != expected:
+        raise Broken(f"{customer.wallet.org_slug} is shown {shown}, and has {expected}")
 
 
-def _event(sim: Simulation, customer: Customer, chance: random.Random) -> NewEvent:
+def new_event(sim: Simulation, customer: Customer, chance: random.Random) -> NewEvent:
     at: datetime | None = None
     if chance.random() < 0.3:
         at = sim.clock.now() - timedelta(seconds=chance.randrange(20 * 86_400))
@@ -276,7 +227,7 @@ def _event(sim: Simulation, customer: Customer, chance: random.Random) -> NewEve
     )
 
 
-def _believe(sim: Simulation, customer: Customer, events: Sequence[NewEvent], results: Sequence[EventResult]) -> None:
+def believe(sim: Simulation, customer: Customer, events: Sequence[NewEvent], results: Sequence[EventResult]) -> None:
     now = sim.clock.now()
     for event, result in zip(events, results, strict=True):
         if not isinstance(result, Recorded | DuplicateEvent):
@@ -285,30 +236,16 @@ def _believe(sim: Simulation, customer: Customer, events: Sequence[NewEvent], re
             raise Broken(f"{event} was refused: {result}")
         at = event.event_time or now
         currency = customer.wallet.currency
-        due = cost(event.meter, currency, event.quantity, at, customer.percent_at(at))
+        percent = customer.percent_at(at)
+        due = cost(event.meter, currency, event.quantity, at, percent)
+        sim.seen["usage event"] += 1
+        sim.seen["usage correction"] += event.quantity.startswith("-")
+        sim.seen["discounted usage"] += percent > 0
         if Fraction(result.cost_minor) != due:
             raise Broken(f"{event} was rated {result.cost_minor}, not {due}")
         customer.exact += due
         customer.used.append(Used(event, at, due))
     del customer.used[:-KEPT]
-
-
-async def _hold(sim: Simulation, customer: Customer, amount: int, chance: random.Random) -> None:
-    available, room = sim.live[customer.org_id].available, _room(sim, customer)
-    expires_at = sim.clock.now() + timedelta(minutes=chance.randrange(1, 20_000))
-    key = customer.key()
-    answers = [
-        await sim.ask(
-            lambda service: service.holds.create(
-                customer.org_id, amount_minor=amount, currency="", expires_at=expires_at, description="", key=key
-            )
-        )
-        for _ in range(chance.choice((1, 1, 1, 2)))
-    ]
-    answer = answers[-1]
-    if _granted(answer, amount, available, room):
-        assert not isinstance(answer, Refused)
-        customer.holds[answer.hold_id] = Hold(answer.hold_id, amount, 0, expires_at)
 
 
 def _granted(answer: object, amount: int, available: int, room: int | None) -> bool:
@@ -334,25 +271,25 @@ def _justify(answer: Refused, reasons: dict[Reason, bool]) -> None:
         raise Broken(f"refused without cause: {answer.error!r} {answer.error.metadata}")
 
 
-def _room(sim: Simulation, customer: Customer, *, counts_held: bool = True) -> int | None:
+def room_of(sim: Simulation, customer: Customer, *, counts_held: bool = True) -> int | None:
     """What the limit allows beside what was spent in its window and is held; None without one."""
     limit = customer.limit
     if limit is None:
         return None
-    spent = sim.book(customer).spent_since(limit.window_start(sim.clock.now()))
-    return limit.amount - spent - (sim.live[customer.org_id].held if counts_held else 0)
+    spent = customer.spent_since(limit.window_start(sim.clock.now()), sim.book(customer))
+    return limit.amount - spent - (customer.held if counts_held else 0)
 
 
-def _amount(sim: Simulation, customer: Customer, chance: random.Random) -> int:
-    """Around what is available: mostly less, sometimes exactly that, sometimes more."""
-    available = max(sim.live[customer.org_id].available, 0)
-    return chance.choice((1 + available // 7, 1 + available // 3, max(available, 1), available + 1, 1_000))
+def _amount(customer: Customer, chance: random.Random) -> int:
+    """A part of what is available; sometimes exactly that, sometimes more."""
+    available = max(customer.available, 0)
+    amounts = (1 + available // 40, 1 + available // 11, 1 + available // 3, max(available, 1), available + 1, 1_000)
+    return chance.choices(amounts, (6, 6, 3, 1, 1, 3))[0]
 
 
-def _some_hold(sim: Simulation, chance: random.Random) -> tuple[Customer, Hold | None]:
-    customer = chance.choice(sim.customers)
+def _some_hold(customer: Customer, chance: random.Random) -> Hold | None:
     holds = list(customer.holds.values())
-    return customer, chance.choice(holds) if holds else None
+    return chance.choice(holds) if holds else None
 
 
 def _remember(customer: Customer, movement: Movement) -> None:

@@ -13,8 +13,12 @@ _STATEMENTS: Final = """
 """
 
 
-async def check_statements(sim: Simulation) -> None:
-    """Numbers and periods without gap, opening + movements = closing = the next opening. Raises Broken."""
+async def check_statements(sim: Simulation) -> int:
+    """Numbers and periods without gap, opening + movements = closing = the next opening. Raises Broken.
+
+    How many statements there are.
+    """
+    count = 0
     for org_id, rows in groupby(await sim.rows(_STATEMENTS), lambda row: row["org_id"]):
         balance, end = 0, None
         for number, row in enumerate(rows, start=1):
@@ -27,4 +31,6 @@ async def check_statements(sim: Simulation) -> None:
                 or totals["closing"] != balance + movements
             ):
                 raise Broken(f"statement {row['number']} of {org_id}: {totals} after {balance}, from {end}")
+            count += 1
             balance, end = totals["closing"], row["period_end_at"]
+    return count

@@ -8,12 +8,15 @@ from tests.simulation.episode import run
 from tests.simulation.mutations import MUTATIONS, in_force
 
 SEED = 1
+CUSTOMER_COUNT = 6
 
 
 @pytest.mark.parametrize("name", MUTATIONS)
 async def test_a_breakage_is_found(name: str, database_url: str) -> None:
     mutation = MUTATIONS[name]
     with in_force(mutation):
-        report = await run(database_url, SEED, range(mutation.steps), shares=mutation.shares)
+        report = await run(
+            database_url, SEED, range(mutation.steps), shares=mutation.shares, customer_count=CUSTOMER_COUNT
+        )
     assert report.failure is not None, f"nothing was found in {report.steps} steps, {report.calls}"
     assert re.match(mutation.found_as, report.failure, re.DOTALL), report.failure

@@ -7,7 +7,7 @@ import pytest
 from tests.conftest import TestServer
 from tests.simulation.episode import run
 
-STEPS = 120
+STEPS = 60
 
 
 @pytest.fixture

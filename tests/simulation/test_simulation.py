@@ -6,7 +6,7 @@ from tests.simulation.episode import run
 from tests.simulation.shrinking import shrink
 
 SEEDS = (1, 2, 3)
-STEPS = 350
+STEPS = 120
 
 
 @pytest.mark.parametrize("seed", SEEDS)
