@@ -212,6 +212,26 @@ async def test_a_slow_endpoint_holds_up_no_other(db: Database):
         await asyncio.wait([running])
 
 
+async def test_slow_repetitions_leave_room_for_first_attempts(db: Database):
+    async with webhook_scene(db, timeout=timedelta(seconds=60)) as scene:
+        slow, quick = await scene.receiver(), await scene.receiver()
+        slow.answers = [(500, b"")] * 4 + [(SILENT, b"")] * 4
+        for _ in range(4):
+            await scene.endpoint(slow.url)
+        await scene.happens("one")
+        await scene.deliver()
+        scene.clock.advance(timedelta(hours=1))
+        dispatcher = scene.another_dispatcher(at_once=4)
+        running = asyncio.create_task(dispatcher.run())
+        await slow.wait_for(4 + 2)
+        await scene.endpoint(quick.url)
+        await scene.happens("two")
+        await quick.wait_for(1)
+        assert len(slow.received) == 4 + 2
+        running.cancel()
+        await asyncio.wait([running])
+
+
 async def test_rotation_signs_with_both_secrets_for_a_day(scene: WebhookScene):
     receiver = await scene.receiver()
     endpoint, old = await scene.endpoint(receiver.url)

@@ -15,7 +15,7 @@ from standardwebhooks import Webhook
 from wallet_service.accounts.operations import Organizations
 from wallet_service.clock import ManualClock, SystemClock
 from wallet_service.db import Database
-from wallet_service.event_webhooks.dispatch import WebhookDispatcher
+from wallet_service.event_webhooks.dispatch import AT_ONCE_MAX, WebhookDispatcher
 from wallet_service.event_webhooks.model import Endpoint
 from wallet_service.event_webhooks.operations import WebhookEndpoints
 from wallet_service.event_webhooks.sending import Sender
@@ -113,9 +113,11 @@ class WebhookScene:
     sender: Sender
     stack: AsyncExitStack
 
-    def another_dispatcher(self) -> WebhookDispatcher:
-        times = OrganizationTimes(self.db)
-        return WebhookDispatcher(self.db, self.clock, self.sender, time_of=times.time_of, machine_clock=SystemClock())
+    def another_dispatcher(self, at_once: int = AT_ONCE_MAX) -> WebhookDispatcher:
+        time_of, machine_clock = OrganizationTimes(self.db).time_of, SystemClock()
+        return WebhookDispatcher(
+            self.db, self.clock, self.sender, time_of=time_of, machine_clock=machine_clock, at_once=at_once
+        )
 
     async def receiver(self) -> Receiver:
         return await self.stack.enter_async_context(receiving())

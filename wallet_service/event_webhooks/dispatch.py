@@ -18,7 +18,7 @@ from wallet_service.clock import Clock
 from wallet_service.db import Database
 from wallet_service.errors import ServiceError
 from wallet_service.event_webhooks import attempts, store
-from wallet_service.event_webhooks.model import Endpoint, EndpointState
+from wallet_service.event_webhooks.model import Attempts, Endpoint, EndpointState
 from wallet_service.event_webhooks.rules import concerns, signing_secrets
 from wallet_service.event_webhooks.sending import TIMEOUT, Connection, Sender
 from wallet_service.events import steps as events
@@ -31,7 +31,7 @@ LEASE: Final = timedelta(seconds=90)
 TURN: Final = timedelta(seconds=20)
 """After this long an endpoint lets others have their turn. Turn and one last request end well before the lease does."""
 
-_AT_ONCE_MAX: Final = 32
+AT_ONCE_MAX: Final = 32
 _READ_MAX: Final = 100
 _PAUSE: Final = timedelta(milliseconds=500)
 _PAUSE_MAX: Final = timedelta(seconds=15)
@@ -42,17 +42,35 @@ assert TURN + 2 * TIMEOUT < LEASE
 
 
 class WebhookDispatcher:
-    """Sends what endpoints have not got yet. Any number of these may run: an endpoint is leased by one at a time."""
+    """Sends what endpoints have not got yet. Any number of these may run: an endpoint is leased by one at a time.
 
-    def __init__(self, db: Database, clock: Clock, sender: Sender, *, time_of: TimeOf, machine_clock: Clock) -> None:
-        """`clock` shows the time of the organization being worked for; leases and signatures are in the machine's."""
+    Of the turns at a time half may be repetitions: endpoints that failed before, most often by being slow, leave room for
+    the others, however many they are.
+    """
+
+    def __init__(
+        self,
+        db: Database,
+        clock: Clock,
+        sender: Sender,
+        *,
+        time_of: TimeOf,
+        machine_clock: Clock,
+        at_once: int = AT_ONCE_MAX,
+    ) -> None:
+        """`clock` shows the time of the organization being worked for; leases and signatures are in the machine's.
+
+        `at_once`: turns at a time, at least 2.
+        """
         self._db = db
         self._clock = clock
         self._sender = sender
         self._time_of = time_of
         self._machine_clock = machine_clock
         self._stopping = asyncio.Event()
-        self._free = asyncio.Semaphore(_AT_ONCE_MAX)
+        self._at_once = at_once
+        self._free = asyncio.Semaphore(at_once)
+        self._repeating_count = 0
 
     async def run(self) -> None:
         """Look again and again until `stop`; a database that goes away is waited for."""
@@ -80,7 +98,7 @@ class WebhookDispatcher:
         """Send what is due, of one organization or of all in real time (and first attempts of all); how many turns."""
         turn_count = 0
         for _ in range(_ROUNDS_MAX):
-            lease_id, leased = await self._lease(org_id, limit=_AT_ONCE_MAX)
+            lease_id, leased = await self._lease(org_id, limit=self._at_once)
             if not leased:
                 break
             await asyncio.gather(*(self._turn(endpoint, lease_id) for endpoint in leased))
@@ -93,24 +111,37 @@ class WebhookDispatcher:
         while not self._free.locked():
             await self._free.acquire()
             room += 1
-        leased: Sequence[Endpoint] = ()
+        begun_count = 0
         try:
-            lease_id, leased = await self._lease(None, limit=room)
-            for endpoint in leased:
-                turns.create_task(self._turn_and_free(endpoint, lease_id))
+            for which in (Attempts.FIRST, Attempts.REPEATED):
+                limit = room - begun_count
+                if which is Attempts.REPEATED:
+                    limit = min(limit, self._at_once // 2 - self._repeating_count)
+                lease_id, leased = await self._lease(None, limit=limit, which=which)
+                for endpoint in leased:
+                    self._repeating_count += which is Attempts.REPEATED
+                    turns.create_task(self._turn_and_free(endpoint, lease_id, which))
+                begun_count += len(leased)
         finally:
-            for _ in range(room - len(leased)):
+            for _ in range(room - begun_count):
                 self._free.release()
-        return len(leased)
+        return begun_count
 
-    async def _turn_and_free(self, endpoint: Endpoint, lease_id: UUID) -> None:
+    async def _turn_and_free(self, endpoint: Endpoint, lease_id: UUID, which: Attempts) -> None:
         try:
             await self._turn(endpoint, lease_id)
         finally:
+            self._repeating_count -= which is Attempts.REPEATED
             self._free.release()
 
-    async def _lease(self, org_id: UUID | None, *, limit: int) -> tuple[UUID, list[Endpoint]]:
+    async def _lease(
+        self, org_id: UUID | None, *, limit: int, which: Attempts = Attempts.ALL
+    ) -> tuple[UUID, list[Endpoint]]:
+        """None of them with a `limit` of 0."""
         machine_now, lease_id = self._machine_clock.now(), uuid.uuid4()
+
+        if limit == 0:
+            return lease_id, []
 
         async def work(conn: AsyncConnection) -> list[Endpoint]:
             return await store.lease(
@@ -121,6 +152,7 @@ class WebhookDispatcher:
                 retries_due_at=self._clock.now(),
                 org_id=org_id,
                 limit=limit,
+                which=which,
             )
 
         return lease_id, await self._db.transact(work)

@@ -3,7 +3,7 @@
 import uuid
 from dataclasses import dataclass
 from datetime import datetime
-from enum import StrEnum
+from enum import Enum, StrEnum
 
 
 class EndpointState(StrEnum):
@@ -11,6 +11,14 @@ class EndpointState(StrEnum):
 
     ACTIVE = "active"
     PAUSED = "paused"
+
+
+class Attempts(Enum):
+    """Which endpoints are due: those whose next event is sent for the first time, those where it has failed before, both."""
+
+    FIRST = 1
+    REPEATED = 2
+    ALL = 3
 
 
 class PausedReason(StrEnum):

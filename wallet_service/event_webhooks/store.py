@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from wallet_service.due import first_times
 from wallet_service.event_webhooks.model import (
     Answer,
+    Attempts,
     Delivery,
     DeliveryState,
     Endpoint,
@@ -100,6 +101,7 @@ async def lease(
     retries_due_at: datetime,
     org_id: uuid.UUID | None,
     limit: int,
+    which: Attempts = Attempts.ALL,
 ) -> list[Endpoint]:
     """Take endpoints that have events to be sent and are free, those that have waited longest first.
 
@@ -109,6 +111,8 @@ async def lease(
     retries = _E.next_attempt_at <= retries_due_at
     if org_id is None:
         retries = and_(retries, in_real_time(_E.org_id))
+    first = _E.next_attempt_at.is_(None)
+    due = {Attempts.FIRST: first, Attempts.REPEATED: retries, Attempts.ALL: or_(first, retries)}
     query = (
         select(_E.org_id, _E.endpoint_id)
         .join(event_heads, event_heads.c.org_id == _E.org_id)
@@ -116,7 +120,7 @@ async def lease(
             _E.state == EndpointState.ACTIVE.value,
             _E.handled_seq < event_heads.c.seq,
             _E.lease_expires_at <= machine_now,
-            or_(_E.next_attempt_at.is_(None), retries),
+            due[which],
         )
         .order_by(_E.lease_expires_at)
         .limit(limit)
