@@ -36,7 +36,6 @@ from wallet_service.limits.model import Duration, Strategy
 from wallet_service.logs import configure_logging
 
 TIMES: Final = 4
-CALLERS: Final = 64
 CAPACITY_SECONDS: Final = 3.0
 OVERLOAD_SECONDS: Final = 6.0
 TICK_SECONDS: Final = 0.005
@@ -57,11 +56,12 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """A kind of call: each body is sent once."""
+    """A kind of call: each body is sent once. With so many `callers` its capacity is measured."""
 
     name: str
     method: str
     bodies: Iterator[bytes]
+    callers: int = 64
 
 
 @dataclass(slots=True)
@@ -85,10 +85,10 @@ async def run(instance: Instance) -> None:
     await instance.service.spending_limits.set(
         org_id, amount_minor=PLENTY_MINOR, duration=Duration.MONTHLY, strategy=Strategy.FIXED
     )
-    await _measure(target, holds("holds_of_a_limited_wallet", SLUG))
+    await _measure(target, holds("holds_of_a_limited_wallet", SLUG, callers=16))
 
 
-def holds(name: str, slug: str) -> Load:
+def holds(name: str, slug: str, *, callers: int = 64) -> Load:
     """A minor unit of an organization is set aside, again and again."""
 
     def bodies() -> Iterator[bytes]:
@@ -96,10 +96,10 @@ def holds(name: str, slug: str) -> Load:
         while True:
             yield CreateHoldRequest(wallet_name=wallet, amount_minor=1, request_id=os.urandom(8).hex()).to_binary()
 
-    return Load(name, "billing.v1.LedgerService/CreateHold", bodies())
+    return Load(name, "billing.v1.LedgerService/CreateHold", bodies(), callers)
 
 
-async def capacity(target: Target, load: Load, *, callers: int = CALLERS, seconds: float = CAPACITY_SECONDS) -> float:
+async def capacity(target: Target, load: Load, *, seconds: float = CAPACITY_SECONDS) -> float:
     """Calls per second of callers that wait for their answers. Raises RuntimeError when one is not served."""
     answers, client = Answers(), Client()
 
@@ -108,11 +108,11 @@ async def capacity(target: Target, load: Load, *, callers: int = CALLERS, second
             await _call(client, target, load, next(load.bodies), answers)
 
     end = time.monotonic()
-    await asyncio.gather(*(_call(client, target, load, next(load.bodies), answers) for _ in range(callers)))
+    await asyncio.gather(*(_call(client, target, load, next(load.bodies), answers) for _ in range(load.callers)))
     answers.accepted.clear()
     begin = time.monotonic()
     end = begin + seconds
-    await asyncio.gather(*(caller() for _ in range(callers)))
+    await asyncio.gather(*(caller() for _ in range(load.callers)))
     if answers.other or answers.shed:
         raise RuntimeError(f"not within its capacity: {len(answers.shed)} shed, {answers.other}")
     return len(answers.accepted) / (time.monotonic() - begin)

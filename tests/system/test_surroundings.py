@@ -162,8 +162,8 @@ async def test_a_full_process_refuses_at_the_door_and_stays_healthy(
 async def test_at_four_times_its_capacity_a_process_does_what_it_can_and_refuses_the_rest(
     served: Served, seeded: Seeded
 ) -> None:
-    target, load = Target(served.url, seeded.operator_key), holds("holds", OTHER)
-    most = await capacity(target, load, callers=CALLS_MAX // 2, seconds=1)
+    target, load = Target(served.url, seeded.operator_key), holds("holds", OTHER, callers=CALLS_MAX // 2)
+    most = await capacity(target, load, seconds=1)
     answers = await overload(target, load, per_second=4 * most, seconds=2)
     assert (answers.other, answers.unhealthy_count) == ({}, 0)
     assert answers.accepted
