@@ -20,9 +20,8 @@ LOCAL = {
     "promotion_campaigns",
     "promotion_codes",
     "provider_events",
-    "usage_retention",
 }
-REFERENCES = {"meters", "organization_directory", "project_directory", "rates", "test_clocks"}
+REFERENCES = {"meters", "organization_directory", "project_directory", "rates", "test_clocks", "usage_retention"}
 
 ONE = TableShape("one", "tenant", (("org_id", "one_id"),))
 

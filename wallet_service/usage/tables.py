@@ -79,7 +79,7 @@ usage_retention: Final = Table(
     Column("dropped_until", _TIME, nullable=False),
     Column("hours_until", _TIME, nullable=False),
     PrimaryKeyConstraint("dropped_until"),
-    info={"scope": "platform", "append_only": True},
+    info={"scope": "reference", "append_only": True},
 )
 """Each time that months were dropped: events recorded before dropped_until are gone, and from hours_until on, which is a
 whole hour, every hour of the roll-up has all of its events."""
