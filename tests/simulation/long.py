@@ -75,7 +75,6 @@ class Chunks:
             *("-m", "tests.simulation", "--seed", str(seed), "--steps", str(self._steps)),
             *("--record", str(self.path), "--no-shrink"),
             stdout=asyncio.subprocess.DEVNULL,
-            start_new_session=True,
         )
         try:
             await process.wait()
