@@ -13,6 +13,7 @@ from datetime import timedelta
 from typing import Any, Final, Protocol, TypeVar, cast
 
 import asyncpg
+import structlog
 from sqlalchemy import MetaData, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError
@@ -42,6 +43,8 @@ _UNSTORABLE_STATES: Final = frozenset({"22021", "22P05"})
 _TOOK_TOO_LONG: Final = "57014"
 _LOST_STATES: Final = ("08", "57P")
 _OUT_OF_ROOM_STATES: Final = "53"
+
+_log: Final = structlog.get_logger("wallet.database")
 
 DRIVER_FAILURES: Final = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError)
 """What asyncpg raises by itself. The third is no kind of the others: "cannot switch to state 12; another operation (2) is in
@@ -106,8 +109,9 @@ def is_out_of_room(error: BaseException) -> bool:
     return (sqlstate_of(error) or "").startswith(_OUT_OF_ROOM_STATES)
 
 
-def no_room() -> ServiceError:
-    """UNAVAILABLE: the database server is up and out of disk, memory or connections."""
+def no_room(error: BaseException) -> ServiceError:
+    """UNAVAILABLE: the database server is up and out of disk, memory or connections, which the log tells."""
+    _log.error("database_out_of_room", sqlstate=sqlstate_of(error))
     return ServiceError(
         Code.UNAVAILABLE,
         Reason.DATABASE_UNAVAILABLE,
@@ -230,7 +234,7 @@ class Database:
             if is_connection_lost(error) or isinstance(error, OSError):
                 raise unavailable() from error
             if is_out_of_room(error):
-                raise no_room() from error
+                raise no_room(error) from error
             raise
 
     async def _run(self, work: Callable[[AsyncConnection], Awaitable[T]], *, mode: str) -> T:
@@ -247,7 +251,7 @@ class Database:
                 if is_connection_lost(error) or isinstance(error, OSError):
                     raise unavailable() from error
                 if is_out_of_room(error):
-                    raise no_room() from error
+                    raise no_room(error) from error
                 if sqlstate_of(error) in _UNSTORABLE_STATES:
                     raise _unstorable() from error
                 if sqlstate_of(error) == _TOOK_TOO_LONG:

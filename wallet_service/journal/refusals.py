@@ -79,7 +79,7 @@ def refusal_of(error: LedgerError) -> ServiceError:
         case OutcomeUnknown():
             return outcome_unknown()
         case PostFailed() if is_out_of_room(error):
-            return no_room()
+            return no_room(error)
         case _:
             raise error
 
