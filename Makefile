@@ -16,7 +16,7 @@ PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; 
   $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 PYTEST_ARGS ?=
 
-.PHONY: help venv run test demo demo-year bench overload simulate simulate-long gen lint check lock
+.PHONY: help venv run test demo demo-year bench overload simulate simulate-long torture gen lint check lock
 .PHONY: test-python test-python-wheel test-go test-ts gen-check breaking fuzz audit-deps sbom
 
 help: ## List the targets
@@ -48,6 +48,9 @@ FOLDER ?= build/simulation
 simulate-long: .venv/.package ## Seed after seed until OPERATIONS= calls are made, from SEED= with WORKERS=; resumes what FOLDER= holds
 	@PYTHONHASHSEED=0 PYTHONPATH=.:gen/python/server exec .venv/bin/python -m tests.simulation.long \
 	  --operations $(OPERATIONS) --seed $(SEED) --workers $(WORKERS) --folder "$(FOLDER)"
+KILLS ?= 200
+torture: .venv/.package ## Kill service, worker and database under load KILLS= times, with SEED=; figures at the end
+	@PYTHONPATH=.:gen/python/server:gen/python/client exec .venv/bin/python -m tests.torture --kills $(KILLS) --seed $(SEED)
 
 test: .venv/.package .tools/.go .tools/.npm ## Everything: lint, generated code, and the tests of all clients
 	@failed=; for step in lint breaking gen-check test-python test-python-wheel test-go test-ts; do \
