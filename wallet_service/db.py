@@ -14,7 +14,7 @@ from typing import Any, Final, Protocol, TypeVar, cast
 
 import asyncpg
 import structlog
-from sqlalchemy import MetaData, text
+from sqlalchemy import MetaData, event, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
@@ -22,6 +22,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 
 from wallet_service.connections import WAIT_SECONDS_MAX, Connections
 from wallet_service.errors import Code, Reason, ServiceError, overloaded
+from wallet_service.silence import SESSION_SETTINGS, notice_silence
 
 T = TypeVar("T")
 
@@ -41,7 +42,7 @@ _RETRIED_STATES: Final = frozenset({"40001", "40P01", "XX000"})
 _ATTEMPTS_MAX: Final = 6
 _UNSTORABLE_STATES: Final = frozenset({"22021", "22P05"})
 _TOOK_TOO_LONG: Final = "57014"
-_LOST_STATES: Final = ("08", "57P")
+_LOST_STATES: Final = ("08", "57P", "25P03")
 _OUT_OF_ROOM_STATES: Final = "53"
 
 _log: Final = structlog.get_logger("wallet.database")
@@ -53,10 +54,10 @@ progress" is said of a connection that the server has left in the middle of an o
 
 def engine_for(url: str, *, pool_size: int, role: str | None = SERVICE_ROLE) -> AsyncEngine:
     """An engine that acts as `role`; times are UTC and hot statements may use the driver connection."""
-    settings = {"timezone": "UTC", "application_name": "wallet"}
+    settings = {**SESSION_SETTINGS, "timezone": "UTC", "application_name": "wallet"}
     if role is not None:
         settings["role"] = role
-    return create_async_engine(
+    engine = create_async_engine(
         make_url(url).set(drivername="postgresql+asyncpg"),
         pool_size=pool_size,
         max_overflow=0,
@@ -65,6 +66,12 @@ def engine_for(url: str, *, pool_size: int, role: str | None = SERVICE_ROLE) -> 
         hide_parameters=True,
         connect_args={"server_settings": settings, "timeout": 10},
     )
+
+    def connected(connection: Any, _record: object) -> None:
+        notice_silence(connection.driver_connection)
+
+    event.listen(engine.sync_engine, "connect", connected)
+    return engine
 
 
 async def driver(conn: AsyncConnection) -> "asyncpg.Connection[asyncpg.Record]":

@@ -21,6 +21,7 @@ from sqlalchemy.engine import make_url
 from wallet_service.background import pause
 from wallet_service.db import SERVICE_ROLE
 from wallet_service.jobs import Job, RetryPolicy, Schedule, payload_of
+from wallet_service.silence import SESSION_SETTINGS, notice_silence
 
 CONCURRENCY_DEFAULT: Final = 8
 _POOL_SIZE: Final = 4
@@ -102,12 +103,12 @@ class JobWorker:
             self._running.discard(task)
 
     async def _work_until_stopped(self) -> None:
-        settings = {"application_name": "wallet-worker", "timezone": "UTC"}
+        settings = {**SESSION_SETTINGS, "application_name": "wallet-worker", "timezone": "UTC"}
         if self._role is not None:
             settings["role"] = self._role
         dsn = make_url(self._database_url).set(drivername="postgresql").render_as_string(hide_password=False)
         async with asyncpg.create_pool(
-            dsn, min_size=2, max_size=_POOL_SIZE, server_settings=settings, timeout=10
+            dsn, min_size=2, max_size=_POOL_SIZE, server_settings=settings, timeout=10, init=_connected
         ) as pool:
             queue = PgQueuer.from_asyncpg_pool(pool)
             for job in self._jobs:
@@ -162,6 +163,10 @@ class JobWorker:
             await self._run(schedule.work, schedule.seconds_max)
 
         queue.schedule(schedule.name, schedule.expression, accepts_context=False)(run)
+
+
+async def _connected(connection: "asyncpg.Connection[asyncpg.Record]") -> None:
+    notice_silence(connection)
 
 
 def _retrying(

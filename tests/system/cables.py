@@ -6,6 +6,8 @@ from collections.abc import Coroutine
 from pathlib import Path
 from typing import Any, TypeVar
 
+from sqlalchemy import make_url
+
 T = TypeVar("T")
 
 
@@ -20,6 +22,11 @@ class Cable:
         self._is_cut = False
         self._server = room.run(asyncio.start_server(self._connect, "127.0.0.1", 0))
         self.port: int = self._server.sockets[0].getsockname()[1]
+
+    def url_of(self, url: str) -> str:
+        """The same database as `url` names, by this cable."""
+        parts = make_url(url)
+        return f"postgresql://{parts.username}@127.0.0.1:{self.port}/{parts.database}"
 
     def cut(self) -> None:
         """Every connection breaks, and each new one breaks at once."""

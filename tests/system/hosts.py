@@ -189,9 +189,8 @@ def _driver_url(url: str) -> str:
 
 
 def _settings(url: str, cable: Cable) -> dict[str, str]:
-    parts = make_url(url)
     return {
-        "DATABASE_URL": f"postgresql://{parts.username}@127.0.0.1:{cable.port}/{parts.database}",
+        "DATABASE_URL": cable.url_of(url),
         "WALLET_LISTEN": "127.0.0.1:0",
         # One process each instead of two, hence half the time to start.
         "WALLET_SERVER": "hypercorn",
