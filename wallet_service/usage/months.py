@@ -10,13 +10,15 @@ connections of its own.
 """
 
 import re
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Final, NamedTuple
 from uuid import UUID
 
 import structlog
 from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from ledger.ids import from_bytes, ordered_id, unix_us
 from wallet_service.clock import Clock
@@ -77,26 +79,37 @@ class UsageMonths:
     async def maintain(self) -> None:
         """Make what is missing, drop what is too old; one transaction for each month. Safe to run at any time, twice too."""
         this_month = Month.of(self._clock.now())
-        engine = engine_for(self._url, pool_size=1, role=None)
-        try:
-            async with engine.connect() as conn:
-                present = await _months(conn)
-            for month in (this_month.plus(number) for number in range(MONTHS_AHEAD + 1)):
+        await self.make([this_month.plus(number) for number in range(MONTHS_AHEAD + 1)])
+        if self._kept_months is not None:
+            await self._drop_before(this_month.plus(-self._kept_months))
+
+    async def make(self, months: Sequence[Month]) -> None:
+        """Make those of `months` that are missing."""
+        async with self._owner() as engine:
+            present = await _present(engine)
+            for month in months:
                 if month not in present:
                     async with engine.begin() as conn:
                         await _make(conn, month)
-            if self._kept_months is None:
-                return
-            first_kept = this_month.plus(-self._kept_months)
-            for month in sorted(month for month in present if month < first_kept):
+
+    async def _drop_before(self, first_kept: Month) -> None:
+        async with self._owner() as engine:
+            for month in sorted(month for month in await _present(engine) if month < first_kept):
                 async with engine.begin() as conn:
                     await _drop(conn, month)
+
+    @asynccontextmanager
+    async def _owner(self) -> AsyncGenerator[AsyncEngine]:
+        engine = engine_for(self._url, pool_size=1, role=None)
+        try:
+            yield engine
         finally:
             await engine.dispose()
 
 
-async def _months(conn: AsyncConnection) -> set[Month]:
-    names = (await conn.execute(text(_PARTITIONS))).scalars()
+async def _present(engine: AsyncEngine) -> set[Month]:
+    async with engine.connect() as conn:
+        names = (await conn.execute(text(_PARTITIONS))).scalars()
     return {Month(int(found[1]), int(found[2])) for name in names if (found := _NAME.fullmatch(name))}
 
 
