@@ -7,6 +7,7 @@ import argparse
 import logging
 import multiprocessing
 import signal
+import sys
 import time
 from collections.abc import Sequence
 from dataclasses import replace
@@ -23,7 +24,7 @@ from tests.simulation.shrinking import shrink, sort_of
 from wallet_service.cli import session
 
 EPISODE_STEPS = 1_000
-STOP_SECONDS = 20
+STOP_SECONDS = 40
 """A worker that is asked to stop gets so long to stop its database server."""
 
 Part = tuple[int, tuple[int, ...] | int]
@@ -64,6 +65,7 @@ def _shared(parts: Sequence[Part], workers: int) -> list[list[Part]]:
 
 def _work_apart(shares: Sequence[list[Part]], chosen: argparse.Namespace) -> list[Report]:
     """Each share in a process. When this one is interrupted, they are stopped, and ended if they do not stop."""
+    signal.signal(signal.SIGTERM, _interrupt)
     context = multiprocessing.get_context("spawn")
     receivers: list[Connection] = []
     workers: list[SpawnProcess] = []
@@ -81,6 +83,10 @@ def _work_apart(shares: Sequence[list[Part]], chosen: argparse.Namespace) -> lis
         for worker in workers:
             worker.join(STOP_SECONDS)
             worker.kill()
+
+
+def _interrupt(number: int, _: object) -> None:
+    sys.exit(128 + number)
 
 
 def _work_and_send(parts: Sequence[Part], chosen: argparse.Namespace, sender: Connection) -> None:
