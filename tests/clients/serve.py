@@ -52,7 +52,7 @@ async def _serve(settings: Settings, command: list[str]) -> int:
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
     async with running(settings, read_catalog(SAMPLE_CATALOG)) as instance:
-        facts = json.dumps({**_facts(instance), **moments(Service.system_clock.now())})
+        facts = json.dumps({**facts_of(instance), **moments(Service.system_clock.now())})
         try:
             async with asyncio.timeout(SECONDS_MAX):
                 if command:
@@ -65,7 +65,7 @@ async def _serve(settings: Settings, command: list[str]) -> int:
     return 0
 
 
-def _facts(instance: Instance) -> dict[str, str]:
+def facts_of(instance: Instance) -> dict[str, str]:
     return {
         "url": instance.url,
         "target": instance.url.rpartition("/")[2],

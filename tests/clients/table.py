@@ -8,6 +8,7 @@ import re
 import secrets
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, Protocol
@@ -66,10 +67,16 @@ def fewer_refusals(steps: Sequence[dict[str, Json]]) -> list[dict[str, Json]]:
     return chosen
 
 
+class Subtests(Protocol):
+    """What makes a test of each step: pytest's subtests, or something stricter."""
+
+    def test(self, name: str, /) -> AbstractContextManager[None]: ...
+
+
 def run(
     client: Client,
     service: Mapping[str, str],
-    subtests: pytest.Subtests,
+    subtests: Subtests,
     *,
     steps: Sequence[dict[str, Json]] = CALLS,
 ) -> dict[str, str]:
