@@ -20,7 +20,7 @@ from wallet_service.development import Instance
 CALLERS: Final = 64
 PASSES: Final = 3
 PASS_SECONDS: Final = 4.0
-TARGET: Final = 0.5
+TARGET: Final = 0.8
 
 Call = Callable[[], Awaitable[object]]
 

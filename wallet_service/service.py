@@ -116,7 +116,7 @@ class Service:
         self.api_keys = ApiKeys(self.db, self.system_clock, live=settings.environment == "live")
         self.authenticator = Authenticator(self.db, self.system_clock)
         self.journal = Journal(self.db, self.ledger, clock)
-        self.bulk_journal = BulkJournal(self.db, self.ledger, clock, self.directory, self.times)
+        self.bulk_journal = BulkJournal(self.db, self.ledger, clock, self.times)
         self.holds = Holds(self.db, self.ledger, clock)
         self.audit = Audit(self.db)
         self.audit_log = AuditLog(self.db, self.system_clock)

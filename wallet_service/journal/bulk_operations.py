@@ -7,7 +7,6 @@ from ledger.batcher import Ledger
 from ledger.errors import LedgerError
 from ledger.model import Duplicate, Entry, Outcome, Posted
 from wallet_service import names
-from wallet_service.accounts.directory import Directory
 from wallet_service.clock import Clock
 from wallet_service.db import Database
 from wallet_service.errors import ServiceError, not_found
@@ -45,12 +44,9 @@ class _Asked:
 class BulkJournal:
     """Many entries of many organizations in few statements."""
 
-    def __init__(
-        self, db: Database, ledger: Ledger, clock: Clock, directory: Directory, times: OrganizationTimes
-    ) -> None:
+    def __init__(self, db: Database, ledger: Ledger, clock: Clock, times: OrganizationTimes) -> None:
         self._db = db
         self._ledger = ledger
-        self._directory = directory
         self._guard = SpendGuard(db, ledger, clock)
         self._times = times
 
@@ -63,6 +59,7 @@ class BulkJournal:
         """
 
         standings = await self._standings({entry.org_slug for entry in entries})
+        elsewhen = await self._times.of_test_clocks({found.wallet.org_id for found in standings.values()})
         results: dict[int, EntryResult] = {}
         together: list[_Asked] = []
         alone: list[_Asked] = []
@@ -72,7 +69,7 @@ class BulkJournal:
             except ServiceError as error:
                 results[index] = error
                 continue
-            is_plain = asked.standing.is_free and await self._times.moment_of(asked.request.org_id) is None
+            is_plain = asked.standing.is_free and asked.request.org_id not in elsewhen
             (together if is_plain else alone).append(asked)
         outcomes = await self._ledger.post_many([asked.request for asked in together])
         for asked, outcome in zip(together, outcomes, strict=True):
@@ -82,9 +79,7 @@ class BulkJournal:
         return [results[index] for index in range(len(entries))]
 
     async def _standings(self, slugs: Set[str]) -> Mapping[str, Standing]:
-        found = [await self._directory.resolve_organization(slug) for slug in slugs]
-        org_ids = [org_id for org_id in found if org_id is not None]
-        standings = await self._db.read(lambda conn: store.standings(conn, org_ids))
+        standings = await self._db.read(lambda conn: store.standings(conn, slugs))
         return {standing.wallet.org_slug: standing for standing in standings}
 
     async def _post_alone(self, asked: _Asked) -> EntryResult:

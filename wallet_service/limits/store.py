@@ -1,16 +1,16 @@
 """SQL of spending limits."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import Row, and_, delete, select, update
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy import Row, Text, and_, any_, bindparam, delete, select, update
+from sqlalchemy.dialects.postgresql import ARRAY, insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from wallet_service.accounts.model import BillingAccountState, Wallet
-from wallet_service.accounts.tables import billing_accounts, organizations, wallets
+from wallet_service.accounts.tables import billing_accounts, organization_directory, organizations, wallets
 from wallet_service.due import first_times
 from wallet_service.limits.model import DueLimit, Duration, SpendingLimit, Standing, Strategy
 from wallet_service.limits.tables import spending_limits
@@ -49,15 +49,19 @@ _STANDINGS: Final = (
 )
 
 
+_SLUGS: Final = bindparam("slugs", type_=ARRAY(Text))
+
+
 async def standing(conn: AsyncConnection, org_id: UUID) -> Standing | None:
     """The open wallet with everything that has a say in what it spends, in one statement."""
     row = (await conn.execute(_STANDINGS.where(wallets.c.org_id == org_id))).one_or_none()
     return None if row is None else _standing_from_row(row)
 
 
-async def standings(conn: AsyncConnection, org_ids: Sequence[UUID]) -> list[Standing]:
-    """The same of several organizations; those without an open wallet are left out."""
-    rows = await conn.execute(_STANDINGS.where(wallets.c.org_id.in_(org_ids)))
+async def standings(conn: AsyncConnection, slugs: Collection[str]) -> list[Standing]:
+    """The same of the organizations of these slugs; those without an open wallet are left out."""
+    named = select(organization_directory.c.org_id).where(organization_directory.c.slug == any_(_SLUGS))
+    rows = await conn.execute(_STANDINGS.where(wallets.c.org_id.in_(named)), {"slugs": list(slugs)})
     return [_standing_from_row(row) for row in rows]
 
 
