@@ -1,6 +1,7 @@
 """Distributing a database, against a catalog of Citus's shape: real functions and tables that note what is called."""
 
 import asyncio
+import re
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import timedelta
@@ -11,6 +12,7 @@ import pytest
 from sqlalchemy.engine import make_url
 from structlog.testing import capture_logs
 
+from tests.system.instance import wallet
 from wallet_service.cli.failures import explained
 from wallet_service.db import Database, engine_for
 from wallet_service.distribution.lanes import Lanes
@@ -20,6 +22,13 @@ from wallet_service.distribution.placing import uuid_hash
 
 CATALOG = (Path(__file__).parent / "citus_catalog.sql").read_text()
 SHARD_COUNT = 4
+
+CALL = re.compile(r"SELECT (\w+)\('(\w+)'")
+FUNCTIONS = {
+    "create_reference_table": "reference",
+    "create_distributed_table": "distributed",
+    "truncate_local_data_after_distributing_table": "truncated",
+}
 
 Run = Callable[..., Awaitable[list[asyncpg.Record]]]
 
@@ -65,6 +74,23 @@ async def test_without_citus_nothing_is_done(database_url: str):
         )
         is None
     )
+    await conn.close()
+
+
+async def test_the_command_prints_what_it_runs_or_says_why_not(database_url: str):
+    refused = await asyncio.to_thread(wallet, "migrate", "--distribute", DATABASE_URL=database_url)
+    assert refused.returncode == 1
+    assert refused.stderr.startswith("wallet: Citus is not installed in this database")
+    conn = await connect(database_url)
+    await conn.execute(CATALOG)
+    await conn.execute(f'ALTER DATABASE "{make_url(database_url).database}" SET search_path = public, citus')
+    done = await asyncio.to_thread(wallet, "migrate", "--distribute", "--shards", "8", DATABASE_URL=database_url)
+    lines = done.stdout.splitlines()
+    assert (done.returncode, lines[0], lines[-1]) == (0, "the schema is the newest", "the tables are distributed")
+    assert [row["statement"] for row in await conn.fetch("SELECT statement FROM citus.calls ORDER BY call_id")] == [
+        f"{FUNCTIONS[found[1]]} {found[2]}" for line in lines if (found := CALL.match(line))
+    ]
+    assert await conn.fetchval("SELECT count(*) FROM citus.pg_dist_shard") == 8
     await conn.close()
 
 
