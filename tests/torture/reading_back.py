@@ -62,7 +62,6 @@ class ReadingBack:
             tenant.customer.org_id: Book(tenant.customer.wallet) for tenant in scene.tenants
         }
         self.entry_count = 0
-        self.written_count = 0
 
     @asynccontextmanager
     async def connection(self) -> AsyncGenerator["asyncpg.Connection[asyncpg.Record]"]:
@@ -97,7 +96,6 @@ class ReadingBack:
         async with self.connection() as conn:
             for tenant in self._scene.tenants:
                 await _check_shown(conn, client, tenant)
-        self.written_count += len(fresh)
 
     def audit(self, client: Client) -> int:
         """`wallet audit` by the running service: how many entries it has looked at. Raises Broken."""

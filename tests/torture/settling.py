@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 from uuid import UUID
@@ -67,11 +67,17 @@ async def settle(conn: "asyncpg.Connection[asyncpg.Record]", stripe: Stripe) -> 
         await asyncio.sleep(1)
 
 
-async def reconcile(conn: "asyncpg.Connection[asyncpg.Record]", stripe: Stripe, books: Iterable[Book]) -> Settled:
-    """Both books in full, when all has settled. Raises Broken."""
+async def reconcile(
+    conn: "asyncpg.Connection[asyncpg.Record]", stripe: Stripe, books: Iterable[Book], answered: Mapping[UUID, str]
+) -> Settled:
+    """Both books in full, when all has settled. `answered`: payments by top-up, as clients were told. Raises Broken."""
     intents = {row["id"]: row for row in stripe.rows("payment_intents")}
     topups = await conn.fetch(_TOPUPS)
     _check_one_to_one(topups, intents)
+    stored = {row["topup_id"]: row["external_id"] for row in topups}
+    other = {topup: intent for topup, intent in answered.items() if stored.get(topup) != intent}
+    if other:
+        raise Broken(f"clients were told of other payments than there are: {other}")
     credited: Counter[str] = Counter()
     taken: Counter[str] = Counter()
     for book in books:

@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Generator, Sequence
@@ -33,15 +34,15 @@ KINDS: Final = (
     "worker+database",
     "service+worker+database",
 )
-_WEIGHTS: Final = (5, 4, 5, 1, 2, 2, 3)
+_WEIGHTS: Final = (4, 5, 6, 1, 1, 3, 2)
 RESTARTED_EVERY: Final = 40
 """So many kills lie between two restarts of the database that are none."""
 
 ANSWERED_SECONDS_MAX: Final = 60
 """How long it may take, after all is started again, until every write has its answer."""
 
-_AGAIN: Final = 0.3
-_STARTING_SECONDS: Final = (0.05, 2.5)
+_AGAIN: Final = 0.45
+_STARTING_SECONDS: Final = (0.05, 1.5)
 """When something is killed that is starting, and how often, of all times that something starts."""
 
 _WRITES_MIN: Final = 20
@@ -56,6 +57,7 @@ class Figures:
     seed: int
     kills: Counter[str] = field(default_factory=Counter[str])
     restarts: int = 0
+    failed_starts: int = 0
     audits: int = 0
     slowest: dict[str, float] = field(default_factory=dict[str, float])
     seconds: float = 0
@@ -85,6 +87,7 @@ def run(seed: int, kills: int, folder: Path) -> str:
             stripe.close()
             journal.close()
         figures.seconds = time.monotonic() - begun_seconds
+        figures.failed_starts = sum(program.failed_start_count for program in installation.programs)
         return closing_line(figures, journal, torturer.reading, settled)
 
 
@@ -117,6 +120,8 @@ class Torturer:
             [kind] = self._chance.choices(KINDS, _WEIGHTS)
             self._load()
             self._settle_down(kind, self._kill(kind))
+            done = f"{killed.total()} kills, {self._scene.journal.acknowledged.total()} writes acknowledged"
+            print(done, file=sys.stderr)
 
     def end(self) -> Settled:
         """When the last webhook is through or made good: ledger, journal and Stripe's books are one."""
@@ -141,13 +146,13 @@ class Torturer:
         programs = [program for program in installation.programs if program.name in parts]
         if installation.api in programs:
             outages.begin()
-        struck_seconds = time.monotonic()
+        struck_seconds, hinted_before = time.monotonic(), self._scene.journal.hinted_count
         self._strike(kind, [*programs, installation.database] if "database" in parts else programs)
         while programs and self._chance.random() < _AGAIN:
             time.sleep(self._chance.uniform(*_STARTING_SECONDS))
             self._strike(f"{'+'.join(program.name for program in programs)} while starting", programs)
         if "database" in parts:
-            self._away(installation.database.await_return)
+            self._away(installation.database.await_return, hinted_before)
         installation.wait_until_ready(installation.api)
         outages.end()
         return struck_seconds
@@ -165,17 +170,15 @@ class Torturer:
     def _restart_database(self) -> float:
         """As somebody does who changes a setting of it; when it began."""
         begun_seconds = time.monotonic()
-
         self._scene.journal.mark("restart")
-        self._away(self._installation.database.restart)
+        self._away(self._installation.database.restart, self._scene.journal.hinted_count)
         self._figures.restarts += 1
         return begun_seconds
 
-    def _away(self, bring_back: Callable[[], None]) -> None:
+    def _away(self, bring_back: Callable[[], None], hinted_before: int) -> None:
         """The database is away, and comes back by `bring_back`: whoever the API can answer is told when to come back,
         and what runs goes on without being started again."""
         journal, programs = self._scene.journal, self._installation.programs
-        hinted_before = journal.hinted_count
         begun = [(program, program.start_count) for program in programs if program.is_ready()]
         bring_back()
         if self._scene.outages.is_away:
@@ -214,7 +217,8 @@ class Torturer:
         async with self.reading.connection() as conn:
             await settle(conn, self._scene.stripe)
             await self.reading.check(self._client)
-            settled = await reconcile(conn, self._scene.stripe, self.reading.books)
+            answered = {topup: intent for tenant in self._scene.tenants for topup, intent in tenant.topups.items()}
+            settled = await reconcile(conn, self._scene.stripe, self.reading.books, answered)
         self._client.close()
         audit = wallet("audit", cwd=ROOT, **self._installation.settings)
         if audit.returncode != 0 or not audit.stdout.startswith("audit ok: "):
@@ -232,7 +236,7 @@ def closing_line(figures: Figures, journal: Journal, reading: ReadingBack, settl
     database = max(seconds for kind, seconds in figures.slowest.items() if kind in ("database", "restart"))
     return (
         f"torture ok: seed {figures.seed}, {figures.kills.total()} kills in {figures.seconds:.0f} s ({kills}), "
-        f"{figures.restarts} restarts of the database; "
+        f"{figures.restarts} restarts of the database, {figures.failed_starts} starts too early for it; "
         f"{journal.sent.total()} writes: {acknowledged} acknowledged and all there, {refused} refused, "
         f"{journal.unknown_count} attempts of unknown outcome ({journal.hinted_count} told when to come back), "
         f"{journal.resent_count} sent again, {journal.repeated_count} repeated after their answer; "
