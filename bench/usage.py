@@ -51,11 +51,12 @@ Work = Callable[[], Awaitable[None]]
 async def run(instance: Instance) -> None:
     """Measure against a running service and print a JSON line for each figure."""
     org_id, slug = await prepare(instance.service, "bench-usage"), "bench-usage"
+    idle_mb = server_memory.resident_mb()
     async with channel_to(instance) as channel:
         for batch in CALLERS:
             await _recording(instance, channel, org_id, slug, batch)
         await visible.run(instance, _paced(instance, channel, slug))
-        await server_memory.run(_loaded(instance, channel, slug))
+        await server_memory.run(_loaded(instance, channel, slug), idle_mb=idle_mb)
         await _query_figures(instance, channel)
 
 

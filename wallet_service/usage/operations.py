@@ -214,7 +214,6 @@ class UsageRecorder:
                 slugs.add(event.project)
                 meters.add(event.meter)
         raw = await driver(conn)
-        await store.begin_reading(raw)
         return Knowledge(
             scopes=await store.read_scopes(raw, asked, usage_age_max=self._usage_age_max),
             tariffs=await read_tariffs(conn, meters),
@@ -233,7 +232,6 @@ class UsageRecorder:
     ) -> None:
         batch_ids = {org_id: new_id(now) for org_id in costs}
         raw = await driver(conn)
-        await store.begin_writing(raw)
         if await store.write_events(raw, rows, batch_ids=batch_ids, recorded_at=now) != len(rows):
             raise _Overtaken
         accruals = [

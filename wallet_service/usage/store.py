@@ -1,6 +1,6 @@
 """SQL of the write path: what a batch has to know, and what it writes. Hot, so it speaks to the driver directly.
 
-Every function joins the transaction of `raw`, in which `begin_reading` comes first, and `begin_writing` before it writes.
+Every function joins the transaction of `raw`.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -122,17 +122,6 @@ _BATCHES: Final = """
 """
 
 
-async def begin_reading(raw: Driver) -> None:
-    """Plan every statement for the tables as they are now. A plan that was made while they were empty is kept for as long as
-    the connection lives, and takes an index that has to walk over all events of the organization."""
-    await raw.execute(_PLANNED_EACH_TIME)
-
-
-async def begin_writing(raw: Driver) -> None:
-    """Use kept plans again: the writing statements have no choice of an index."""
-    await raw.execute(_PLANNED_ONCE)
-
-
 async def read_scopes(
     raw: Driver, asked: Mapping[UUID, Collection[str]], *, usage_age_max: timedelta
 ) -> dict[UUID, Scope]:
@@ -163,7 +152,11 @@ async def read_scopes(
 
 async def read_known(raw: Driver, keys: Collection[tuple[UUID, bytes]]) -> dict[tuple[UUID, bytes], KnownEvent]:
     """The events recorded before under any of `keys` (organization, key hash)."""
+    # A plan that was made while the tables were empty would be kept for as long as the connection lives, and takes an index
+    # that has to walk over all events of the organization. Other statements have no such choice, and keep their plans.
+    await raw.execute(_PLANNED_EACH_TIME)
     rows = await raw.fetch(_KNOWN, [key[0] for key in keys], [key[1] for key in keys])
+    await raw.execute(_PLANNED_ONCE)
     return {
         (row["org_id"], row["key_hash"]): KnownEvent(
             row["event_id"], row["content_hash"], row["quantity"], row["cost_minor"]
