@@ -8,12 +8,11 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
 
-import asyncpg
 import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from wallet_service import background
-from wallet_service.db import Database
+from wallet_service.db import DRIVER_FAILURES, Database
 from wallet_service.errors import ServiceError
 from wallet_service.leases import store
 
@@ -78,7 +77,7 @@ class Leadership:
     async def _ask_or_log(self) -> None:
         try:
             await self._ask()
-        except (ServiceError, asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
+        except (ServiceError, *DRIVER_FAILURES) as error:
             _log.warning("lease_not_asked_for", lease=self._name, error=repr(error))
 
     async def _ask(self) -> None:
@@ -102,7 +101,7 @@ class Leadership:
             return
         try:
             await self._db.transact(lambda conn: store.give_up(conn, self._name, fence=held.fence))
-        except (ServiceError, asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
+        except (ServiceError, *DRIVER_FAILURES) as error:
             _log.warning("lease_not_given_up", lease=self._name, error=repr(error))
 
     def _tell(self, before: int | None, now: int | None) -> None:
