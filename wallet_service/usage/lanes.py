@@ -162,7 +162,7 @@ def _overloaded() -> ServiceError:
     return ServiceError(
         Code.RESOURCE_EXHAUSTED,
         Reason.OVERLOADED,
-        "too much usage is waiting to be recorded; send the same events again",
+        "the service is busy; send the same request again",
         retry_after=timedelta(seconds=1),
     )
 
