@@ -32,6 +32,7 @@ WANTED: Final = frozenset(
         "usage event",
         "usage correction",
         "usage told again",
+        "entry in bulk",
         "hold granted",
         "hold refused",
         "hold captured",

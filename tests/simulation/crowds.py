@@ -12,9 +12,11 @@ from typing import Final, TypeVar
 from tests.simulation import spending
 from tests.simulation.books import Broken
 from tests.simulation.model import Customer, Hold
-from tests.simulation.simulation import Refused, Simulation
-from tests.simulation.spending import believe, new_event, room_of
-from wallet_service.errors import Reason
+from tests.simulation.simulation import AGAIN, Refused, Simulation
+from tests.simulation.spending import believe, bought, justify, legs_of_purchase, new_event, reasons_against, room_of
+from wallet_service.errors import Reason, ServiceError
+from wallet_service.journal.bulk_operations import EntryResult, NewEntry
+from wallet_service.service import Service
 from wallet_service.usage.model import EventResult, NewEvent
 
 T = TypeVar("T")
@@ -90,6 +92,45 @@ async def hold_at_once(sim: Simulation, chance: random.Random) -> None:
             raise Broken(f"{len(granted)} of {count} holds of {amount} were granted with {available}, room {room}")
     for made in granted:
         customer.holds[made.hold_id] = made
+
+
+async def buy_together(sim: Simulation, chance: random.Random) -> None:
+    """One call with purchases of many customers: each is granted or refused for itself, and those granted are paid for.
+
+    Balances only sink in it, so what is too much for one at the end is the least that may be refused.
+    """
+    buying = [
+        (customer, 1 + max(customer.available, 0) // chance.choice((2, 30, 100)), customer.key())
+        for customer in chance.choices(sim.customers, k=chance.choice((5, 40, 200)))
+    ]
+    entries = [
+        NewEntry(customer.wallet.org_slug, legs_of_purchase(amount), "Prepaid", key) for customer, amount, key in buying
+    ]
+    rooms = {customer.org_id: room_of(sim, customer) for customer, _, _ in buying}
+
+    async def record(service: Service) -> list[EntryResult]:
+        results = await service.bulk_journal.record(entries)
+        for result in results:
+            if isinstance(result, ServiceError) and result.code in AGAIN:
+                raise result
+        return results
+
+    results = await sim.must(record)
+    before = {customer.org_id: customer.bought for customer, _, _ in buying}
+    for (customer, amount, _), result in zip(buying, results, strict=True):
+        sim.seen["entry in bulk"] += 1
+        if not isinstance(result, ServiceError):
+            assert result.entry_id is not None
+            bought(customer, result.entry_id, amount)
+    for (customer, amount, _), result in zip(buying, results, strict=True):
+        room = rooms[customer.org_id]
+        left = None if room is None else room - (customer.bought - before[customer.org_id])
+        if isinstance(result, ServiceError):
+            justify(Refused(result.reason, result), reasons_against(amount, customer.available, left))
+        elif customer.available < 0 or (left is not None and left < 0):
+            raise Broken(
+                f"{customer.wallet.org_slug} has {customer.available} and room {left} after {amount} were granted"
+            )
 
 
 async def all_of(work: Sequence[Awaitable[T]]) -> list[T]:

@@ -32,6 +32,7 @@ WEIGHTS: Final[dict[str, tuple[int, Action]]] = {
     "use": (20, of_one(spending.use)),
     "use_at_once": (16, crowds.use_at_once),
     "use_again": (4, of_one(spending.use_again)),
+    "buy_together": (6, crowds.buy_together),
     "deposit": (10, of_one(spending.deposit)),
     "hold": (14, of_one(spending.hold)),
     "hold_at_once": (6, crowds.hold_at_once),

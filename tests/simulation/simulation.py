@@ -39,7 +39,7 @@ _ASKING: Final = frozenset({"top_up", "check_out", "save_card", "drop_card", "ch
 """Steps that ask the providers."""
 
 _ATTEMPTS_MAX: Final = 12
-_AGAIN: Final = frozenset({Code.UNAVAILABLE, Code.ABORTED, Code.RESOURCE_EXHAUSTED})
+AGAIN: Final = frozenset({Code.UNAVAILABLE, Code.ABORTED, Code.RESOURCE_EXHAUSTED})
 
 
 class JumpingClock:
@@ -117,7 +117,7 @@ class Simulation:
                 with inside(life.boundary):
                     answer = await make(life.service)
             except ServiceError as error:
-                if not life.boundary.is_dead and error.code not in _AGAIN:
+                if not life.boundary.is_dead and error.code not in AGAIN:
                     self.refusals[error.reason.value] += 1
                     return Refused(error.reason, error)
                 self._expected(life, struck_before, error)

@@ -103,7 +103,7 @@ async def capture(sim: Simulation, customer: Customer, chance: random.Random) ->
             Reason.EXCEEDS_REMAINING: wanted > held.remaining,
             Reason.SPENDING_LIMIT_EXCEEDED: not fits,
         }
-        _justify(answer, reasons)
+        justify(answer, reasons)
         return
     if is_over or wanted > held.remaining or not fits:
         raise Broken(f"{wanted} of {held} were captured at {sim.clock.now()}, room {room}")
@@ -151,17 +151,25 @@ async def buy(sim: Simulation, customer: Customer, chance: random.Random) -> Non
     """A prepaid debit, granted exactly when the money and the limit allow it."""
     amount, key = _amount(customer, chance), customer.key()
     available, room = customer.available, room_of(sim, customer)
-    legs = (
-        OperatorLeg(_WALLET, amount, "", is_debit=True),
-        OperatorLeg(_REVENUE, amount, "", is_debit=False),
-    )
+    legs = legs_of_purchase(amount)
     answer = await sim.ask(
         lambda service: service.journal.record(customer.org_id, legs=legs, description="Prepaid", key=key)
     )
     if _granted(answer, amount, available, room):
         assert isinstance(answer, UUID)
-        customer.bought += amount
-        _remember(customer, Movement(answer, -amount, amount))
+        bought(customer, answer, amount)
+
+
+def legs_of_purchase(amount: int) -> tuple[OperatorLeg, OperatorLeg]:
+    return (
+        OperatorLeg(_WALLET, amount, "", is_debit=True),
+        OperatorLeg(_REVENUE, amount, "", is_debit=False),
+    )
+
+
+def bought(customer: Customer, entry_id: UUID, amount: int) -> None:
+    customer.bought += amount
+    _remember(customer, Movement(entry_id, -amount, amount))
 
 
 async def take_back(sim: Simulation, customer: Customer, chance: random.Random) -> None:
@@ -180,7 +188,7 @@ async def take_back(sim: Simulation, customer: Customer, chance: random.Random) 
     wanted = amount or movement.left
     lacks = movement.amount > 0 and wanted > max(available, 0)
     if isinstance(answer, Refused):
-        _justify(
+        justify(
             answer,
             {
                 Reason.EXCEEDS_REMAINING: wanted > movement.left or not movement.left,
@@ -252,21 +260,23 @@ def _granted(answer: object, amount: int, available: int, room: int | None) -> b
     """Whether it was granted; Broken when that is not as it has to be."""
     fits = room is None or amount <= room
     if isinstance(answer, Refused):
-        _justify(
-            answer,
-            {
-                Reason.INSUFFICIENT_FUNDS: amount > available,
-                Reason.SPENDING_LIMIT_EXCEEDED: not fits,
-                Reason.BILLING_ACCOUNT_SUSPENDED: True,
-            },
-        )
+        justify(answer, reasons_against(amount, available, room))
         return False
     if amount > available or not fits:
         raise Broken(f"{amount} were granted with {available} available, room {room}")
     return True
 
 
-def _justify(answer: Refused, reasons: dict[Reason, bool]) -> None:
+def reasons_against(amount: int, available: int, room: int | None) -> dict[Reason, bool]:
+    """Why an amount may be refused to a wallet that has so much, and room for so much under its limit."""
+    return {
+        Reason.INSUFFICIENT_FUNDS: amount > available,
+        Reason.SPENDING_LIMIT_EXCEEDED: room is not None and amount > room,
+        Reason.BILLING_ACCOUNT_SUSPENDED: True,
+    }
+
+
+def justify(answer: Refused, reasons: dict[Reason, bool]) -> None:
     if not reasons.get(answer.reason, False):
         raise Broken(f"refused without cause: {answer.error!r} {answer.error.metadata}")
 
