@@ -6,6 +6,7 @@ import shutil
 import sys
 import tempfile
 import traceback
+from math import inf
 from pathlib import Path
 
 from tests.torture.torture import run
@@ -16,11 +17,12 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.torture", description="Kill the service under load.")
     parser.add_argument("--kills", type=int, default=200)
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(10**6))
+    parser.add_argument("--minutes", type=float, default=inf, help="end after so long, whatever the number of kills")
     parser.add_argument("--folder", type=Path, help="an empty one for the data; unset makes one, gone after a good run")
     given = parser.parse_args()
     folder: Path = given.folder or Path(tempfile.mkdtemp(prefix="wallet-torture-"))
     try:
-        line = run(given.seed, given.kills, folder)
+        line = run(given.seed, given.kills, folder, seconds_max=60 * given.minutes)
     except BaseException:
         traceback.print_exc()
         print(f"torture FAILED: python -m tests.torture --kills {given.kills} --seed {given.seed}; its data: {folder}")

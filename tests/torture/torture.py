@@ -9,6 +9,7 @@ from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import count
+from math import inf
 from pathlib import Path
 from typing import Final
 
@@ -63,8 +64,8 @@ class Figures:
     seconds: float = 0
 
 
-def run(seed: int, kills: int, folder: Path) -> str:
-    """The closing line of a run in an empty folder. Raises what was found wrong. Call it in the main thread."""
+def run(seed: int, kills: int, folder: Path, *, seconds_max: float = inf) -> str:
+    """The closing line of a run in an empty folder, of fewer kills where the time is over. Raises what was found wrong."""
     figures, begun_seconds = Figures(seed), time.monotonic()
     with _installed(folder) as installation:
         journal = Journal(folder / "journal.jsonl")
@@ -77,7 +78,7 @@ def run(seed: int, kills: int, folder: Path) -> str:
             torturer.begin()
             for thread in threads:
                 thread.start()
-            torturer.torture(kills)
+            torturer.torture(kills, until_seconds=begun_seconds + seconds_max)
             settled = torturer.end()
         finally:
             scene.stopping.set()
@@ -108,14 +109,14 @@ class Torturer:
         self._scene.outages.end()
         save_cards(self._scene, self._client)
 
-    def torture(self, kills: int) -> None:
-        """Kill so many times."""
+    def torture(self, kills: int, *, until_seconds: float) -> None:
+        """Kill so many times, or as often as there is time."""
         killed = self._figures.kills
         for number in count():
             if number % RESTARTED_EVERY == 0:
                 self._load()
                 self._settle_down("restart", self._restart_database())
-            if killed.total() >= kills:
+            if killed.total() >= kills or time.monotonic() > until_seconds:
                 return
             [kind] = self._chance.choices(KINDS, _WEIGHTS)
             self._load()
