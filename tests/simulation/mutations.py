@@ -37,7 +37,7 @@ class Edit:
 class Mutation:
     """What is broken, and how the finding begins. `more`: steps that come more often, to get there soon.
 
-    Crowds and calls about many are left out, and the customers are few: what is broken shows without them, in a fraction of the time.
+    Crowds and calls about many are left out, and the customers are few: what is broken shows without them, and sooner.
     """
 
     edits: tuple[Edit, ...]
