@@ -10,7 +10,7 @@ import shutil
 import tempfile
 import threading
 from collections import Counter
-from collections.abc import Coroutine, Iterator
+from collections.abc import Coroutine, Generator, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -26,6 +26,7 @@ from wallet_service.embedded_postgres import (
     find_binaries,
 )
 from wallet_service.migrate import upgrade
+from wallet_service.tenancy import Reach, within
 
 T = TypeVar("T")
 
@@ -58,6 +59,13 @@ def pytest_terminal_summary(terminalreporter: Any) -> None:
     passed = terminalreporter.stats.get("subtests passed", ())
     for client, count in sorted(Counter(report.nodeid.rpartition("::")[2] for report in passed).items()):
         terminalreporter.write_line(f"{client}: {count} calls passed")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol() -> Generator[None, object, object]:
+    """What a test does by itself may be about any organization, as what a command does; calls and jobs are narrower."""
+    with within(Reach.EVERYONE):
+        return (yield)
 
 
 class TestServer:

@@ -20,9 +20,11 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
+from wallet_service import tenancy
 from wallet_service.connections import WAIT_SECONDS_MAX, Connections
 from wallet_service.errors import Code, Reason, ServiceError, overloaded
 from wallet_service.silence import SESSION_SETTINGS, notice_silence
+from wallet_service.transaction import transaction
 
 T = TypeVar("T")
 
@@ -36,7 +38,8 @@ NAMING: Final = {
 metadata: Final = MetaData(naming_convention=NAMING)
 
 SERVICE_ROLE: Final = "wallet_app"
-"""The role the service acts as: it may not UPDATE or DELETE append-only tables."""
+"""The role the service acts as: it may not UPDATE or DELETE append-only tables. A transaction of work for one organization
+acts as `tenancy.TENANT_ROLE`."""
 
 _RETRIED_STATES: Final = frozenset({"40001", "40P01", "XX000"})
 _ATTEMPTS_MAX: Final = 6
@@ -78,6 +81,15 @@ async def driver(conn: AsyncConnection) -> "asyncpg.Connection[asyncpg.Record]":
     """The asyncpg connection under `conn`, inside the same transaction (which `transact` has already begun)."""
     raw = await conn.get_raw_connection()
     return cast("asyncpg.Connection[asyncpg.Record]", raw.driver_connection)
+
+
+async def _open_driver(conn: AsyncConnection) -> "asyncpg.Connection[asyncpg.Record]":
+    """The same, made anew where the pool has kept one that is closed: the pool sees only what goes through SQLAlchemy."""
+    raw = await driver(conn)
+    while raw.is_closed():
+        await conn.invalidate()
+        raw = await driver(conn)
+    return raw
 
 
 def sqlstate_of(error: BaseException) -> str | None:
@@ -155,11 +167,12 @@ closing_write: Final[ContextVar[ClosingWrite | None]] = ContextVar("closing_writ
 
 
 class Database:
-    """Transactions over one engine."""
+    """Transactions over one engine, each bound to the tenants of the work that begins it (`wallet_service.tenancy`)."""
 
     def __init__(self, engine: AsyncEngine, *, statement_timeout: timedelta) -> None:
         self.engine = engine
-        self._connections = Connections(engine)
+        # Transactions are begun and ended here, by the driver.
+        self._connections = Connections(engine.execution_options(isolation_level="AUTOCOMMIT"))
         self._timeout_ms = int(statement_timeout / timedelta(milliseconds=1))
 
     async def transact(self, work: Callable[[AsyncConnection], Awaitable[T]]) -> T:
@@ -173,7 +186,7 @@ class Database:
             return await self._transact(work)
 
     async def _transact(self, work: Callable[[AsyncConnection], Awaitable[T]]) -> T:
-        mode, closing = "READ WRITE, ISOLATION LEVEL READ COMMITTED", closing_write.get()
+        mode, closing = "ISOLATION LEVEL READ COMMITTED, READ WRITE", closing_write.get()
         if closing is None:
             return await self._run(work, mode=mode)
 
@@ -192,7 +205,7 @@ class Database:
         shared = _shared.get()
         if shared is not None:
             return await work(shared)
-        return await self._run(work, mode="READ ONLY, ISOLATION LEVEL REPEATABLE READ")
+        return await self._run(work, mode="ISOLATION LEVEL REPEATABLE READ, READ ONLY")
 
     async def read_together(self, work: Callable[[], Awaitable[T]]) -> T:
         """Run `work`, whose reads, one after the other, all see one snapshot and cost no transaction each.
@@ -221,14 +234,12 @@ class Database:
     async def fetch(self, statement: str, *args: object) -> list[asyncpg.Record]:
         """Run one reading statement, prepared and outside of a transaction: for statements too hot for `read`.
 
-        Raises ServiceError(UNAVAILABLE) when the database cannot be reached.
+        It sees every organization, as it answers calls of many at once, or finds out whose a call is. Raises
+        ServiceError(UNAVAILABLE) when the database cannot be reached.
         """
         try:
             async with self._connections.one() as conn:
-                raw = await driver(conn)
-                while raw.is_closed():
-                    await conn.invalidate()
-                    raw = await driver(conn)
+                raw = await _open_driver(conn)
                 try:
                     return await raw.fetch(statement, *args, timeout=self._timeout_ms / 1000)
                 except DRIVER_FAILURES:
@@ -245,12 +256,13 @@ class Database:
             raise
 
     async def _run(self, work: Callable[[AsyncConnection], Awaitable[T]], *, mode: str) -> T:
+        begin = f"BEGIN {mode}; SET LOCAL statement_timeout = {self._timeout_ms}; {tenancy.settings()}"
         for attempt in range(_ATTEMPTS_MAX):
             try:
-                async with self._connections.one() as conn, conn.begin():
-                    # The first statement makes SQLAlchemy's adapter send BEGIN, so that driver statements join it.
-                    await conn.execute(text(f"SET TRANSACTION {mode}"))
-                    await conn.execute(text(f"SET LOCAL statement_timeout = {self._timeout_ms}"))
+                async with (
+                    self._connections.one() as conn,
+                    transaction(conn, await _open_driver(conn), begin),
+                ):
                     return await work(conn)
             except PoolTimeoutError as error:
                 raise overloaded() from error

@@ -35,6 +35,7 @@ from wallet_service.principal import Role
 from wallet_service.service import Service
 from wallet_service.serving.options import ServerFailed, ServerOptions
 from wallet_service.serving.run import serve
+from wallet_service.tenancy import Reach, within
 
 RECONCILE_AFTER_SECONDS: Final = 20
 """In development a lost webhook is made good within a minute."""
@@ -95,13 +96,16 @@ async def running(settings: Settings, catalog: CatalogDocument) -> AsyncGenerato
         serving = await stack.enter_async_context(_api(settings))
         await upgrade(settings.required_database_url)
         service = await stack.enter_async_context(Service(settings))
-        admin, operator = await _seed(service, settings.data_dir, catalog)
+        with within(Reach.EVERYONE):
+            admin, operator = await _seed(service, settings.data_dir, catalog)
         await stack.enter_async_context(service.worker())
         url = await serving
         stripe.world.tables["webhook_endpoint"].clear()
         stripe_events.add_endpoint(stripe.world, f"{url}/webhooks/stripe", WEBHOOK_SECRET, list(STRIPE_EVENTS))
         coinbase.world.tables[ENDPOINTS].clear()
         coinbase.world.add_endpoint(f"{url}/webhooks/coinbase", COINBASE_WEBHOOK_SECRET)
+        # Whoever uses the service directly is like a command.
+        stack.enter_context(within(Reach.EVERYONE))
         yield Instance(url, admin, operator, stripe.url, coinbase.url, settings, service)
 
 

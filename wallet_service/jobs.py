@@ -22,6 +22,7 @@ from wallet_service.limits.marks import LimitMarks
 from wallet_service.notifications.operations import Notifications
 from wallet_service.payment_methods.operations import PaymentMethods
 from wallet_service.recharge.charging import RechargeWork
+from wallet_service.tenancy import Reach, within
 from wallet_service.testclocks.model import TimeOf
 from wallet_service.topups.asking import TopUpSync
 from wallet_service.topups.operations import TopUps
@@ -102,12 +103,13 @@ def job_table(
 
 
 def in_own_time(jobs: Iterable[Job], time_of: TimeOf) -> tuple[Job, ...]:
-    """Jobs that run in the time of the organization that their payload names."""
+    """Jobs that run in the time of the organization that their payload names, for it alone; the others, for everyone."""
 
     def timed(job: Job) -> Job:
         async def work(payload: Payload) -> object:
             if "org_id" not in payload:
-                return await job.work(payload)
+                with within(Reach.EVERYONE):
+                    return await job.work(payload)
             async with time_of(UUID(payload["org_id"])):
                 return await job.work(payload)
 
@@ -133,7 +135,7 @@ def schedule_table(
     db: Database,
     clock: Clock,
 ) -> tuple[Schedule, ...]:
-    """What runs by itself."""
+    """What runs by itself, for everyone until it comes to one organization's."""
 
     async def forget_finished_jobs() -> None:
         before = clock.now() - LOG_KEPT_FOR
@@ -143,7 +145,7 @@ def schedule_table(
 
         await db.transact(work)
 
-    return (
+    schedules = (
         Schedule("topups-reconcile", "* * * * * */15", lambda: topups.run_due(None)),
         Schedule("holds-expire", "* * * * * */15", lambda: holds.run_due(None)),
         Schedule("limits-reset", "* * * * * */5", lambda: limit_marks.run_due(None)),
@@ -159,6 +161,15 @@ def schedule_table(
         Schedule("webhooks-clean", "17 * * * *", inbox.clean),
         Schedule("jobs-clean", "27 * * * *", forget_finished_jobs),
     )
+    return tuple(replace(schedule, work=_for_everyone(schedule.work)) for schedule in schedules)
+
+
+def _for_everyone(work: Callable[[], Awaitable[object]]) -> Callable[[], Awaitable[object]]:
+    async def work_for_everyone() -> object:
+        with within(Reach.EVERYONE):
+            return await work()
+
+    return work_for_everyone
 
 
 def payload_of(raw: bytes | None) -> Payload:

@@ -10,6 +10,7 @@ from ledger.batcher import Ledger
 from wallet_service.catalog.operations import CatalogOperations
 from wallet_service.clock import SystemClock
 from wallet_service.db import Database, engine_for
+from wallet_service.tenancy import Reach, within
 from wallet_service.usage import importing
 from wallet_service.usage.operations import UsageRecorder
 
@@ -24,13 +25,14 @@ async def main(url: str, org_id: str, file: str) -> None:
             db, ledger, clock, usage_age_max=timedelta(days=35), usage_ahead_max=timedelta(minutes=5)
         ) as recorder,
     ):
-        await importing.UsageImport(CatalogOperations(db, clock), recorder).run(
-            Path(file),
-            file_format=importing.ImportFormat.FOCUS,
-            org_id=UUID(org_id),
-            project="my-app",
-            progress=lambda done, total: print(done, total, flush=True),
-        )
+        with within(Reach.EVERYONE):
+            await importing.UsageImport(CatalogOperations(db, clock), recorder).run(
+                Path(file),
+                file_format=importing.ImportFormat.FOCUS,
+                org_id=UUID(org_id),
+                project="my-app",
+                progress=lambda done, total: print(done, total, flush=True),
+            )
 
 
 asyncio.run(main(*sys.argv[1:]))

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager
+from contextvars import copy_context
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -25,6 +26,7 @@ from wallet_service.job_queue import JobName, Payload, are_jobs_done, enqueue
 from wallet_service.jobs import Job, in_own_time
 from wallet_service.journal.hold_operations import Holds
 from wallet_service.journal.operations import Journal
+from wallet_service.tenancy import BeyondTenants
 from wallet_service.testclocks import advancing
 from wallet_service.testclocks.model import ClockState
 from wallet_service.testclocks.operations import TestClocks, no_jobs
@@ -364,15 +366,17 @@ async def test_a_job_runs_in_the_time_of_the_organization_that_it_names(scene: S
     assert seen == [PAST, None, None]
 
 
-async def test_work_for_another_organization_leaves_the_time_of_the_first(scene: Scene):
+async def test_work_stays_in_its_time_and_with_its_organization(scene: Scene):
     past, future = await make(scene, "past", PAST), await make(scene, "future", FUTURE)
     real = await scene.organization("real")
+    elsewhere = copy_context()
     async with scene.times.time_of(past.org_id):
-        async with scene.times.time_of(real.org_id):
-            assert moment() is None
-        async with scene.times.time_of(future.org_id):
-            await scene.clocks.advance("past", target=PAST + HOUR)
-            assert moment() == FUTURE
+        for other in (real, future):
+            with pytest.raises(BeyondTenants):
+                async with scene.times.time_of(other.org_id):
+                    raise AssertionError("unreachable: nobody is let in")
+        await asyncio.create_task(scene.clocks.advance("past", target=PAST + HOUR), context=elsewhere)
         assert moment() == PAST
-    async with scene.times.time_of(past.org_id):
-        assert moment() == PAST + HOUR
+    for organization, present in ((real, None), (future, FUTURE), (past, PAST + HOUR)):
+        async with scene.times.time_of(organization.org_id):
+            assert moment() == present

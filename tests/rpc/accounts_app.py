@@ -147,6 +147,7 @@ def build(
             database_ok=db.is_reachable,
             draining=asyncio.Event(),
             lifespan=lifespan,
+            moment_of_call=Scope(Directory(db)).moment,
         ),
         options=RpcOptions(),
     )

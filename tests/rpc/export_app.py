@@ -27,6 +27,7 @@ from wallet_service.http.downloads import download_routes
 from wallet_service.principal import Role
 from wallet_service.promotions.model import NewCampaign
 from wallet_service.rpc.composition import Environment, RpcOptions, build_asgi
+from wallet_service.rpc.scope import Scope
 from wallet_service.service import Service
 from wallet_service.usage.model import NewEvent, Recorded
 
@@ -160,6 +161,7 @@ def _app(service: Service) -> object:
             database_ok=service.db.is_reachable,
             draining=asyncio.Event(),
             lifespan=lifespan,
+            moment_of_call=Scope(service.directory).moment,
         ),
         options=RpcOptions(),
     )

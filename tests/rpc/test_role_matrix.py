@@ -7,7 +7,8 @@ descriptors, so a method that is not in the table fails. No answer shows anythin
 import itertools
 import json
 from collections import Counter
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, cast
@@ -116,6 +117,13 @@ def expected(row: Row, caller: str, place: str) -> str:
 
 @pytest.fixture
 async def matrix(database_url: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> AsyncIterator[Matrix]:
+    async with matrix_on(database_url, monkeypatch, tmp_path) as made:
+        yield made
+
+
+@asynccontextmanager
+async def matrix_on(database_url: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> AsyncGenerator[Matrix]:
+    """The whole service, with rows of my-org and of other-org."""
     settings = Simulation(webhook_url="http://127.0.0.1:9/webhooks/stripe", webhook_secret="whsec_matrix")
     async with simulating(settings, clock=ManualClock(START).now) as stripe:
         monkeypatch.setenv("WALLET_STRIPE_API_BASE", stripe.url)

@@ -95,7 +95,8 @@ def build(lab: PaymentsLab, db: Database, authenticator: Authenticator) -> Any:
     async def lifespan() -> AsyncGenerator[None]:
         yield
 
-    servicer = PaymentsServicer(Scope(Directory(db)), lab.topups, lab.methods)
+    scope = Scope(Directory(db))
+    servicer = PaymentsServicer(scope, lab.topups, lab.methods)
     application: Any = WalletServiceASGIApplication
     return build_asgi(
         [RpcService(application, servicer, WalletService.desc())],
@@ -105,6 +106,7 @@ def build(lab: PaymentsLab, db: Database, authenticator: Authenticator) -> Any:
             database_ok=db.is_reachable,
             draining=asyncio.Event(),
             lifespan=lifespan,
+            moment_of_call=scope.moment,
         ),
         options=RpcOptions(),
     )

@@ -88,6 +88,7 @@ def build(servicer: RechargeServicer, db: Database, authenticator: Authenticator
             database_ok=db.is_reachable,
             draining=asyncio.Event(),
             lifespan=lifespan,
+            moment_of_call=Scope(Directory(db)).moment,
         ),
         options=RpcOptions(),
     )

@@ -117,6 +117,7 @@ def _app(scene: Scene, authenticator: Authenticator, db: Database, clock: Manual
             database_ok=db.is_reachable,
             draining=asyncio.Event(),
             lifespan=lifespan,
+            moment_of_call=scope.moment,
         ),
         options=RpcOptions(),
     )

@@ -26,6 +26,7 @@ from wallet_service.accounts import steps as accounts
 from wallet_service.config import Settings
 from wallet_service.errors import Code, Reason, ServiceError
 from wallet_service.service import Service
+from wallet_service.tenancy import Reach, within
 
 T = TypeVar("T")
 
@@ -220,7 +221,7 @@ async def simulation(
     chance = random.Random(f"world/{seed}")
     clock = JumpingClock(START)
     parts = make_url(database_url)
-    with seeded(seed), without_waits(), watched_http():
+    with seeded(seed), without_waits(), watched_http(), within(Reach.EVERYONE):
         async with providers(clock, chance, wired=is_wired(seed)) as outside:
             settings = settings_of(database_url, outside)
             admin = await asyncpg.connect(host=str(parts.query["host"]), user=parts.username, database=parts.database)

@@ -27,7 +27,9 @@ ONE = TableShape("one", "tenant", (("org_id", "one_id"),))
 
 
 def made(**placed: Placement) -> list[str]:
-    return plan(SHAPES.values(), database="wallet", role="wallet_app", shard_count=16, placed=placed)
+    return plan(
+        SHAPES.values(), database="wallet", roles=("wallet_app", "wallet_tenant"), shard_count=16, placed=placed
+    )
 
 
 def named(statements: list[str], function: str) -> list[str]:
@@ -41,15 +43,16 @@ def test_every_table_goes_where_its_scope_says():
     assert set(named(statements, "create_reference_table")) == REFERENCES
     assert set(named(statements, "create_distributed_table")) == distributed == set(SHAPES) - REFERENCES - LOCAL
     assert named(statements, "undistribute_table") == []
-    assert len(statements) == 3 + len(REFERENCES) + 2 * len(distributed)
+    assert len(statements) == 4 + len(REFERENCES) + 2 * len(distributed)
 
 
 def test_settings_come_first_and_then_what_others_refer_to():
     statements = made()
-    assert statements[:3] == [
+    assert statements[:4] == [
         "ALTER DATABASE \"wallet\" SET citus.propagate_set_commands = 'local'",
         "ALTER DATABASE \"wallet\" SET citus.override_table_visibility = 'off'",
         'ALTER ROLE "wallet_app" LOGIN',
+        'ALTER ROLE "wallet_tenant" LOGIN',
     ]
     order = [*named(statements, "create_reference_table"), *named(statements, "create_distributed_table")]
     for name in order:
@@ -80,7 +83,7 @@ def test_what_is_done_is_not_done_again():
     half = dict.fromkeys(named(made(), "create_distributed_table")[:20], Placement.DISTRIBUTED)
     assert not set(half) & set(named(made(**half), "create_distributed_table"))
     whole = {name: placement_of(shape) for name, shape in SHAPES.items()}
-    assert len(made(**whole)) == 3
+    assert len(made(**whole)) == 4
 
 
 def test_a_table_that_should_be_local_comes_back():
@@ -104,11 +107,11 @@ def test_the_document_names_the_default_and_the_connections_it_needs():
 @pytest.mark.parametrize("count", [0, 65])
 def test_there_are_as_many_shards_as_there_can_be_lanes(count: int):
     with pytest.raises(ValueError, match="between 1 and 64"):
-        plan(SHAPES.values(), database="wallet", role="wallet_app", shard_count=count, placed={})
+        plan(SHAPES.values(), database="wallet", roles=("wallet_app", "wallet_tenant"), shard_count=count, placed={})
 
 
 def test_a_name_is_quoted():
-    statements = plan([], database='a"b', role="wallet_app", shard_count=1, placed={})
+    statements = plan([], database='a"b', roles=("wallet_app", "wallet_tenant"), shard_count=1, placed={})
     assert statements[0].startswith('ALTER DATABASE "a""b" SET')
 
 

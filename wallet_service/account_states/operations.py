@@ -20,6 +20,7 @@ from wallet_service.db import Database
 from wallet_service.events.model import NewEvent
 from wallet_service.events.steps import append
 from wallet_service.forecast.steps import depletion
+from wallet_service.tenancy import within
 from wallet_service.topups.model import ClaimKind, TakenBack, TopUp, TopUpState
 from wallet_service.topups.steps import has_open_dispute
 from wallet_service.watching.model import Observation
@@ -139,7 +140,8 @@ class AccountStates:
         count = 0
         for found in await self._db.read(lambda conn: store.due(conn, org_id, now=now, limit=DUE_MAX)):
             try:
-                await self._look(found)
+                with within(found):
+                    await self._look(found)
                 count += 1
             except Exception as error:
                 if org_id is not None:

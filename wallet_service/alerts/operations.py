@@ -19,6 +19,7 @@ from wallet_service.db import Database
 from wallet_service.events.model import NewEvent
 from wallet_service.events.steps import append
 from wallet_service.forecast.steps import hourly_burn
+from wallet_service.tenancy import within
 from wallet_service.watching.model import Observation
 from wallet_service.watching.steps import hold_still
 
@@ -111,7 +112,8 @@ class Alerts:
         count = 0
         for found in await self._db.read(find):
             try:
-                count += await self._sweep(found)
+                with within(found):
+                    count += await self._sweep(found)
             except Exception as error:
                 # Whatever is wrong with one wallet, the others are looked at.
                 _log.exception("alert_sweep_failed", org_id=str(found), error=repr(error))

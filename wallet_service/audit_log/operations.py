@@ -18,6 +18,7 @@ from wallet_service.audit_log.rules import RESOURCES_MAX, canonical
 from wallet_service.clock import Clock
 from wallet_service.db import Database
 from wallet_service.pages import Page, decode_token, page_of, page_size, query_digest
+from wallet_service.tenancy import within
 
 FLUSH_SECONDS: Final = 1
 _WAITING_MAX: Final = 10_000
@@ -96,7 +97,8 @@ class AuditLog:
 
     async def record(self, event: NewAuditEvent) -> None:
         """Write a record in a transaction of its own. Raises UNAVAILABLE when the database is out of reach."""
-        await self._db.transact(lambda conn: store.append(conn, event))
+        with within(event.org_id):
+            await self._db.transact(lambda conn: store.append(conn, event))
 
     async def list(self, org_id: uuid.UUID, selection: Selection, *, size: int, token: str) -> Page[AuditEvent]:
         """Records of a chain, newest first."""
@@ -121,7 +123,8 @@ class AuditLog:
             org_id = next(iter(by_chain))
             events = [_event(kind, counted, self._clock.now()) for kind, counted in by_chain[org_id]]
             try:
-                await self._db.transact(lambda conn, events=events: _append_all(conn, events))
+                with within(org_id):
+                    await self._db.transact(lambda conn, events=events: _append_all(conn, events))
             except BaseException:
                 self._full = [*(counts for chain in by_chain.values() for counts in chain), *self._full]
                 raise

@@ -12,6 +12,7 @@ from wallet_service.config import Settings
 from wallet_service.development import with_database
 from wallet_service.logs import configure_logging
 from wallet_service.service import Service
+from wallet_service.tenancy import Reach, within
 
 T = TypeVar("T")
 
@@ -46,10 +47,11 @@ async def opened(settings: Settings) -> AsyncGenerator[Service]:
 
 
 def with_service(work: Callable[[Service], Awaitable[T]]) -> T:
-    """Run one operation of a command."""
+    """Run one operation of a command, which may be about any organization."""
 
     async def main() -> T:
         async with opened(settings_with_logs()) as service:
-            return await work(service)
+            with within(Reach.EVERYONE):
+                return await work(service)
 
     return run(main())

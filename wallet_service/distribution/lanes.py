@@ -19,6 +19,7 @@ from wallet_service.distribution.model import DistributionRefused
 from wallet_service.distribution.placing import shard_index, uuid_hash
 from wallet_service.distribution.rules import SHARDS_MAX
 from wallet_service.errors import ServiceError
+from wallet_service.tenancy import Reach, within
 
 CACHED_MAX: Final = 100_000
 CONNECTIONS_PER_LANE: Final = 2
@@ -102,7 +103,8 @@ class Lanes:
                 await _check(conn, shards)
             return shards
 
-        shards = await db.read(work)
+        with within(Reach.NOBODY):
+            shards = await db.read(work)
         if not shards:
             return 0
         needed = CONNECTIONS_PER_LANE * len(shards) + CONNECTIONS_BESIDE

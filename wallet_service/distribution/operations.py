@@ -13,6 +13,7 @@ from wallet_service.distribution import catalog
 from wallet_service.distribution.model import DistributionRefused, Placement
 from wallet_service.distribution.rules import obstacles, placement_of, plan
 from wallet_service.distribution.schema import declared_tables, shape_of
+from wallet_service.tenancy import TENANT_ROLE
 
 SHARD_COUNT_DEFAULT: Final = 16
 """Each is a lane with two connections; no more machines than shards can share the work."""
@@ -58,7 +59,7 @@ async def _distribute(conn: AsyncConnection, shard_count: int, tell: Callable[[s
         statements = plan(
             shapes,
             database=database,
-            role=SERVICE_ROLE,
+            roles=(SERVICE_ROLE, TENANT_ROLE),
             shard_count=shard_count,
             placed=await catalog.placed(conn),
         )

@@ -61,7 +61,12 @@ def obstacles(tables: Iterable[TableShape]) -> list[str]:
 
 
 def plan(
-    tables: Iterable[TableShape], *, database: str, role: str, shard_count: int, placed: Mapping[str, Placement]
+    tables: Iterable[TableShape],
+    *,
+    database: str,
+    roles: Iterable[str],
+    shard_count: int,
+    placed: Mapping[str, Placement],
 ) -> list[str]:
     """The statements, in order, each of which may be a transaction of its own.
 
@@ -74,7 +79,7 @@ def plan(
     ordered = in_order_of_references(tables)
     statements = [f"ALTER DATABASE {_quoted(database)} SET {name} = '{value}'" for name, value in SETTINGS.items()]
     # A machine is reached as the role that the statement runs as, which so far nobody had to log in as.
-    statements.append(f"ALTER ROLE {_quoted(role)} LOGIN")
+    statements += [f"ALTER ROLE {_quoted(role)} LOGIN" for role in roles]
     statements += [
         f"SELECT undistribute_table('{table.name}', cascade_via_foreign_keys => true)"
         for table in ordered

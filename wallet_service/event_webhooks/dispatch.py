@@ -23,9 +23,10 @@ from wallet_service.event_webhooks.rules import concerns, signing_secrets
 from wallet_service.event_webhooks.sending import TIMEOUT, Connection, Sender
 from wallet_service.events import steps as events
 from wallet_service.events.model import Event
+from wallet_service.tenancy import of, within
 
 TimeOf = Callable[[UUID], AbstractAsyncContextManager[object]]
-"""Enters the time of an organization, for whoever begins work for it."""
+"""Enters the time of an organization and its data, for whoever begins work for it."""
 
 LEASE: Final = timedelta(seconds=90)
 TURN: Final = timedelta(seconds=20)
@@ -155,18 +156,20 @@ class WebhookDispatcher:
                 which=which,
             )
 
-        return lease_id, await self._db.transact(work)
+        with within(of(org_id)):
+            return lease_id, await self._db.transact(work)
 
     async def _turn(self, endpoint: Endpoint, lease_id: UUID) -> None:
         """Send until nothing is left, an attempt fails or the turn is over. Failures of ours are logged: others go on."""
         try:
-            async with self._time_of(endpoint.org_id), self._sender.connection(endpoint.url) as connection:
-                await self._send_in_order(endpoint, lease_id, connection)
-            await self._db.transact(
-                lambda conn: store.release(
-                    conn, endpoint.org_id, endpoint.endpoint_id, lease_id, machine_now=self._machine_clock.now()
+            async with self._time_of(endpoint.org_id):
+                async with self._sender.connection(endpoint.url) as connection:
+                    await self._send_in_order(endpoint, lease_id, connection)
+                await self._db.transact(
+                    lambda conn: store.release(
+                        conn, endpoint.org_id, endpoint.endpoint_id, lease_id, machine_now=self._machine_clock.now()
+                    )
                 )
-            )
         except Exception as error:
             # Not given back: whatever is wrong is met again when the lease ends, and not at once.
             _log.exception("webhook_turn_failed", endpoint_id=str(endpoint.endpoint_id), error=repr(error))

@@ -20,6 +20,7 @@ from wallet_service.invoices import period_store, store
 from wallet_service.invoices.drafting import Drafted, draft, first_cursor, first_due
 from wallet_service.invoices.model import Invoice, InvoiceKind, InvoiceStatus, StatementContent, StatementCursor
 from wallet_service.invoices.rules import DoesNotAddUp, number_text
+from wallet_service.tenancy import within
 
 _BEGUN_MAX: Final = 1_000
 _DUE_MAX: Final = 500
@@ -61,8 +62,9 @@ class StatementClosing:
         closed_count = 0
         for cursor in await self._db.transact(begin):
             try:
-                while await self._close_next(cursor.org_id, cursor.wallet_id):
-                    closed_count += 1
+                with within(cursor.org_id):
+                    while await self._close_next(cursor.org_id, cursor.wallet_id):
+                        closed_count += 1
             except DoesNotAddUp as error:
                 _log.error(
                     "statement_does_not_add_up",

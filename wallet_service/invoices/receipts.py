@@ -16,6 +16,7 @@ from wallet_service.events.steps import append
 from wallet_service.invoices import store
 from wallet_service.invoices.model import Invoice, InvoiceKind, InvoiceStatus, ReceiptContent
 from wallet_service.invoices.rules import number_text
+from wallet_service.tenancy import within
 from wallet_service.topups.model import TakenBack, TopUp, TopUpState
 from wallet_service.topups.operations import TopUps
 
@@ -91,7 +92,8 @@ class MissingReceipts:
         """At most 200 receipts; how many were looked at."""
         missing = await self._db.read(lambda conn: store.topups_without_receipt(conn, limit=_MISSING_MAX))
         for org_id, topup_id in missing:
-            await self._issue(org_id, topup_id)
+            with within(org_id):
+                await self._issue(org_id, topup_id)
         return len(missing)
 
     async def _issue(self, org_id: UUID, topup_id: UUID) -> None:

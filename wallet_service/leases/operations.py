@@ -15,6 +15,7 @@ from wallet_service import background
 from wallet_service.db import DRIVER_FAILURES, Database
 from wallet_service.errors import ServiceError
 from wallet_service.leases import store
+from wallet_service.tenancy import Reach, within
 
 LENGTH: Final = timedelta(seconds=10)
 """So long after the last sign of its holder a lease is another's."""
@@ -92,7 +93,8 @@ class Leadership:
                     return renewed
             return await store.take(conn, self._name, holder=self._holder, length=self._length)
 
-        fence = await self._db.transact(work)
+        with within(Reach.NOBODY):
+            fence = await self._db.transact(work)
         self._held = None if fence is None else _Held(fence, until_seconds)
 
     async def _give_up(self) -> None:
@@ -100,7 +102,8 @@ class Leadership:
         if held is None:
             return
         try:
-            await self._db.transact(lambda conn: store.give_up(conn, self._name, fence=held.fence))
+            with within(Reach.NOBODY):
+                await self._db.transact(lambda conn: store.give_up(conn, self._name, fence=held.fence))
         except (ServiceError, *DRIVER_FAILURES) as error:
             _log.warning("lease_not_given_up", lease=self._name, error=repr(error))
 

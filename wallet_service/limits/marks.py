@@ -19,6 +19,7 @@ from wallet_service.events.steps import append
 from wallet_service.limits import steps, store
 from wallet_service.limits.model import SpendingLimit, Strategy, Window
 from wallet_service.limits.rules import window_at
+from wallet_service.tenancy import within
 from wallet_service.watching.model import Move, Observation
 
 _DUE_MAX: Final = 500
@@ -52,7 +53,8 @@ class LimitMarks:
         count = 0
         for one in due:
             try:
-                await self._look_again(one.org_id)
+                with within(one.org_id):
+                    await self._look_again(one.org_id)
                 count += 1
             except Exception as error:
                 if org_id is not None:

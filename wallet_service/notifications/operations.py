@@ -21,6 +21,7 @@ from wallet_service.job_queue import JobName, enqueue
 from wallet_service.notifications import rules, store
 from wallet_service.notifications.model import Delivery, DeliveryState, Message, Shown, Target, Wanted
 from wallet_service.notifications.sending import Courier
+from wallet_service.tenancy import within
 
 _KEPT_FOR: Final = timedelta(days=30)
 _DELETED_MAX: Final = 50_000
@@ -81,7 +82,8 @@ class Notifications:
         """Look at new events of all organizations that have settings, and queue what is wanted; how many messages."""
         count = 0
         for org_id in await store.organizations_behind(self._db, limit=_ORGANIZATIONS_MAX):
-            count += await self.dispatch_one(org_id)
+            with within(org_id):
+                count += await self.dispatch_one(org_id)
         return count
 
     async def dispatch_one(self, org_id: UUID) -> int:

@@ -15,6 +15,7 @@ from wallet_service.db import Database
 from wallet_service.recharge import rules, store
 from wallet_service.recharge.claiming import RechargeWatcher
 from wallet_service.recharge.model import Attempt, AttemptState
+from wallet_service.tenancy import within
 from wallet_service.topups.asking import TopUpSync
 from wallet_service.topups.model import TopUpFailure, TopUpState
 from wallet_service.topups.operations import TopUps
@@ -120,7 +121,8 @@ async def _in_turn(waiting: Iterator[tuple[UUID, UUID]], work: Callable[[UUID, U
     count = 0
     for org_id, subject_id in waiting:
         try:
-            count += await work(org_id, subject_id)
+            with within(org_id):
+                count += await work(org_id, subject_id)
         except Exception as error:
             # Whatever is wrong with one wallet, the others are recharged.
             _log.exception("recharge_failed", org_id=str(org_id), error=repr(error))

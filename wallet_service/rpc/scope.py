@@ -10,6 +10,7 @@ from wallet_service.clock import enter
 from wallet_service.errors import not_found
 from wallet_service.principal import Principal, Role
 from wallet_service.rpc.call import current_call
+from wallet_service.tenancy import narrow
 from wallet_service.testclocks.times import MomentOf, real_time
 
 
@@ -57,8 +58,9 @@ class Scope:
         if found is None or (expected is not None and found.org_slug != expected):
             raise not_found("project", name)
         if expected is None:
-            # An operator's call that names nothing but the project: it is known only now whose call and time it is.
+            # An operator's call that names nothing but the project: it is known only now whose call, time and data it is.
             call.org_id = found.org_id
+            narrow(found.org_id)
             enter(await self._moment_of(found.org_id))
         return found
 

@@ -17,6 +17,7 @@ from wallet_service.db import Database
 from wallet_service.due import DueWork
 from wallet_service.events.model import EventType, NewEvent
 from wallet_service.events.steps import append
+from wallet_service.tenancy import within
 from wallet_service.testclocks import store
 from wallet_service.testclocks.model import Advanced, ClockState, Member, TestClock
 from wallet_service.testclocks.rules import LEASED_FOR, Agenda, Due, busy
@@ -111,7 +112,7 @@ class Advance:
 
     async def _work(self, due: Due) -> int:
         """How many were done; 0 when it fails, which is logged: one work that fails keeps no other from being done."""
-        with at(due.at):
+        with at(due.at), within(due.org_id):
             try:
                 return await self._works[due.work].run_due(due.org_id)
             except Exception as error:

@@ -1,4 +1,4 @@
-"""The time that an organization lives in, entered by whoever begins work for it."""
+"""The time that an organization lives in, entered together with its data by whoever begins work for it."""
 
 from collections.abc import AsyncGenerator, Awaitable, Callable, Set
 from contextlib import asynccontextmanager
@@ -8,6 +8,7 @@ from uuid import UUID
 
 from wallet_service.clock import at
 from wallet_service.db import Database
+from wallet_service.tenancy import within
 
 MomentOf = Callable[[UUID], Awaitable[datetime | None]]
 """The present of an organization's test clock; None for one that lives in real time."""
@@ -36,11 +37,11 @@ class OrganizationTimes:
 
     @asynccontextmanager
     async def time_of(self, org_id: UUID) -> AsyncGenerator[None]:
-        """Within the block it is the time of the organization, as it was at the beginning of the block.
+        """Within the block it is the time of the organization, as it was at the beginning, and only its data are touched.
 
         Raises ServiceError(UNAVAILABLE) when the database cannot be reached.
         """
-        with at(await self.moment_of(org_id)):
+        with at(await self.moment_of(org_id)), within(org_id):
             yield
 
     async def of_test_clocks(self, org_ids: Set[UUID]) -> Set[UUID]:

@@ -16,6 +16,7 @@ from wallet_service.errors import not_found
 from wallet_service.job_queue import JobName, enqueue
 from wallet_service.pages import Page, decode_id, page_of, page_size, query_digest
 from wallet_service.payment_methods.rules import refusal_of as provider_refusal
+from wallet_service.tenancy import within
 from wallet_service.topups import rules, store
 from wallet_service.topups.asking import TopUpSync
 from wallet_service.topups.model import Origin, TopUp, TopUpMethod, TopUpState
@@ -233,10 +234,11 @@ class TopUps:
             async def work(conn: AsyncConnection, topup: TopUp = topup) -> bool:
                 return await self._hand_out(conn, topup, as_job=org_id is None)
 
-            is_mine = await self._db.transact(work)
-            handed_count += is_mine
-            if is_mine and org_id is not None:
-                await self._check(topup)
+            with within(topup.org_id):
+                is_mine = await self._db.transact(work)
+                handed_count += is_mine
+                if is_mine and org_id is not None:
+                    await self._check(topup)
         return handed_count
 
     async def _check(self, topup: TopUp) -> None:

@@ -19,6 +19,7 @@ from wallet_service.clock import Clock, moment
 from wallet_service.db import Database, driver
 from wallet_service.errors import Code, FieldViolation, Reason, ServiceError, invalid_field
 from wallet_service.rating.rules import total
+from wallet_service.tenancy import Reach, within
 from wallet_service.usage import store
 from wallet_service.usage.columns import decide_together, read_columns, rows_of
 from wallet_service.usage.lanes import BATCH_EVENTS_MAX, QUEUE_EVENTS_MAX, UsageLanes
@@ -167,7 +168,9 @@ class UsageRecorder:
     async def _commit(self, calls: Sequence[Call]) -> Sequence[CallResult]:
         for _ in range(_ATTEMPTS_MAX):
             try:
-                return await self._db.transact(lambda conn: self._record_in(conn, calls))
+                # Calls of many organizations share a batch.
+                with within(Reach.EVERYONE):
+                    return await self._db.transact(lambda conn: self._record_in(conn, calls))
             except _Overtaken:
                 self._wary_batches = WARY_BATCHES
         raise ServiceError(
