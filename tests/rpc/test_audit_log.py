@@ -16,7 +16,8 @@ from wallet_api.billing.v1 import account_pb as pb
 from wallet_api.billing.v1 import account_service_pb as rpc
 from wallet_api.billing.v1 import ledger_service_pb as ledger_rpc
 from wallet_api.billing.v1.account_service_connect import AccountServiceClient
-from wallet_api.wallet.v1.wallet_service_pb import GetWalletRequest
+from wallet_api.wallet.v1.spending_pb import SetSpendingLimitRequest
+from wallet_api.wallet.v1.wallet_service_pb import ConfigureWalletAlertsRequest, GetWalletRequest
 
 from ledger.invariants import Violation
 from tests.rpc.service_app import START, Api, running
@@ -93,6 +94,34 @@ async def test_a_change_says_who_from_where_what_before_and_after(api: Api):
     assert detail["events"] == [
         {"type": "billing_account.updated", "subject": ACCOUNT, "data": {"display_name": "Second"}}
     ]
+    assert await broken(api) == []
+
+
+async def test_a_limit_alerts_and_a_suspension_say_what_was_before(api: Api):
+    headers = api.headers(Role.ADMIN)
+
+    async def limit(amount_minor: int) -> None:
+        request = SetSpendingLimitRequest(
+            wallet_name=WALLET, amount_minor=amount_minor, duration="daily", strategy="fixed"
+        )
+        await api.wallet.set_spending_limit(request, headers=headers)
+
+    async def alert(amount_minor: int) -> None:
+        request = ConfigureWalletAlertsRequest(wallet_name=WALLET, balance_alert_minor=amount_minor)
+        await api.wallet.configure_wallet_alerts(request, headers=headers)
+
+    for amount_minor in (500, 700):
+        await limit(amount_minor)
+        await alert(amount_minor)
+    suspend = rpc.SuspendBillingAccountRequest(name=ACCOUNT)
+    await account(api).suspend_billing_account(suspend, headers=api.headers(Role.OPERATOR))
+    found = [json.loads(event.detail_json) for event in await listed(api, flush=False)]
+    suspension, alerts, limits, first_alerts, first_limit = found
+    assert suspension["before"] == {ACCOUNT: {"state": "active"}}
+    assert alerts["before"][WALLET]["balance_alert_minor"] == 500
+    assert limits["before"][WALLET]["amount_minor"] == 500
+    assert first_alerts["before"][WALLET].get("balance_alert_minor") is None
+    assert "before" not in first_limit
     assert await broken(api) == []
 
 

@@ -15,6 +15,7 @@ from wallet_service.account_states import notices, rules, store
 from wallet_service.account_states.model import AccountStanding, Funds, Policy, PolicyChoice
 from wallet_service.accounts import steps as accounts
 from wallet_service.accounts.model import BillingAccount, BillingAccountState
+from wallet_service.audit_log.pending import Facts, note_before
 from wallet_service.clock import Clock
 from wallet_service.db import Database
 from wallet_service.events.model import NewEvent
@@ -72,6 +73,7 @@ class AccountStates:
                 return account
             if await accounts.has_open_wallet(conn, org_id):
                 raise rules.wallet_open(names.billing_account(account.org_slug))
+            note_before(names.billing_account(account.org_slug), _facts_of(account, PolicyChoice()))
             await accounts.set_billing_account_state(conn, org_id, BillingAccountState.CLOSED, None)
             await append(conn, org_id, [notices.of_closing(account.org_slug)], now=now)
             return await accounts.billing_account(conn, org_id)
@@ -152,10 +154,11 @@ class AccountStates:
 
     async def _act(self, org_id: UUID, change: Callable[[AccountStanding], AccountStanding]) -> BillingAccount:
         async def work(conn: AsyncConnection) -> BillingAccount:
-            await store.lock(conn, org_id, self._clock.now())
+            standing = await store.lock(conn, org_id, self._clock.now())
             account = await accounts.billing_account(conn, org_id, lock=True)
             if account.state is BillingAccountState.CLOSED:
                 raise rules.closed(names.billing_account(account.org_slug))
+            note_before(names.billing_account(account.org_slug), _facts_of(account, standing.choice))
             events = await self._changed(conn, org_id, change)
             await append(conn, org_id, events, now=self._clock.now())
             return await accounts.billing_account(conn, org_id)
@@ -221,6 +224,18 @@ class AccountStates:
         if hours is None or empty_at is None:
             return standing, []
         return standing, [notices.of_warning(account.org_slug, hours, empty_at=empty_at, funds=funds)]
+
+
+def _facts_of(account: BillingAccount, choice: PolicyChoice) -> Facts:
+    """State and chosen policy, as the audit log keeps them; what was not chosen is left out."""
+    facts: dict[str, str | int | bool | None] = {
+        "state": account.state.value,
+        "suspended_reason": account.suspended_reason,
+        "warn_hours": ",".join(map(str, choice.warn_hours)) or None,
+        "grace_hours": choice.grace_hours,
+        "suspends": choice.suspends,
+    }
+    return {name: value for name, value in facts.items() if value is not None}
 
 
 async def _funds(conn: AsyncConnection, org_id: UUID) -> Funds | None:

@@ -14,6 +14,7 @@ from wallet_service.accounts.model import Wallet
 from wallet_service.alerts import rules, store
 from wallet_service.alerts.happenings import alerts_configured, balance_turned, days_turned
 from wallet_service.alerts.model import AlertSettings, WalletAlerts
+from wallet_service.audit_log.pending import note_before
 from wallet_service.clock import Clock
 from wallet_service.db import Database
 from wallet_service.events.model import NewEvent
@@ -54,6 +55,8 @@ class Alerts:
                 entry_seq=standing.entry_seq,
                 now=now,
             )
+            was = alerts_configured(wallet, before)
+            note_before(was.subject, was.data)
             events = [alerts_configured(wallet, alerts)]
             balance_minor = 0 if standing.balance is None else standing.balance.balance_minor
             if alerts.balance != before.balance:

@@ -9,6 +9,7 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from ledger.ids import new_id, unix_us
+from wallet_service.audit_log.pending import note_before
 from wallet_service.catalog import store
 from wallet_service.catalog.rules import (
     CATEGORY_LENGTH_MAX,
@@ -105,12 +106,17 @@ class CatalogOperations:
                     field,
                     f"must be 1 to {length_max} characters without control characters",
                 )
-        changed = await self._db.transact(
-            lambda conn: store.update_meter(conn, meter, display_name=display_name, category=category)
-        )
-        if changed is None:
-            raise _meter_not_found(meter)
-        return changed
+
+        async def work(conn: AsyncConnection) -> Meter:
+            if not await store.lock_meter(conn, meter):
+                raise _meter_not_found(meter)
+            before = (await store.read_meters(conn, [meter]))[meter]
+            note_before(f"meters/{meter}", {"display_name": before.display_name, "category": before.category})
+            changed = await store.update_meter(conn, meter, display_name=display_name, category=category)
+            assert changed is not None, "it is locked"
+            return changed
+
+        return await self._db.transact(work)
 
     async def create_rate(self, new: NewRate, *, request_id: str = "", effective_given: bool = True) -> Rate:
         """Add a rate; the same rate again answers the first one.

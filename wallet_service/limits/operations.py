@@ -6,6 +6,7 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from wallet_service.accounts.model import Wallet
+from wallet_service.audit_log.pending import note_before
 from wallet_service.clock import Clock
 from wallet_service.db import Database
 from wallet_service.errors import Code, Reason, ServiceError
@@ -64,6 +65,7 @@ class SpendingLimits:
             wanted = SpendingLimit(amount_minor, duration, strategy, now)
             if present is None or _terms(present) != _terms(wanted):
                 if present is not None:
+                    _note_before(wallet, present)
                     wanted = replace(wanted, reached_at=present.reached_at)
                 await store.upsert_limit(conn, wallet, wanted)
                 events: list[NewEvent] = [limit_event(EventType.SPENDING_LIMIT_SET, wallet, wanted)]
@@ -82,6 +84,7 @@ class SpendingLimits:
             standing = await steps.standing(conn, org_id)
             present = await store.lock_limit(conn, standing.wallet)
             if present is not None and await store.delete_limit(conn, standing.wallet):
+                _note_before(standing.wallet, present)
                 deleted = limit_event(EventType.SPENDING_LIMIT_DELETED, standing.wallet, present)
                 await append(conn, org_id, [deleted], now=self._clock.now())
 
@@ -98,6 +101,11 @@ async def _marked(
     if not found:
         return [limit_event(EventType.SPENDING_LIMIT_RESET, wallet, wanted)]
     return [] if _window(present) == _window(wanted) else found
+
+
+def _note_before(wallet: Wallet, present: SpendingLimit) -> None:
+    was = limit_event(EventType.SPENDING_LIMIT_SET, wallet, present)
+    note_before(was.subject, was.data)
 
 
 def _terms(limit: SpendingLimit) -> tuple[int, Duration, Strategy]:

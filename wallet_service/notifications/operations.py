@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from ledger.ids import new_id
 from wallet_service import names
 from wallet_service.accounts import steps as accounts
+from wallet_service.audit_log.pending import note_before
 from wallet_service.clock import Clock
 from wallet_service.db import Database
 from wallet_service.errors import invalid_field
@@ -66,6 +67,10 @@ class Notifications:
                 refusal = None if target.address in known else refusals[target.address]
                 if refusal is not None:
                     raise invalid_field(f"targets[{index}].url", refusal)
+            note_before(
+                names.billing_account(account.org_slug),
+                {"target_count": len(existing), "targets": ",".join(shown.address for shown in _shown(existing))},
+            )
             await store.replace_targets(conn, org_id, made)
             await store.touch_settings(conn, org_id, now)
             changed = NewEvent(

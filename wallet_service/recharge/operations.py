@@ -102,7 +102,10 @@ class AutoRecharges:
 
         async def work(conn: AsyncConnection) -> None:
             wallet = await accounts.open_wallet(conn, org_id)
-            if await store.delete_config(conn, org_id, wallet.wallet_id):
+            config = await store.read_config(conn, org_id, wallet.wallet_id, lock=True)
+            if config is not None and await store.delete_config(conn, org_id, wallet.wallet_id):
+                was = notices.of_configuration(wallet.org_slug, config, wallet.currency)
+                note_before(was.subject, was.data)
                 await append(conn, org_id, [notices.of_deletion(wallet.org_slug)], now=self._clock.now())
 
         await self._db.transact(work)
