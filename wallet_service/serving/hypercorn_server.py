@@ -3,13 +3,12 @@
 import asyncio
 import os
 import socket
-from typing import Any, Final
+from typing import Final
 
-import hypercorn.protocol
 from hypercorn.asyncio import serve as hypercorn_serve  # pyright: ignore[reportUnknownVariableType]
 from hypercorn.config import Config
-from hypercorn.protocol.h2 import H2Protocol
 
+from wallet_service.serving import hypercorn_flow
 from wallet_service.serving.entry import load_factory
 from wallet_service.serving.options import ServerFailed, ServerOptions
 
@@ -17,29 +16,6 @@ _POLL_SECONDS: Final = 0.02
 _STOP_SECONDS_MAX: Final = 20
 _REQUESTS_OF_CONNECTION_MAX: Final = 2**31
 """hypercorn's default of 1000 would cut every busy HTTP/2 connection."""
-
-
-class _ClosedStream:
-    """Takes what still arrives for a stream that has been answered or reset."""
-
-    async def handle(self, event: object) -> None:
-        del event
-
-
-class _Streams(dict[int, Any]):
-    def __missing__(self, stream_id: int) -> _ClosedStream:
-        return _ClosedStream()
-
-
-class _PatientH2Protocol(H2Protocol):
-    """hypercorn's HTTP/2, without its fault of ending the whole connection when data arrives for an answered stream.
-
-    We answer early as a matter of course: a key is checked before the body is read.
-    """
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.streams = _Streams()
 
 
 class HypercornServer:
@@ -55,7 +31,7 @@ class HypercornServer:
 
         Raises ServerFailed.
         """
-        hypercorn.protocol.H2Protocol = _PatientH2Protocol  # pyright: ignore[reportPrivateImportUsage]
+        hypercorn_flow.install()
         os.environ.update(self._options.environment)
         app = load_factory(self._options.factory)(self._draining)
         with self._options.bind() as listener:

@@ -1,0 +1,52 @@
+"""Bodies that nobody reads, because the call was answered before: they hold up nothing, and nothing of them stays."""
+
+import asyncio
+import contextlib
+from pathlib import Path
+from typing import Final
+
+import pytest
+from pyqwest import Client, HTTPTransport, HTTPVersion
+
+from tests.rpc.conftest import ServerProcess, wait_until
+
+BALANCE: Final = "/wallet.v1.WalletService/GetWalletBalance"
+RATES: Final = "/wallet.v1.WalletService/ListPublicMeterRates"
+JSON: Final = {"content-type": "application/json"}
+BODY: Final = b" " * 3 * 1024 * 1024
+CALLS: Final = 30
+SECONDS_MAX: Final = 15
+
+
+@pytest.mark.parametrize("version", [HTTPVersion.HTTP1, HTTPVersion.HTTP2], ids=["HTTP/1", "HTTP/2"])
+async def test_unread_bodies_hold_up_nothing(server: ServerProcess, version: HTTPVersion) -> None:
+    before = _sockets(server)
+    transport = HTTPTransport(http_version=version, timeout=60)
+    client = Client(transport)
+    refused = {**JSON, "authorization": "Bearer wk_test_nobody"}
+
+    async def send_unread() -> int:
+        try:
+            return (await client.post(server.url + BALANCE, headers=refused, content=BODY)).status
+        except (OSError, ValueError):
+            return 0  # On HTTP/1 the connection may end before the answer is read.
+
+    async def send_good() -> int:
+        return (await client.post(server.url + RATES, headers=JSON, content=b"{}")).status
+
+    async with asyncio.timeout(SECONDS_MAX):
+        statuses = await asyncio.gather(*[send_unread() for _ in range(CALLS)], *[send_good() for _ in range(CALLS)])
+    assert set(statuses[:CALLS]) <= ({401} if version is HTTPVersion.HTTP2 else {0, 401})
+    assert set(statuses[CALLS:]) == {200}
+    await transport.aclose()
+    await asyncio.to_thread(wait_until, lambda: _sockets(server) <= before, seconds=10)
+
+
+def _sockets(server: ServerProcess) -> int:
+    """Open sockets of the process that serves."""
+    pid = server.envoys()[0] if server.kind == "pyvoy" else server.process.pid
+    count = 0
+    for found in Path(f"/proc/{pid}/fd").iterdir():
+        with contextlib.suppress(FileNotFoundError):  # closed meanwhile
+            count += str(found.readlink()).startswith("socket:")
+    return count
