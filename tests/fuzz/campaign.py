@@ -6,18 +6,16 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from hypothesis import HealthCheck, Phase, given, seed, settings
-from hypothesis.strategies import SearchStrategy
-
+from tests.fuzz.arsenal import Arsenal
 from tests.fuzz.judging import faults, is_refused
 from tests.fuzz.sending import Gun
-from tests.fuzz.shots import Method, Shot, mangled, published, shots
+from tests.fuzz.shots import Shot, published
 from tests.fuzz.wire import Request, render
 from tests.fuzz.world import ApiProcess, World
 
 BATCH: Final = 250
-SCENE_LASTS: Final = 5_000
-"""Shots until new organizations are made: operators close and suspend the old ones."""
+SCENE_LASTS: Final = 10_000
+"""Shots until new organizations are made, since operators close and suspend the old ones, and new values are drawn."""
 GROWTH_BYTES_MAX: Final = 300 * 1024 * 1024
 _REPLAYS: Final = 4
 
@@ -52,69 +50,46 @@ FIGURES: Final = Figures()
 
 def messages(world: World, server: ApiProcess, count: int) -> None:
     """Valid and invalid messages to every method."""
-    _campaign(world, server, count, shots, "messages")
+    _campaign(world, server, count, Arsenal.messages, "messages")
 
 
 def damaged_bytes(world: World, server: ApiProcess, count: int) -> None:
     """Bodies and headers that were changed on their way."""
-    _campaign(world, server, count, mangled, "damaged")
+    _campaign(world, server, count, Arsenal.damaged, "damaged")
 
 
 def _campaign(
-    world: World,
-    server: ApiProcess,
-    count: int,
-    strategy: Callable[[Sequence[Method]], SearchStrategy[Shot]],
-    kind: str,
+    world: World, server: ApiProcess, count: int, make: Callable[[Arsenal, int], list[Shot]], kind: str
 ) -> None:
     methods = published(f"{server.host}:{server.port}")
     assert len(methods) > 100, "reflection tells the methods"
     gun = world.run(_gun(server.url))
-    made = strategy(methods)
     before = server.resident_bytes()
-    done = 0
+    done, scene_count, arsenal = 0, 0, Arsenal(methods, seeded=0)
     found: dict[str, str] = {}
     while done < count:
-        if done and done % SCENE_LASTS < BATCH:
+        if done // SCENE_LASTS > scene_count:
+            scene_count += 1
             world.new_scene()
-        number = done // BATCH
-        drawn = draw(made, min(BATCH, count - done), seeded=number)
+            arsenal = Arsenal(methods, seeded=scene_count)
         began = time.monotonic()
-        sent, bad = fire(world, gun, drawn)
+        sent, bad = fire(world, gun, make(arsenal, min(BATCH, count - done)))
         found |= bad
         FIGURES.seconds += time.monotonic() - began
         FIGURES.requests[f"{kind} to {server.kind}"] += sent
         assert server.is_alive(), server.log[-3000:]
         done += sent
     assert not found, "\n".join([*list(found.values())[:30], server.log[-6000:]])
-    growth = server.resident_bytes() - before
-    FIGURES.notes.append(f"fuzz: memory of {server.kind} grew by {growth / 2**20:.0f} MiB over {done} {kind}")
-    assert growth < GROWTH_BYTES_MAX, f"{server.kind} grew by {growth} bytes"
+    after = server.resident_bytes()
+    FIGURES.notes.append(
+        f"fuzz: memory of {server.kind} {before / 2**20:.0f} MiB before {done} {kind}, {after / 2**20:.0f} MiB after"
+    )
+    assert after - before < GROWTH_BYTES_MAX, f"{server.kind} grew by {after - before} bytes"
     assert "unhandled_exception" not in server.log, server.log[-3000:]
 
 
 async def _gun(url: str) -> Gun:
     return Gun(url)
-
-
-def draw(strategy: SearchStrategy[Shot], count: int, *, seeded: int) -> list[Shot]:
-    """The same shots for the same seed."""
-    drawn: list[Shot] = []
-
-    @seed(seeded)
-    @settings(
-        max_examples=count,
-        deadline=None,
-        database=None,
-        phases=[Phase.generate],
-        suppress_health_check=list(HealthCheck),
-    )
-    @given(strategy)
-    def collect(shot: Shot) -> None:
-        drawn.append(shot)
-
-    collect()
-    return drawn
 
 
 def fire(world: World, gun: Gun, drawn: Sequence[Shot]) -> tuple[int, dict[str, str]]:

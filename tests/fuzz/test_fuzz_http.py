@@ -69,7 +69,7 @@ _BAD: Final = (
 def test_malformed_http(world: World, kind: str, requests_wanted: int) -> None:
     server = world.servers[kind]
     before = world.fingerprint()
-    payloads = [*_BAD, *_mutated(max(100, requests_wanted // 50 - len(_BAD)))]
+    payloads = [*_BAD, *_mutated(max(100, requests_wanted // 100 - len(_BAD)))]
     for start in range(0, len(payloads), 500):
         answers = world.run(_exchange(server, payloads[start : start + 500]))
         _judge(world, server, payloads[start : start + 500], answers)
