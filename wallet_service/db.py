@@ -223,9 +223,9 @@ class Database:
         return await self.read(on_one)
 
     async def is_reachable(self) -> bool:
-        """Whether a trivial statement answers within two seconds."""
+        """Whether a trivial statement answers within five seconds: busy is slow, and gone is known at once."""
         try:
-            async with asyncio.timeout(2), self.engine.connect() as conn:
+            async with asyncio.timeout(5), self.engine.connect() as conn:
                 await conn.execute(text("SELECT 1"))
         except (DBAPIError, PoolTimeoutError, *DRIVER_FAILURES):
             return False

@@ -37,7 +37,7 @@ from tests.system.served import (
     seed,
     wallet_of,
 )
-from tests.system.small_disk import small_disk
+from tests.system.small_disk import small_diskfrom wallet_service.rpc.health import POLL_SECONDS, PROBE_SECONDS_MAX
 
 CALLS_MAX = 24
 WAITING_MAX = 6
@@ -149,8 +149,9 @@ async def test_a_full_process_refuses_at_the_door_and_stays_healthy(
                 assert (delivery.status_code, delivery.json()["reason"]) == (429, "OVERLOADED")
                 assert delivery.headers["retry-after"] == "1"
             assert not any(call.done() for call in calls)
-            # Those that find no connection are told so, and all the while the database is known to be there.
-            while sum(call.done() for call in calls) < CALLS_MAX - POOL_SIZE:
+            # Those that find no connection are told so; the database is known to be there for longer than a probe takes.
+            probed_at = time.monotonic() + POLL_SECONDS + PROBE_SECONDS_MAX
+            while sum(call.done() for call in calls) < CALLS_MAX - POOL_SIZE or time.monotonic() < probed_at:
                 await assert_healthy(served, client)
                 await asyncio.sleep(0.2)
             assert {refusal(call.result()).reason for call in calls if call.done()} == {"OVERLOADED"}

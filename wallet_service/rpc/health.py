@@ -25,7 +25,7 @@ from wallet_service.errors import not_found
 Status = HealthCheckResponse.ServingStatus
 
 POLL_SECONDS: Final = 2.0
-PROBE_SECONDS_MAX: Final = 3.0
+PROBE_SECONDS_MAX: Final = 6.0
 
 
 class HealthState:
