@@ -37,7 +37,8 @@ from tests.system.served import (
     seed,
     wallet_of,
 )
-from tests.system.small_disk import small_diskfrom wallet_service.rpc.health import POLL_SECONDS, PROBE_SECONDS_MAX
+from tests.system.small_disk import small_disk
+from wallet_service.rpc.health import POLL_SECONDS, PROBE_SECONDS_MAX
 
 CALLS_MAX = 24
 WAITING_MAX = 6
