@@ -19,7 +19,7 @@ from pgqueuer.domain.models import Schedule as QueuedSchedule
 from sqlalchemy.engine import make_url
 
 from wallet_service.background import pause
-from wallet_service.db import SERVICE_ROLE
+from wallet_service.db import DRIVER_FAILURES, SERVICE_ROLE
 from wallet_service.jobs import Job, RetryPolicy, Schedule, payload_of
 from wallet_service.silence import SESSION_SETTINGS, notice_silence
 
@@ -66,7 +66,7 @@ class JobWorker:
                 try:
                     await self._work_until_stopped()
                     failure_count = 0
-                except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, FailingListenerError) as error:
+                except (*DRIVER_FAILURES, FailingListenerError) as error:
                     failure_count += 1
                     _log.warning("job_worker_lost_database", error=repr(error))
                     await pause(timedelta(seconds=min(2**failure_count, _RESTART_SECONDS_MAX)), unless=self._stopping)
