@@ -7,11 +7,12 @@ from typing import Any
 
 import pytest
 
+from wallet_service.errors import Code, Reason, ServiceError
 from wallet_service.rpc.codecs import array_depth
 from wallet_service.rpc.deadlines import DeadlinePolicy
 from wallet_service.rpc.health import HealthServicer, HealthState
 from wallet_service.rpc.shielding import ShieldedWrites
-from wallet_service.rpc.validation import refusal
+from wallet_service.rpc.validation import Validation, refusal
 from wallet_service.serving.entry import shield_receive
 
 POLICY = DeadlinePolicy(default=timedelta(seconds=30), maximum=timedelta(seconds=600))
@@ -171,3 +172,20 @@ def test_field_paths_of_violations() -> None:
     fields = [violation.field for violation in refusal(collect_violations(request)).violations]
     assert 'events[1].metadata["zone"]' in fields
     assert "events[2].quantity" in fields
+
+
+@pytest.mark.parametrize("number", [2**31, -(2**31) - 1, 2**63, 10**30])
+async def test_a_number_that_no_enum_can_hold_is_the_callers_fault(number: int) -> None:
+    """The JSON parser takes it, and the validator cannot."""
+    from wallet_api.billing.v1.catalog_service_pb import CreateMeterRequest
+
+    text = f'{{"meterId": "a", "unit": "x", "category": "c", "aggregation": {number}}}'
+    request: Any = CreateMeterRequest.from_json(text)
+
+    async def call(request: Any, ctx: Any) -> Any:
+        raise AssertionError("not reached")
+
+    context: Any = None
+    with pytest.raises(ServiceError) as caught:
+        await Validation().intercept_unary(call, request, context)
+    assert (caught.value.code, caught.value.reason) == (Code.INVALID_ARGUMENT, Reason.INVALID_FIELD)

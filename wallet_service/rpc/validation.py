@@ -24,8 +24,7 @@ class Validation:
         ctx: RequestContext[REQ, RES],
         /,
     ) -> RES:
-        if found := collect_violations(cast("Message[Any]", request)):
-            raise refusal(found)
+        _check(request)
         return await call_next(request, ctx)
 
     async def intercept_server_stream(
@@ -35,11 +34,22 @@ class Validation:
         ctx: RequestContext[REQ, RES],
         /,
     ) -> AsyncIterator[RES]:
-        if found := collect_violations(cast("Message[Any]", request)):
-            raise refusal(found)
+        _check(request)
         async with responses(call_next, request, ctx) as stream:
             async for response in stream:
                 yield response
+
+
+def _check(request: object) -> None:
+    try:
+        found = collect_violations(cast("Message[Any]", request))
+    except OverflowError as error:
+        # In JSON the number of an enum value may have any size; the parser takes it as it is.
+        raise ServiceError(
+            Code.INVALID_ARGUMENT, Reason.INVALID_FIELD, "a number is greater than its field can hold"
+        ) from error
+    if found:
+        raise refusal(found)
 
 
 def refusal(found: list[Violation]) -> ServiceError:
