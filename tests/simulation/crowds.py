@@ -25,7 +25,7 @@ OwnAction = Callable[[Simulation, Customer, random.Random], Awaitable[None]]
 OWN: Final[dict[OwnAction, int]] = {
     spending.use: 30,
     spending.use_again: 4,
-    spending.deposit: 8,
+    spending.deposit: 5,
     spending.hold: 20,
     spending.capture: 20,
     spending.release: 8,

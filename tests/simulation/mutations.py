@@ -35,7 +35,7 @@ class Edit:
 
 @dataclass(frozen=True, slots=True)
 class Mutation:
-    """What is broken, and how the finding begins. `more`: steps that come more often, to get there soon.
+    """What is broken, and how the finding begins. `more`: steps that come more often, twice as often if twice in it.
 
     Crowds and calls about many are left out, and the customers are few: what is broken shows without them, and sooner.
     """
@@ -48,7 +48,7 @@ class Mutation:
     @property
     def shares(self) -> Mapping[str, int]:
         return {
-            kind: share * (8 if kind in self.more else 1) for kind, share in SHARES.items() if kind not in _LEFT_OUT
+            kind: share * max(1, 8 * self.more.count(kind)) for kind, share in SHARES.items() if kind not in _LEFT_OUT
         }
 
 
@@ -141,7 +141,7 @@ MUTATIONS: Final[Mapping[str, Mutation]] = {
             ),
         ),
         "Broken: away at the providers",
-        more=("top_up", "post", "work", "dispute"),
+        more=("top_up", "post", "work", "dispute", "dispute", "dispute"),
         steps=200,
     ),
     "the limit is checked outside of the transaction": Mutation(
