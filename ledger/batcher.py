@@ -17,7 +17,7 @@ from datetime import datetime
 from typing import Final
 from uuid import UUID
 
-from sqlalchemy import TextClause, text
+from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from ledger import store, writing
@@ -34,11 +34,12 @@ QUEUE_MAX: Final = 20_000
 LANES_MAX: Final = 64
 
 
-def _planner(value: str) -> TextClause:
+def _planner(value: str) -> str:
     """Sets all of the planner's settings until the transaction ends, in one round trip."""
-    return text("SELECT " + ", ".join(f"set_config('{name}', '{value}', true)" for name in store.PLANNER_SETTINGS))
+    return ";".join(f"SET LOCAL {name} = {value}" for name in store.PLANNER_SETTINGS)
 
 
+_NOTHING: Final = text("SELECT")
 _PLANNER_OFF: Final = _planner("off")
 _PLANNER_ON: Final = _planner("on")
 
@@ -135,14 +136,16 @@ class Ledger:
         commands = [prepare(request) for request in requests]
         if not commands:
             return []
-        # Through SQLAlchemy, so that its adapter has begun the transaction before the driver is used directly.
-        await conn.execute(_PLANNER_OFF)
         raw = await driver_connection(conn)
+        if not raw.is_in_transaction():
+            # SQLAlchemy's adapter begins its transaction with the first statement that goes through it.
+            await conn.execute(_NOTHING)
+        await raw.execute(_PLANNER_OFF)
         await store.lock(raw, commands)
         state, _ = await store.read_state(raw, commands, self._directory)
         decision = decide_at(self._moment() or self._clock.now(), commands, state)
         await writing.write_locked(raw, decision.writes, state.books)
-        await conn.execute(_PLANNER_ON)
+        await raw.execute(_PLANNER_ON)
         return decision.outcomes
 
     def _open_lane(self, number: int) -> Lane:

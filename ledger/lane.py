@@ -12,7 +12,7 @@ statement, and no answer depends on a guess.
 import asyncio
 import random
 from collections import deque
-from collections.abc import Awaitable, Mapping, Sequence
+from collections.abc import Awaitable, Iterable, Mapping, Sequence
 from contextvars import Context
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -24,7 +24,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from ledger import store, writing
 from ledger.clock import Clock
 from ledger.commands import Command
-from ledger.errors import BookAhead, LedgerClosed, LedgerUnavailable, OutcomeUnknown, PostFailed, QueueFull
+from ledger.errors import BookAhead, LedgerClosed, LedgerError, LedgerUnavailable, OutcomeUnknown, PostFailed, QueueFull
 from ledger.ids import new_mark
 from ledger.link import Link, sqlstate_of
 from ledger.memory import Memory
@@ -48,6 +48,8 @@ READS_AFTER_ASTRAY: Final = 16
 """So many batches are read before they are decided once a guess was wrong: whoever else posts here may do so again."""
 
 _RETRY_SECONDS_MAX: Final = 0.5
+_NO_ROOM_CLASS: Final = "53"
+"""Of a full disk, or of memory that is used up: no request is to blame, so none is looked for."""
 _RETRIED_STATES: Final = frozenset({"40001", "40P01", "55P03", "XX000", "57014"})
 
 
@@ -147,8 +149,7 @@ class Lane:
         finally:
             for job in jobs:
                 await _done(job)
-            for _, future in self._queue:
-                _fail(future, LedgerClosed("the ledger was stopped"))
+            _fail_all(self._queue, LedgerClosed, "the ledger was stopped", None)
             for link in self._links:
                 await link.close()
 
@@ -195,21 +196,18 @@ class Lane:
         try:
             outcomes = await self._post(link, [command for command, _ in waiting], start)
         except _CommitLost as error:
-            for _, future in waiting:
-                _fail(future, OutcomeUnknown("lost while committing"), error.__cause__)
+            _fail_all(waiting, OutcomeUnknown, "lost while committing", error.__cause__)
         except LedgerUnavailable as error:
-            for _, future in waiting:
-                _fail(future, LedgerUnavailable(str(error)), error.__cause__)
+            _fail_all(waiting, LedgerUnavailable, str(error), error.__cause__)
         except Exception as error:
-            if len(waiting) == 1:
-                _fail(waiting[0][1], PostFailed("the request was refused"), error)
+            if len(waiting) == 1 or (sqlstate_of(error) or "").startswith(_NO_ROOM_CLASS):
+                _fail_all(waiting, PostFailed, "the request was refused", error)
                 return
             middle = len(waiting) // 2
             await self._settle(link, waiting[:middle], None)
             await self._settle(link, waiting[middle:], None)
         except BaseException:
-            for _, future in waiting:
-                _fail(future, OutcomeUnknown("the ledger was stopped while posting"))
+            _fail_all(waiting, OutcomeUnknown, "the ledger was stopped while posting", None)
             raise
         else:
             for (_, future), outcome in zip(waiting, outcomes, strict=True):
@@ -342,7 +340,10 @@ async def _done(job: "asyncio.Task[None] | None") -> None:
         await job
 
 
-def _fail(future: "asyncio.Future[Outcome]", error: Exception, cause: BaseException | None = None) -> None:
-    error.__cause__ = cause
-    if not future.done():
-        future.set_exception(error)
+def _fail_all(waiting: Iterable[_Waiting], kind: type[LedgerError], message: str, cause: BaseException | None) -> None:
+    """Give each caller an error of its own."""
+    for _, future in waiting:
+        if not future.done():
+            error = kind(message)
+            error.__cause__ = cause
+            future.set_exception(error)

@@ -120,13 +120,6 @@ ALLOWED = (
         "wallet_service/usage/store.py", "LATERAL", r"usage_" + CUT + "|projects" + CUT[3:], CUT_WHY, is_obstacle=True
     ),
     Allowed(
-        "ledger/batcher.py",
-        "set_config('enable_seqscan'",
-        "set_config",
-        "settings of the planner, in one round trip; written as SET LOCAL they would reach the shards as well",
-        is_obstacle=True,
-    ),
-    Allowed(
         "ledger/link.py",
         "SET plan_cache_mode = force_generic_plan",
         "plans without values",

@@ -13,7 +13,7 @@ from wallet_service.errors import ServiceError, not_found
 from wallet_service.journal.operations import entry_request, taken_from
 from wallet_service.journal.refusals import accepted, refusal_of
 from wallet_service.journal.rules import OperatorLeg
-from wallet_service.limits import store
+from wallet_service.limits import steps as limits
 from wallet_service.limits.guarding import SpendGuard
 from wallet_service.limits.model import Standing
 from wallet_service.testclocks.times import OrganizationTimes
@@ -79,7 +79,7 @@ class BulkJournal:
         return [results[index] for index in range(len(entries))]
 
     async def _standings(self, slugs: Set[str]) -> Mapping[str, Standing]:
-        standings = await self._db.read(lambda conn: store.standings(conn, slugs))
+        standings = await self._db.read(lambda conn: limits.standings(conn, slugs))
         return {standing.wallet.org_slug: standing for standing in standings}
 
     async def _post_alone(self, asked: _Asked) -> EntryResult:

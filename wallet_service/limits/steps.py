@@ -1,5 +1,6 @@
 """Steps that other domains join to their transactions: what stands behind a wallet, and how much of its limit is used."""
 
+from collections.abc import Collection
 from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID
@@ -28,6 +29,11 @@ async def standing(conn: AsyncConnection, org_id: UUID) -> Standing:
         owner = await accounts.organization(conn, org_id)
         raise not_found("wallet", names.wallet(owner.slug))
     return found
+
+
+async def standings(conn: AsyncConnection, slugs: Collection[str]) -> list[Standing]:
+    """The same of the organizations of these slugs, in one statement; those without an open wallet are left out."""
+    return await store.standings(conn, slugs)
 
 
 async def status(conn: AsyncConnection, wallet: Wallet, limit: SpendingLimit, *, now: datetime) -> LimitStatus:
