@@ -56,7 +56,7 @@ class Link:
         """Whether the connection was never there or is of no more use: closed, reset, or the server is shutting down."""
         if self._raw is None or self._raw.is_closed():
             return True
-        if isinstance(error, asyncpg.InterfaceError | OSError):
+        if isinstance(error, asyncpg.InterfaceError | asyncpg.InternalClientError | OSError):
             return True
         return (sqlstate_of(error) or "").startswith(("08", "57P"))
 

@@ -12,6 +12,7 @@ from typing import Final
 import asyncpg
 import structlog
 from pgqueuer import PgQueuer
+from pgqueuer.adapters.drivers.asyncpg import AsyncpgPoolDriver
 from pgqueuer.core.executors import DatabaseRetryEntrypointExecutor, EntrypointExecutorParameters
 from pgqueuer.domain.errors import FailingListenerError, RetryRequested
 from pgqueuer.domain.models import Job as QueuedJob
@@ -20,6 +21,7 @@ from sqlalchemy.engine import make_url
 
 from wallet_service.background import pause
 from wallet_service.db import DRIVER_FAILURES, SERVICE_ROLE
+from wallet_service.job_queries import PatientQueries
 from wallet_service.jobs import Job, RetryPolicy, Schedule, payload_of
 from wallet_service.silence import SESSION_SETTINGS, notice_silence
 
@@ -110,7 +112,8 @@ class JobWorker:
         async with asyncpg.create_pool(
             dsn, min_size=2, max_size=_POOL_SIZE, server_settings=settings, timeout=10, init=_connected
         ) as pool:
-            queue = PgQueuer.from_asyncpg_pool(pool)
+            driver = AsyncpgPoolDriver(pool)
+            queue = PgQueuer(driver, queries=PatientQueries(driver))
             for job in self._jobs:
                 self._register_job(queue, job)
             for schedule in self._schedules:
