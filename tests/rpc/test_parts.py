@@ -6,9 +6,11 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from protobuf.wkt import Timestamp
 
 from wallet_service.errors import Code, Reason, ServiceError
 from wallet_service.rpc.codecs import array_depth
+from wallet_service.rpc.convert import from_proto_timestamp, to_proto_timestamp
 from wallet_service.rpc.deadlines import DeadlinePolicy
 from wallet_service.rpc.health import HealthServicer, HealthState
 from wallet_service.rpc.shielding import ShieldedWrites
@@ -189,3 +191,18 @@ async def test_a_number_that_no_enum_can_hold_is_the_callers_fault(number: int) 
     with pytest.raises(ServiceError) as caught:
         await Validation().intercept_unary(call, request, context)
     assert (caught.value.code, caught.value.reason) == (Code.INVALID_ARGUMENT, Reason.INVALID_FIELD)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "nanos"), [(-62_135_596_800, 0), (253_402_300_799, 999_999_999), (2**62, 0), (0, 1_000_000_000)]
+)
+def test_a_time_that_the_database_cannot_keep_is_the_callers_fault(seconds: int, nanos: int) -> None:
+    with pytest.raises(ServiceError) as caught:
+        from_proto_timestamp(Timestamp(seconds=seconds, nanos=nanos), "effective_time")
+    assert (caught.value.code, caught.value.reason) == (Code.INVALID_ARGUMENT, Reason.INVALID_FIELD)
+
+
+@pytest.mark.parametrize(("seconds", "nanos"), [(-62_135_596_800, 1000), (253_402_300_799, 999_998_999), (0, 0)])
+def test_times_next_to_the_ends_of_the_calendar_are_times(seconds: int, nanos: int) -> None:
+    found = from_proto_timestamp(Timestamp(seconds=seconds, nanos=nanos), "effective_time")
+    assert to_proto_timestamp(found) == Timestamp(seconds=seconds, nanos=nanos // 1000 * 1000)

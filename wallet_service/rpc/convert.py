@@ -9,6 +9,10 @@ from wallet_service.errors import invalid_field
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _SECOND: Final = timedelta(seconds=1)
+_INFINITE: Final = (datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC))
+"""The driver of the database takes them for infinity, and gives back something else than it was given."""
+
+_NO_TIME: Final = "is not a time within the years 1 to 9999"
 
 
 def to_proto_timestamp(at: datetime | None) -> Timestamp | None:
@@ -33,9 +37,12 @@ def from_proto_timestamp(value: Timestamp | None, field: str) -> datetime | None
     if not 0 <= value.nanos < 1_000_000_000:
         raise invalid_field(field, "has nanoseconds out of range")
     try:
-        return _EPOCH + timedelta(seconds=value.seconds, microseconds=value.nanos // 1000)
+        at = _EPOCH + timedelta(seconds=value.seconds, microseconds=value.nanos // 1000)
     except OverflowError as error:
-        raise invalid_field(field, "is not a time of the years 1 to 9999") from error
+        raise invalid_field(field, _NO_TIME) from error
+    if at in _INFINITE:
+        raise invalid_field(field, _NO_TIME)
+    return at
 
 
 def from_unix(seconds: int, field: str) -> datetime | None:
