@@ -18,7 +18,7 @@ from typing import Final, Self
 from uuid import UUID
 
 from wallet_service.clock import at
-from wallet_service.errors import Code, Reason, ServiceError
+from wallet_service.errors import Code, Reason, ServiceError, overloaded
 from wallet_service.usage.model import Call, CallResult
 
 BATCH_EVENTS_MAX: Final = 2000
@@ -94,7 +94,7 @@ class _Lane:
 
     def enqueue(self, call: Call) -> "asyncio.Future[CallResult]":
         if self._queue and self._event_count + len(call.events) > self._queue_events_max:
-            raise _overloaded()
+            raise overloaded()
         waiting = _Waiting(call, asyncio.get_running_loop().create_future())
         self._queue.append(waiting)
         self._event_count += len(call.events)
@@ -156,15 +156,6 @@ class _Lane:
 def _fail(waiting: _Waiting, error: Exception) -> None:
     if not waiting.future.done():
         waiting.future.set_exception(error)
-
-
-def _overloaded() -> ServiceError:
-    return ServiceError(
-        Code.RESOURCE_EXHAUSTED,
-        Reason.OVERLOADED,
-        "the service is busy; send the same request again",
-        retry_after=timedelta(seconds=1),
-    )
 
 
 def _stopping() -> ServiceError:
