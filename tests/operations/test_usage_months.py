@@ -1,5 +1,6 @@
 """Months of events: made ahead, dropped whole; a key counts once whatever month it was recorded in."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -16,7 +17,7 @@ from wallet_service.db import Database, engine_for
 from wallet_service.errors import Reason, ServiceError
 from wallet_service.journal.laws import check_all
 from wallet_service.migrate import upgrade
-from wallet_service.usage.model import Columns
+from wallet_service.usage.model import AllRecorded, Columns
 from wallet_service.usage.months import Month, UsageMonths
 from wallet_service.usage.steps import refuse_what_is_dropped
 
@@ -43,6 +44,19 @@ async def at(scene: Scene, moment: datetime, key: str) -> str:
 
 async def maintain(scene: Scene, database_url: str, kept_months: int | None = None) -> None:
     await UsageMonths(database_url, scene.clock, kept_months=kept_months).maintain()
+
+
+async def waiting_for_locks(scene: Scene, count: int) -> None:
+    """Until `count` backends wait for a lock."""
+    waiting = """
+        SELECT count(DISTINCT pid) AS n FROM pg_locks JOIN pg_stat_activity USING (pid)
+        WHERE NOT granted AND datname = current_database()
+    """
+    for _ in range(1000):
+        if (await scene.rows(waiting))[0].n >= count:
+            return
+        await asyncio.sleep(0.02)
+    raise AssertionError("nobody waits")
 
 
 async def laws(scene: Scene) -> list[Any]:
@@ -93,6 +107,49 @@ async def test_what_was_recorded_before_its_month_was_made_moves_into_it(scene: 
     assert (await scene.rows(PARTITIONS))[0].name == "usage_events_y2031m07"
     assert kinds(await scene.recorder.record(scene.org_id, [event("far", event_time=far)])) == ["DuplicateEvent"]
     assert await scene.check_laws(scene.org_id) == Decimal("0.5")
+
+
+async def test_who_writes_while_a_month_is_made_waits_for_it(scene: Scene, database_url: str) -> None:
+    far = datetime(2031, 7, 15, tzinfo=UTC)
+    await at(scene, far, "first")
+    owner = engine_for(database_url, pool_size=1, role=None)
+    async with owner.begin() as reading:
+        await reading.execute(text("SELECT FROM usage_events_default"))
+        making = asyncio.create_task(UsageMonths(database_url, scene.clock, kept_months=None).make([Month.of(far)]))
+        await waiting_for_locks(scene, 1)
+        writing = asyncio.create_task(scene.recorder.record_columns(scene.org_id, columns("second")))
+        await waiting_for_locks(scene, 2)
+    await owner.dispose()
+    await making
+    assert isinstance(await writing, AllRecorded)
+    assert {row.name for row in await scene.rows(PARTITIONS)} == {"usage_events_y2031m07"}
+    assert await scene.check_laws(scene.org_id) == Decimal(1)
+
+
+async def test_no_key_stays_without_its_event_when_its_month_is_dropped(scene: Scene, database_url: str) -> None:
+    """The test clock of an organization is in the month that is dropped while it records."""
+    months = UsageMonths(database_url, ManualClock(datetime(2026, 8, 10, tzinfo=UTC)), kept_months=3)
+    april = Month(2026, 4)
+    await months.make([april, *(Month(2026, number) for number in range(8, 12))])
+    await at(scene, scene.clock.now(), "march")
+    scene.clock.advance(april.start - scene.clock.now())
+    owner = engine_for(database_url, pool_size=1, role=None)
+    async with owner.begin() as holding:
+        # Who drops has to wait for this row, when it is through with the keys.
+        await holding.execute(text("SELECT FROM usage_events_default FOR UPDATE"))
+        dropping = asyncio.create_task(months.maintain())
+        await waiting_for_locks(scene, 1)
+        writing = asyncio.create_task(scene.recorder.record_columns(scene.org_id, columns("april")))
+        await asyncio.wait([writing], timeout=0.3)
+    await owner.dispose()
+    # One of the two has to give way, and is tried again: the writer at once, the other in an hour.
+    await asyncio.gather(dropping, return_exceptions=True)
+    assert isinstance(await writing, AllRecorded)
+    again = await scene.recorder.record_columns(scene.org_id, columns("april"))
+    assert isinstance(again, list)
+    assert kinds(again) == ["DuplicateEvent"]
+    orphans = "SELECT 1 FROM usage_keys k LEFT JOIN usage_events e USING (org_id, event_id) WHERE e.event_id IS NULL"
+    assert await scene.rows(orphans) == []
 
 
 async def test_months_are_dropped_whole_and_sums_stay(scene: Scene, database_url: str) -> None:
