@@ -58,6 +58,9 @@ DECLINED_AFTER_SAVING = "pm_card_chargeCustomerFail"
 AUTHENTICATE = "pm_card_authenticationRequired"
 DISPUTED = "pm_card_createDispute"
 REFUND_FAILS = "pm_card_refundFail"
+PATIENCE = timedelta(seconds=60)
+"""How long an answer may take. A flush answers when all its deliveries were made, dozens one after the other; all ends of
+these connections share one event loop, so on a busy machine any answer takes its time."""
 
 
 class PaymentsLab:
@@ -84,7 +87,7 @@ class PaymentsLab:
                 api_key_secret=KEY_SECRET,
                 webhook_secrets=(COINBASE_SECRET,),
                 api_base=coinbase.api_base,
-                attempt_timeout=timedelta(seconds=5),
+                attempt_timeout=PATIENCE,
                 network_retries_max=0,
                 retry_delay=timedelta(0),
             ),
@@ -126,8 +129,8 @@ class PaymentsLab:
         )
         self.recharge_watcher = RechargeWatcher(clock, self.topups)
         self.recharge_work = RechargeWork(db, clock, self.recharge_watcher, self.topups, self.settlement, self.sync)
-        self.http = httpx.AsyncClient(base_url=simulator.url, trust_env=False)
-        self.coinbase_http = httpx.AsyncClient(base_url=coinbase.url, trust_env=False)
+        self.http = httpx.AsyncClient(base_url=simulator.url, trust_env=False, timeout=PATIENCE.total_seconds())
+        self.coinbase_http = httpx.AsyncClient(base_url=coinbase.url, trust_env=False, timeout=PATIENCE.total_seconds())
         self.webhook_url = str(simulator.world.settings.webhook_url)
         self.org_id = UUID(int=0)
         self.wallet: Wallet
@@ -332,7 +335,7 @@ async def payments_lab(db: Database, clock: ManualClock) -> AsyncGenerator[Payme
                 api_key="sk_test_operations",
                 webhook_secrets=(SECRET,),
                 api_base=simulator.url,
-                attempt_timeout=timedelta(seconds=5),
+                attempt_timeout=PATIENCE,
                 network_retries_max=0,
             ),
             clock.now,

@@ -93,7 +93,7 @@ def jobs_of(lab: PaymentsLab) -> tuple[Job, ...]:
     )
 
 
-async def until(probe: Callable[[], Awaitable[bool]], seconds: float = 20) -> None:
+async def until(probe: Callable[[], Awaitable[bool]], seconds: float = 60) -> None:
     """Ask the database again until it says so."""
     async with asyncio.timeout(seconds):
         while not await probe():  # noqa: ASYNC110
