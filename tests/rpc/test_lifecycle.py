@@ -34,22 +34,23 @@ def test_calls_in_flight_finish_before_the_end(own_server: ServerProcess, number
     answers: list[object] = []
 
     def over_http1() -> None:
-        answer = httpx.post(f"{own_server.url}{RATES}", json={"meter_prefix": "sleep:1.5"})
+        answer = httpx.post(f"{own_server.url}{RATES}", json={"meter_prefix": "sleep:2"}, timeout=30)
         answers.append(answer.json()["publicMeterRates"][0]["meter"])
 
     thread = threading.Thread(target=over_http1)
     thread.start()
     with grpc.insecure_channel(own_server.target) as channel:
         stub = wallet_service_pb2_grpc.WalletServiceStub(channel)
-        request = wallet_service_pb2.ListPublicMeterRatesRequest(meter_prefix="sleep:1.5")
+        request = wallet_service_pb2.ListPublicMeterRatesRequest(meter_prefix="sleep:2")
         over_grpc = stub.ListPublicMeterRates.future(request)
-        time.sleep(0.7)
+        # The question is a call too.
+        wait_until(lambda: "wallet_calls_in_flight 3.0\n" in httpx.get(f"{own_server.url}/metrics", timeout=30).text)
         started = time.monotonic()
         assert own_server.stop(number) == 0
         assert time.monotonic() - started < 5
-        assert over_grpc.result(5).public_meter_rates[0].meter == "sleep:1.5"
+        assert over_grpc.result(5).public_meter_rates[0].meter == "sleep:2"
     thread.join()
-    assert answers == ["sleep:1.5"]
+    assert answers == ["sleep:2"]
     assert (own_server.folder / "lifespan-ended").exists()
 
 
