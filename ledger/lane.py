@@ -67,6 +67,10 @@ class _Start:
     is_over: asyncio.Event
     before: "asyncio.Task[None] | None"
 
+    def is_alone(self) -> bool:
+        """Whether the batch before has ended, so that what it did can be read."""
+        return self.before is None or self.before.done()
+
     async def batch_before_done(self) -> None:
         """Wait for it, however it ends."""
         if self.before is not None:
@@ -203,6 +207,8 @@ class Lane:
             if len(waiting) == 1 or (sqlstate_of(error) or "").startswith(_NO_ROOM_CLASS):
                 _fail_all(waiting, PostFailed, "the request was refused", error)
                 return
+            if start is not None:
+                await start.batch_before_done()
             middle = len(waiting) // 2
             await self._settle(link, waiting[:middle], None)
             await self._settle(link, waiting[middle:], None)
@@ -221,6 +227,8 @@ class Lane:
             if attempt:
                 limit = min(_RETRY_SECONDS_MAX, 0.005 * 2**attempt)
                 await asyncio.sleep(random.uniform(0, limit))
+                if start is not None:
+                    await start.batch_before_done()
             try:
                 raw = await link.connection()
                 return await self._post_once(link, raw, commands, None if attempt else start)
@@ -242,21 +250,23 @@ class Lane:
     ) -> list[Outcome]:
         """One attempt: decided ahead of the lock if a batch waits for this one to start, and under the lock otherwise."""
         if start is not None:
-            ahead = await self._decide_ahead(raw, commands)
+            ahead = await self._decide_ahead(raw, commands, start)
             if ahead is not None:
                 start.is_over.set()
                 if await self._write_ahead(link, raw, commands, ahead):
                     return ahead.decision.outcomes
-                # The batch before was sent first, and still the lock may have been taken in the other order.
-                await start.batch_before_done()
+            # What does not follow from the batch before follows it in time: requests stay in their order.
+            await start.batch_before_done()
+            if ahead is not None:
+                # That one was sent first, and still the lock may have been taken in the other order.
                 if not self._astray and await self._write_ahead(link, raw, commands, ahead):
                     return ahead.decision.outcomes
                 self._astray = True
         return await self._post_locked(link, raw, commands)
 
-    async def _decide_ahead(self, raw: Connection, commands: list[Command]) -> _Ahead | None:
-        """Decide while the batch before commits, on what it leaves. None if that takes several reads: they would not be of
-        one moment."""
+    async def _decide_ahead(self, raw: Connection, commands: list[Command], start: _Start) -> _Ahead | None:
+        """Decide while the batch before commits, on what it leaves. None if that takes several reads, which would not be of
+        one moment, or if it is not known what the batch before leaves."""
         memory = self._memory
         state = None if self._reads_left else memory.state_for(commands, self._directory.accounts)
         if state is not None:
@@ -269,11 +279,15 @@ class Lane:
                 return _Ahead(state.books, decision, [c for c in commands if c.scoped_key not in known])
         if not store.reads_at_once(commands):
             return None
+        self._reads_left = max(0, self._reads_left - 1)
+        is_alone = start.is_alone()
         async with asyncio.timeout(ANSWER_SECONDS_MAX):
-            state = memory.over(await self._read(raw, commands))
+            read = await self._read(raw, commands)
+        state = read if is_alone else memory.over(read)
+        if state is None:
+            return None
         decision = self._decide(commands, state)
         memory.learn(state, decision.tip)
-        self._reads_left = max(0, self._reads_left - 1)
         return _Ahead(state.books, decision, [])
 
     async def _write_ahead(self, link: Link, raw: Connection, commands: list[Command], ahead: _Ahead) -> bool:

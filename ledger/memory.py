@@ -38,6 +38,7 @@ class Memory:
     def __init__(self) -> None:
         self._journals: dict[UUID, Journal] = {}
         self._last_keys: Mapping[bytes, KnownKey] = {}
+        self._last_books: Mapping[UUID, BookRow] = {}
         self._row_count = 0
 
     def state_for(self, commands: Sequence[Command], accounts: Mapping[UUID, Account]) -> State | None:
@@ -72,12 +73,12 @@ class Memory:
                     wallets[wallet_id] = wallet
         return State(books, accounts, wallets, self._last_keys, holds)
 
-    def is_last_key(self, scoped_key: bytes) -> bool:
-        """Whether the last batch used the key."""
-        return scoped_key in self._last_keys
+    def over(self, state: State) -> State | None:
+        """`state`, which was read while the last batch was on its way, as it will be once that is committed.
 
-    def over(self, state: State) -> State:
-        """`state`, which was read while the last batch was on its way, as it will be once that is committed."""
+        None if somebody else has changed a journal that the last batch changes: it may have been too late, and then what
+        it leaves never comes about.
+        """
         books = dict(state.books)
         wallets = dict(state.wallets)
         for org_id, row in state.books.items():
@@ -85,6 +86,8 @@ class Memory:
             if journal is not None and row.mark in (journal.mark_before, journal.book.mark):
                 books[org_id] = journal.book
                 wallets.update((key, journal.wallets[key]) for key in state.wallets.keys() & journal.wallets.keys())
+            elif org_id in self._last_books:
+                return None
         return State(books, state.accounts, wallets, {**state.keys, **self._last_keys}, state.holds, state.originals)
 
     def learn(self, state: State, tip: Tip) -> None:
@@ -110,7 +113,7 @@ class Memory:
             self._journals[wallet.org_id].wallets[wallet.account_id] = wallet
         for hold in tip.holds.values():
             self._note(hold)
-        self._last_keys = tip.keys
+        self._last_keys, self._last_books = tip.keys, tip.books
 
     def _note(self, hold: Hold) -> None:
         """A hold as it is now; one that has ended is looked up if it is ever named again."""

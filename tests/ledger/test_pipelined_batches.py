@@ -152,6 +152,76 @@ async def test_batches_of_unknown_outcome_are_no_ground_for_the_next(
     assert await scene.violations() == []
 
 
+async def test_a_key_of_a_batch_that_did_not_come_about_is_no_used_key(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Somebody else spends the money of the first batch. The second one, which repeats its key, reads after that and could
+    be written before the first is decided again."""
+    second = await scene.open_wallet()
+    await scene.fund(100)
+    posted(await scene.ledger.post(scene.spend("revenue is known from now on", 1)))
+    holder = Holder(scene, scene.spend("elsewhere", 50), commits=True)
+    await holder.lock()
+    again, may_lock, reads = asyncio.Event(), asyncio.Event(), asyncio.Event()
+    fetch, execute = asyncpg.Connection.fetch, asyncpg.Connection.execute
+
+    async def late_fetch(conn: Any, query: str, *args: Any, **options: Any) -> Any:
+        if query.strip().startswith(READ):
+            reads.set()
+            await again.wait()
+        return await fetch(conn, query, *args, **options)
+
+    async def late_execute(conn: Any, query: str, *args: Any, **options: Any) -> str:
+        if query.startswith("BEGIN; EXECUTE"):
+            again.set()
+            await may_lock.wait()
+        return await execute(conn, query, *args, **options)
+
+    monkeypatch.setattr(asyncpg.Connection, "fetch", late_fetch)
+    monkeypatch.setattr(asyncpg.Connection, "execute", late_execute)
+    first = asyncio.create_task(scene.ledger.post(scene.spend("key", 90)))
+    await asyncio.sleep(0)
+    # With a wallet that the lane has not seen, so that it reads.
+    repeated = asyncio.create_task(scene.ledger.post_many([scene.spend("key", 90), scene.topup("new", 5, second)]))
+    await reads.wait()
+    await holder.release()
+    await asyncio.sleep(0.3)
+    may_lock.set()
+    assert isinstance(await first, InsufficientFunds)
+    refused, outcome = await repeated
+    assert isinstance(refused, InsufficientFunds)
+    assert isinstance(outcome, Posted)
+    assert await scene.violations() == []
+
+
+async def test_a_batch_that_is_tried_again_does_not_overtake(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It failed at once, and the batch before is still on its way: what that one credits is there to be spent."""
+    await scene.fund(1)
+    posted(await scene.ledger.post(scene.spend("revenue is known from now on", 1)))
+    execute = asyncpg.Connection.execute
+    writes = 0
+    failed = asyncio.Event()
+
+    async def unlucky(conn: Any, query: str, *args: Any, **options: Any) -> str:
+        nonlocal writes
+        if query.strip().startswith(WRITE):
+            writes += 1
+            if writes == 1:
+                await failed.wait()
+                await asyncio.sleep(0.3)
+            elif writes == 2:
+                failed.set()
+                raise asyncpg.DeadlockDetectedError("deadlock detected")
+        return await execute(conn, query, *args, **options)
+
+    monkeypatch.setattr(asyncpg.Connection, "execute", unlucky)
+    credit = asyncio.create_task(scene.ledger.post(scene.topup("credit", 50)))
+    await asyncio.sleep(0)
+    debit = asyncio.create_task(scene.ledger.post(scene.spend("debit", 50)))
+    posted(await credit)
+    assert posted(await debit).wallets[0].available_minor == 0
+
+
 async def test_a_full_directory_forgets_without_refusing(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
     """A batch that fills the cache of accounts still knows those that were in it."""
     await scene.fund(1000)
