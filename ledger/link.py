@@ -23,9 +23,11 @@ class Link:
         self._raw: Connection | None = None
 
     async def connection(self) -> Connection:
-        """The connection, opened if there is none."""
-        if self._raw is not None:
+        """The connection, opened if there is none, or if it was closed while nobody used it: most batches are one statement
+        that commits, so on a closed connection their outcome would be unknown."""
+        if self._raw is not None and not self._raw.is_closed():
             return self._raw
+        await self.close()
         conn = self._conn = await self._engine.connect()
         raw = await driver_connection(conn)
         await raw.execute(

@@ -217,6 +217,23 @@ async def test_backends_killed_under_load_lose_nothing_acknowledged(scene: Scene
     assert await scene.violations() == []
 
 
+async def test_a_connection_that_was_closed_while_nobody_used_it(scene: Scene, owner: AsyncEngine) -> None:
+    """Nothing was sent, so nothing is unknown."""
+    await scene.fund(100)
+    for number in range(2):
+        posted(await scene.ledger.post(scene.spend(f"before {number}", 1)))
+    async with owner.begin() as conn:
+        await conn.execute(
+            text(
+                "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity"
+                " WHERE application_name = 'wallet' AND pid <> pg_backend_pid() AND datname = current_database()"
+            )
+        )
+    await asyncio.sleep(0.1)
+    for number in range(2):
+        posted(await scene.ledger.post(scene.spend(f"after {number}", 1)))
+
+
 async def test_a_book_that_somebody_holds_is_waited_for(scene: Scene) -> None:
     await scene.fund(100)
     locked, release = asyncio.Event(), asyncio.Event()
