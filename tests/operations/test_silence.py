@@ -14,6 +14,7 @@ from tests.system.cables import Cable, CableRoom
 from wallet_service import silence
 from wallet_service.db import Database, driver, engine_for
 from wallet_service.errors import Code, Reason, ServiceError
+from wallet_service.exports import store as exports
 
 
 async def test_a_transaction_that_falls_silent_is_ended_and_lets_go_of_its_locks(
@@ -41,6 +42,27 @@ async def test_a_transaction_that_falls_silent_is_ended_and_lets_go_of_its_locks
         assert (refused.value.code, refused.value.reason) == (Code.UNAVAILABLE, Reason.DATABASE_UNAVAILABLE)
         # The connection that was lost is not used again.
         await db.transact(lock)
+    finally:
+        await engine.dispose()
+
+
+async def test_a_file_that_is_slow_to_be_written_is_not_silence(database_url: str, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setitem(silence.SESSION_SETTINGS, "idle_in_transaction_session_timeout", "300")
+    engine = engine_for(database_url, pool_size=1)
+    db = Database(engine, statement_timeout=timedelta(seconds=20))
+
+    async def pause(conn: AsyncConnection) -> str:
+        await exports.allow_long_reading(conn)
+        await asyncio.sleep(1)
+        return await pause_allowed(conn)
+
+    async def pause_allowed(conn: AsyncConnection) -> str:
+        return (await conn.execute(text("SHOW idle_in_transaction_session_timeout"))).scalar_one()
+
+    try:
+        assert await db.read(pause) == "10min"
+        # For that transaction only.
+        assert await db.read(pause_allowed) == "300ms"
     finally:
         await engine.dispose()
 

@@ -21,8 +21,13 @@ _SECONDS_MAX: Final = 600
 
 
 async def allow_long_reading(conn: AsyncConnection) -> None:
-    """For the rest of the transaction a statement may last as long as a call."""
-    await conn.execute(text(f"SET LOCAL statement_timeout = '{_SECONDS_MAX}s'"))
+    """For the rest of the transaction a statement may last as long as a call, and so may the pauses of whoever reads.
+
+    A store may be slow to take a part of the file, or to close it. The server then waits with a full socket, or in the open
+    transaction, and would take the silence for a machine that is gone (`wallet_service.silence`).
+    """
+    for setting in ("statement_timeout", "idle_in_transaction_session_timeout", "tcp_user_timeout"):
+        await conn.execute(text(f"SET LOCAL {setting} = '{_SECONDS_MAX}s'"))
 
 
 async def count_rows(conn: AsyncConnection, selection: Selection, *, limit: int) -> int:
