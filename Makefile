@@ -61,8 +61,10 @@ check: test ## The same as test: what a change has to pass
 
 test-python: .venv/.package ## Python tests, on the machine's PostgreSQL if it has one
 	WALLET_TEST_POSTGRES=machine pytest $(PYTEST_ARGS) -n auto
+NEXT_TO_DATABASE := tests/rpc/test_row_security.py tests/system/test_dev.py tests/operations/embedded_postgres \
+  $(addprefix tests/operations/test_,journal.py usage_months.py usage_queries.py usage_recording.py watching.py jobs.py)
 test-python-wheel: .venv/.package ## Python tests of what is next to the database, on the PostgreSQL of the wheel
-	WALLET_TEST_POSTGRES=wheel pytest $(PYTEST_ARGS) -n auto tests/ledger tests/migration tests/operations tests/system
+	WALLET_TEST_POSTGRES=wheel pytest $(PYTEST_ARGS) -n auto tests/ledger tests/migration $(NEXT_TO_DATABASE)
 test-go: .venv/.package .tools/.go ## Go clients against a running service
 	cd gen/go && go vet ./...
 	cd tests/clients/go && go vet ./...
