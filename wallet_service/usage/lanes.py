@@ -137,25 +137,28 @@ class _Lane:
                 results = await self._commit([waiting.call for waiting in batch])
         except Exception as error:
             if len(batch) == 1 or isinstance(error, ServiceError):
-                for waiting in batch:
-                    _fail(waiting, error)
+                _fail(batch, error)
                 return
-            middle = len(batch) // 2
-            await self._settle(batch[:middle])
-            await self._settle(batch[middle:])
         except BaseException:
-            for waiting in batch:
-                _fail(waiting, _stopping())
+            _fail(batch, _stopping())
             raise
         else:
             for waiting, of_call in zip(batch, results, strict=True):
                 if not waiting.future.done():
                     waiting.future.set_result(of_call)
+            return
+        middle = len(batch) // 2
+        await self._settle(batch[:middle])
+        await self._settle(batch[middle:])
 
 
-def _fail(waiting: _Waiting, error: Exception) -> None:
-    if not waiting.future.done():
-        waiting.future.set_exception(error)
+def _fail(batch: list[_Waiting], error: Exception) -> None:
+    """Empties `batch`: the error's traceback holds the frame that has it, and with it every event of these calls would stay
+    until garbage is collected, which may be hundreds of calls later."""
+    for waiting in batch:
+        if not waiting.future.done():
+            waiting.future.set_exception(error)
+    batch.clear()
 
 
 def _stopping() -> ServiceError:
