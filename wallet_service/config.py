@@ -57,7 +57,8 @@ class Settings(BaseSettings):
     )
     """PostgreSQL URL; unset runs the embedded server below `data_dir`."""
     postgres_bin_dir: Path | None = None
-    database_pool_size: int = Field(default=16, ge=2, le=200)
+    database_pool_size: int = Field(default=16, ge=4, le=200)
+    """Connections of a process. The lane of the ledger keeps two of them for itself."""
     statement_timeout_seconds: int = Field(default=20, ge=1, le=600)
 
     # Files

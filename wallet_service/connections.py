@@ -43,10 +43,15 @@ class Connections:
         pool = engine.sync_engine.pool
         size = pool.size() if isinstance(pool, QueuePool) else 1
         self._engine = engine
+        self._size = size
         self._waiting_max = size * _WAITING_PER_CONNECTION
         self._waiting_count = 0
         self._share = max(1, size // _SHARES)
         self._queues: dict[UUID, _Queue] = {}
+
+    def leave(self, count: int) -> None:
+        """So many connections of the pool are kept by others for good: shares are of the rest."""
+        self._share = max(1, (self._size - count) // _SHARES)
 
     @asynccontextmanager
     async def one(self) -> AsyncGenerator[AsyncConnection]:

@@ -175,6 +175,10 @@ class Database:
         self._connections = Connections(engine.execution_options(isolation_level="AUTOCOMMIT"))
         self._timeout_ms = int(statement_timeout / timedelta(milliseconds=1))
 
+    def leave(self, count: int) -> None:
+        """So many of the engine's connections are kept by others for good; what organizations may take is of the rest."""
+        self._connections.leave(count)
+
     async def transact(self, work: Callable[[AsyncConnection], Awaitable[T]]) -> T:
         """Run `work` in one READ COMMITTED transaction, then the `closing_write` of the current call, and commit.
 

@@ -107,7 +107,8 @@ class Lanes:
             shards = await db.read(work)
         if not shards:
             return 0
-        needed = CONNECTIONS_PER_LANE * len(shards) + CONNECTIONS_BESIDE
+        kept = CONNECTIONS_PER_LANE * len(shards)
+        needed = kept + CONNECTIONS_BESIDE
         if len(shards) > SHARDS_MAX:
             raise DistributionRefused(f"{len(shards)} shards are more than the {SHARDS_MAX} lanes there can be")
         if pool_size < needed:
@@ -115,6 +116,7 @@ class Lanes:
                 f"{len(shards)} shards need {needed} connections: set WALLET_DATABASE_POOL_SIZE, which is {pool_size}"
             )
         self._firsts = tuple(first for first, _ in shards)
+        db.leave(kept)
         _log.info("lanes_follow_shards", shard_count=len(shards))
         return len(shards)
 
