@@ -89,7 +89,8 @@ class InvoiceScene:
     async def counts(self) -> dict[str, int]:
         """Rows of every table, with where the numbers stand."""
         names = await self.usage.rows(
-            "SELECT tablename FROM pg_tables WHERE schemaname = 'public' AND tablename <> 'alembic_version'"
+            "SELECT relname AS tablename FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p')"
+            " AND NOT relispartition AND relname <> 'alembic_version'"
         )
         counts = {
             row.tablename: (await self.usage.rows(f'SELECT count(*) AS n FROM "{row.tablename}"'))[0].n for row in names
