@@ -277,9 +277,9 @@ class Lane:
                 memory.learn(state, decision.tip)
                 known = state.keys
                 return _Ahead(state.books, decision, [c for c in commands if c.scoped_key not in known])
+        self._reads_left = max(0, self._reads_left - 1)
         if not store.reads_at_once(commands):
             return None
-        self._reads_left = max(0, self._reads_left - 1)
         is_alone = start.is_alone()
         async with asyncio.timeout(ANSWER_SECONDS_MAX):
             read = await self._read(raw, commands)

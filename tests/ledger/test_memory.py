@@ -6,8 +6,9 @@ from typing import Any
 
 import asyncpg
 import pytest
+from sqlalchemy.ext.asyncio import AsyncConnection
 
-from ledger import memory
+from ledger import lane, memory
 from ledger.batcher import Ledger
 from ledger.model import CaptureHold, Duplicate, InsufficientFunds, OpenHold, Outcome, Posted, ReleaseHold, ReusedKey
 from tests.ledger.conftest import Scene, posted
@@ -61,6 +62,36 @@ async def test_a_key_of_long_ago_is_found_without_having_been_read(scene: Scene)
     assert await scene.ledger.post(scene.spend("first", 60)) == again
     assert (await scene.balance()).available_minor == 36
     assert await scene.violations() == []
+
+
+async def test_steps_of_holds_lead_back_to_what_is_remembered(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Once somebody else has posted, a few batches are decided under the lock; then memory serves again."""
+    monkeypatch.setattr(lane, "READS_AFTER_ASTRAY", 3)
+    await scene.fund(100)
+    posted(await scene.ledger.post(scene.spend("revenue is known from now on", 1)))
+    hold = await scene.ledger.post(OpenHold(org_id=scene.org_id, key="h", wallet=scene.wallet, amount_minor=30))
+    hold_id = posted(hold).hold_id
+    assert hold_id is not None
+
+    async def elsewhere(conn: AsyncConnection) -> None:
+        posted((await scene.ledger.post_in(conn, [scene.spend("elsewhere", 1)]))[0])
+
+    def capture(number: int) -> CaptureHold:
+        return CaptureHold(
+            org_id=scene.org_id,
+            key=f"c{number}",
+            hold_id=hold_id,
+            credit_account=scene.revenue,
+            amount_minor=1,
+            release_rest=False,
+        )
+
+    await scene.database.transact(elsewhere)
+    for number in range(5):
+        posted(await scene.ledger.post(capture(number)))
+    seen = count_statements(monkeypatch)
+    posted(await scene.ledger.post(capture(5)))
+    assert seen == ["WITH locked"]
 
 
 async def test_holds_that_have_ended_are_not_what_is_remembered(scene: Scene) -> None:
