@@ -74,8 +74,14 @@ class ErrorMapping:
 
     async def on_end(self, token: None, ctx: RequestContext[Any, Any], error: Exception | None, /) -> None:
         del token, ctx
-        if error is not None and not isinstance(error, MappedError):
-            raise to_connect_error(error) from error
+        if error is None:
+            return
+        mapped = to_connect_error(error)
+        # connectrpc's frames hold the error and the request, and the traceback holds the frames: a ring, which would keep
+        # megabytes until garbage is collected, maybe hundreds of calls later.
+        error.__traceback__ = None
+        if mapped is not error:
+            raise mapped from error
 
 
 def to_connect_error(error: Exception) -> MappedError:
