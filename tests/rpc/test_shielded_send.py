@@ -5,8 +5,11 @@ import gc
 from collections.abc import Awaitable
 from typing import Any
 
+import grpc
 import pytest
+from wallet.v1 import webhook_service_pb2, webhook_service_pb2_grpc
 
+from tests.rpc.conftest import ServerProcess
 from wallet_service.serving.entry import shield_send
 
 BODY = {"type": "http.response.body", "more_body": True}
@@ -56,3 +59,17 @@ async def test_a_send_ends_as_the_server_says() -> None:
     server.futures[1].set_exception(OSError("the caller has left"))
     with pytest.raises(OSError, match="has left"):
         await waiter
+
+
+def test_floods_that_their_deadlines_end_leave_no_errors_behind(server: ServerProcess) -> None:
+    with grpc.insecure_channel(server.target) as channel:
+        stub: Any = webhook_service_pb2_grpc.WebhookServiceStub(channel)
+        request = webhook_service_pb2.WatchEventsRequest(
+            organization_name="organizations/my-org", event_types=["flood"], after_sequence=1
+        )
+        viewer = [("authorization", "Bearer wk_test_viewer")]
+        floods = [stub.WatchEvents(request, metadata=viewer, timeout=0.5 + number / 100) for number in range(60)]
+        assert {flood.code() for flood in floods} == {grpc.StatusCode.DEADLINE_EXCEEDED}
+    log = server.log_text()
+    assert "InvalidStateError" not in log
+    assert "never retrieved" not in log
