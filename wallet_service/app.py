@@ -39,7 +39,7 @@ from wallet_service.service import Service
 from wallet_service.serving.options import ServerFailed
 from wallet_service.tracing import tracer_provider
 
-_GC_THRESHOLDS: Final = (20_000, 10, 10)
+_GC_THRESHOLDS: Final = (10_000, 5, 5)
 
 
 def create_app(draining: asyncio.Event) -> ASGIApp:
