@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator, Awaitable
 from datetime import datetime, timedelta
 from typing import Any
 
+import asyncpg
 import pytest
 from connectrpc.code import Code
 from connectrpc.errors import ConnectError
@@ -154,6 +155,32 @@ async def test_many_entries_meet_a_spending_limit_one_by_one(api: Api):
         "SPENDING_LIMIT_EXCEEDED",
         "UNSPECIFIED",
     ]
+
+
+async def test_an_entry_that_was_committed_on_a_connection_that_was_lost_is_not_called_refused(
+    api: Api, monkeypatch: pytest.MonkeyPatch
+):
+    await deposit(api, 1000)
+    limit = SetSpendingLimitRequest(wallet_name=WALLET, amount_minor=500, duration="daily", strategy="fixed")
+    await api.wallet.set_spending_limit(limit, headers=api.headers(Role.ADMIN))
+    execute = asyncpg.Connection.execute
+    writers: list[Any] = []
+
+    async def lost_after_commit(conn: Any, query: str, *args: Any, **options: Any) -> str:
+        if query.strip().startswith("WITH locked") and not writers:
+            writers.append(conn)
+        status = await execute(conn, query, *args, **options)
+        if query == "COMMIT" and writers == [conn]:
+            writers.append(None)
+            conn.terminate()
+            raise asyncpg.ConnectionDoesNotExistError("connection was closed in the middle of operation")
+        return status
+
+    monkeypatch.setattr(asyncpg.Connection, "execute", lost_after_commit)
+    answer = await record_many(api, bulk_entry("a", 300))
+    assert (answer.unknown_count, answer.results[0].reason.name) == (1, "OUTCOME_UNKNOWN")
+    again = await record_many(api, bulk_entry("a", 300))
+    assert again.duplicate_count == 1
 
 
 async def test_many_entries_are_for_operators_and_name_their_wallets_well(api: Api):

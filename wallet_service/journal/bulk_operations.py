@@ -9,9 +9,9 @@ from ledger.model import Duplicate, Entry, Outcome, Posted
 from wallet_service import names
 from wallet_service.clock import Clock
 from wallet_service.db import Database
-from wallet_service.errors import ServiceError, not_found
+from wallet_service.errors import Reason, ServiceError, not_found
 from wallet_service.journal.operations import entry_request, taken_from
-from wallet_service.journal.refusals import accepted, refusal_of
+from wallet_service.journal.refusals import accepted, outcome_unknown, refusal_of
 from wallet_service.journal.rules import OperatorLeg
 from wallet_service.limits import steps as limits
 from wallet_service.limits.guarding import SpendGuard
@@ -89,7 +89,9 @@ class BulkJournal:
         except LedgerError as error:
             return _judged(asked, error)
         except ServiceError as error:
-            return error
+            # A transaction of ours does not tell a connection that was lost while committing from one lost before.
+            is_unknown = error.reason is Reason.DATABASE_UNAVAILABLE and not asked.standing.is_free
+            return outcome_unknown() if is_unknown else error
         return _judged(asked, outcome)
 
 
