@@ -200,6 +200,29 @@ async def test_who_asks_for_what_is_dropped_is_told(scene: Scene, database_url: 
         assert told.value.reason is Reason.INVALID_FIELD
 
 
+async def test_who_asks_while_a_month_is_dropped_is_told(scene: Scene, database_url: str) -> None:
+    april = datetime(2027, 4, 10, tzinfo=UTC)
+    scene.clock.advance(april - scene.clock.now())
+    await maintain(scene, database_url)
+    await at(scene, april, "april")
+    machine = ManualClock(april + timedelta(days=90))
+    months = UsageMonths(database_url, machine, kept_months=3)
+    await months.maintain()
+    machine.advance(timedelta(days=30))
+    await months.make([Month(2027, 11)])
+    owner = engine_for(database_url, pool_size=1, role=None)
+    async with owner.begin() as reading:
+        await reading.execute(text("SELECT FROM usage_events"))
+        dropping = asyncio.create_task(months.maintain())
+        await waiting_for_locks(scene, 1)
+        asking = asyncio.create_task(scene.queries.list_events(scene.org_id, start=april))
+        await waiting_for_locks(scene, 2)
+    await owner.dispose()
+    await dropping
+    with pytest.raises(ServiceError, match="kept from 2027-05-01"):
+        await asking
+
+
 OLD_EVENT = """
     INSERT INTO usage_events (org_id, event_id, batch_id, project_id, meter, resource, datacenter, quantity, event_time,
         recorded_at, currency, unit_price_minor, cost_minor, discount_minor, key_hash, content_hash, idempotency_key)
