@@ -42,8 +42,8 @@ def stripe(body: bytes, *, at: float, secret: str = STRIPE_SECRET) -> Delivery:
     return body, {**_JSON, "stripe-signature": f"t={moment},v1={mac}"}
 
 
-def coinbase(body: bytes, *, at: float, secret: str = COINBASE_SECRET) -> Delivery:
-    moment, event = str(int(at)), "event-1"
+def coinbase(body: bytes, *, at: float, secret: str = COINBASE_SECRET, event: str = "event-1") -> Delivery:
+    moment = str(int(at))
     named = "content-type x-event-id"
     values = f"application/json.{event}"
     signed = f"{moment}.{named}.{values}.".encode() + body
@@ -111,9 +111,18 @@ def test_forged_deliveries(
 
 
 @pytest.mark.parametrize("kind", SERVERS)
-def test_a_replayed_delivery_is_noted_once(world: World, kind: str) -> None:
-    url = f"{world.servers[kind].url}/webhooks/stripe"
-    body, headers = stripe(json.dumps({**_EVENT, "id": f"evt_replayed_{kind}"}).encode(), at=time.time())
+@pytest.mark.parametrize("provider", ["stripe", "coinbase"])
+def test_a_replayed_delivery_is_noted_once(world: World, kind: str, provider: str) -> None:
+    url, name, now = f"{world.servers[kind].url}/webhooks/{provider}", f"evt_replayed_{kind}", time.time()
+    if provider == "stripe":
+        body, headers = stripe(json.dumps({**_EVENT, "id": name}).encode(), at=now)
+    else:
+        event = {
+            "eventType": "checkout.payment.success",
+            "id": "68f7a946db0529ea9b6d3a12",
+            "updatedAt": "2026-03-20T10:31:00Z",
+        }
+        body, headers = coinbase(json.dumps(event).encode(), at=now, event=name)
     first = httpx.post(url, content=body, headers=headers, timeout=30)
     assert (first.status_code, first.json()) == (200, {"received": True, "duplicate": False})
     noted = world.fingerprint()
