@@ -142,6 +142,23 @@ async def test_a_request_without_a_body_waits_for_its_end() -> None:
     assert await waiter == {"type": "http.disconnect"}
 
 
+async def test_a_request_that_lasts_is_asked_less_and_less_often() -> None:
+    asked = 0
+
+    async def receive() -> dict[str, Any]:
+        nonlocal asked
+        asked += 1
+        return {"type": "http.request", "body": b"", "more_body": False}
+
+    receive_shielded = shield_receive(receive)  # type: ignore[arg-type]
+    await receive_shielded()
+    for _ in range(2):
+        # Whoever stops waiting and waits again does not begin anew.
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(receive_shielded(), 0.4)
+    assert 3 <= asked <= 7
+
+
 async def test_a_watcher_is_told_of_a_drain_that_begins_while_it_is_being_answered() -> None:
     from wallet_api.grpc.health.v1.health_pb import HealthCheckRequest, HealthCheckResponse
 
