@@ -269,8 +269,9 @@ async def test_filters_and_pages(api: Api):
 
 
 async def test_simultaneous_changes_make_one_chain_without_gaps(api: Api):
-    await asyncio.gather(*(rename(api, f"Name {index}") for index in range(20)))
-    assert [each.sequence for each in await listed(api)] == list(range(20, 0, -1))
+    # As many as the organization's share of the connections takes at once, those that wait included.
+    await asyncio.gather(*(rename(api, f"Name {index}") for index in range(16)))
+    assert [each.sequence for each in await listed(api)] == list(range(16, 0, -1))
     assert await broken(api) == []
 
 
