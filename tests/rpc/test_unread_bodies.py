@@ -7,8 +7,11 @@ from typing import Final
 
 import pytest
 from pyqwest import Client, HTTPTransport, HTTPVersion
+from starlette.types import Receive, Scope, Send
 
+from providers.simulators.serving import listen, serving
 from tests.rpc.conftest import ServerProcess, wait_until
+from wallet_service.serving import hypercorn_flow
 
 BALANCE: Final = "/wallet.v1.WalletService/GetWalletBalance"
 RATES: Final = "/wallet.v1.WalletService/ListPublicMeterRates"
@@ -40,6 +43,36 @@ async def test_unread_bodies_hold_up_nothing(server: ServerProcess, version: HTT
     assert set(statuses[CALLS:]) == {200}
     await transport.aclose()
     await asyncio.to_thread(wait_until, lambda: _sockets(server) <= before, seconds=10)
+
+
+async def test_a_body_that_is_not_read_yet_leaves_the_other_calls_of_the_connection_alone() -> None:
+    hypercorn_flow.install()
+    may_read = asyncio.Event()
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            return
+        length = 0
+        if scope["path"] == "/slow":
+            await may_read.wait()
+            more = True
+            while more:
+                part = await receive()
+                length, more = length + len(part["body"]), part["more_body"]
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": str(length).encode()})
+
+    listener, url = listen("127.0.0.1", 0)
+    transport = HTTPTransport(http_version=HTTPVersion.HTTP2, timeout=60)
+    client = Client(transport)
+    async with serving(app, listener), asyncio.timeout(SECONDS_MAX):
+        slow = [asyncio.create_task(client.post(f"{url}/slow", content=BODY)) for _ in range(20)]
+        await asyncio.sleep(0.3)  # As much of the bodies as is taken has arrived.
+        for _ in range(20):
+            assert (await client.post(f"{url}/fast", content=b"x" * 10_000)).text() == "0"
+        may_read.set()
+        assert [(await task).text() for task in slow] == [str(len(BODY))] * len(slow)
+        await transport.aclose()
 
 
 def _sockets(server: ServerProcess) -> int:
