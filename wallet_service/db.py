@@ -54,6 +54,10 @@ DRIVER_FAILURES: Final = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg
 """What asyncpg raises by itself. The third is no kind of the others: "cannot switch to state 12; another operation (2) is in
 progress" is said of a connection that the server has left in the middle of an operation."""
 
+DATABASE_FAILURES: Final = (DBAPIError, *DRIVER_FAILURES)
+"""The same as `transact`, `read` and `fetch` let it through, beside what they turn into ServiceError: a login that
+is refused for now is one."""
+
 
 def engine_for(url: str, *, pool_size: int, role: str | None = SERVICE_ROLE) -> AsyncEngine:
     """An engine that acts as `role`; times are UTC and hot statements may use the driver connection."""

@@ -8,14 +8,13 @@ from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID
 
-import asyncpg
 import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from wallet_service import background, names
 from wallet_service.accounts import steps as accounts
 from wallet_service.clock import Clock
-from wallet_service.db import Database
+from wallet_service.db import DATABASE_FAILURES, Database
 from wallet_service.errors import ServiceError
 from wallet_service.event_webhooks import attempts, store
 from wallet_service.event_webhooks.model import Attempts, Endpoint, EndpointState
@@ -82,7 +81,7 @@ class WebhookDispatcher:
                     # A slow endpoint keeps its own place only: the others are looked for again meanwhile.
                     count = await self._begin_turns(turns)
                     pause = timedelta(0) if count else _PAUSE
-                except (ServiceError, asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
+                except (ServiceError, *DATABASE_FAILURES) as error:
                     pause = min(max(2 * pause, _PAUSE), _PAUSE_MAX)
                     _log.warning("webhook_round_failed", error=repr(error))
                 await background.pause(pause, unless=self._stopping)

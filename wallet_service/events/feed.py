@@ -7,11 +7,10 @@ from datetime import timedelta
 from typing import Final
 from uuid import UUID
 
-import asyncpg
 import structlog
 
 from wallet_service.background import beside
-from wallet_service.db import Database
+from wallet_service.db import DATABASE_FAILURES, Database
 from wallet_service.errors import Code, Reason, ServiceError
 
 STREAMS_MAX: Final = 2_000
@@ -71,7 +70,7 @@ class EventFeed:
         while not (draining.is_set() or self._closing.is_set()):
             try:
                 await self._poll()
-            except (ServiceError, asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
+            except (ServiceError, *DATABASE_FAILURES) as error:
                 _log.warning("event_feed_failed", error=repr(error))
             await _first_of(draining, self._closing, within=_POLL)
         self._closing.set()

@@ -12,7 +12,7 @@ import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from wallet_service import background
-from wallet_service.db import DRIVER_FAILURES, Database
+from wallet_service.db import DATABASE_FAILURES, Database
 from wallet_service.errors import ServiceError
 from wallet_service.leases import store
 from wallet_service.tenancy import Reach, within
@@ -78,7 +78,7 @@ class Leadership:
     async def _ask_or_log(self) -> None:
         try:
             await self._ask()
-        except (ServiceError, *DRIVER_FAILURES) as error:
+        except (ServiceError, *DATABASE_FAILURES) as error:
             _log.warning("lease_not_asked_for", lease=self._name, error=repr(error))
 
     async def _ask(self) -> None:
@@ -104,7 +104,7 @@ class Leadership:
         try:
             with within(Reach.NOBODY):
                 await self._db.transact(lambda conn: store.give_up(conn, self._name, fence=held.fence))
-        except (ServiceError, *DRIVER_FAILURES) as error:
+        except (ServiceError, *DATABASE_FAILURES) as error:
             _log.warning("lease_not_given_up", lease=self._name, error=repr(error))
 
     def _tell(self, before: int | None, now: int | None) -> None:

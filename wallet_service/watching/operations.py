@@ -7,14 +7,13 @@ from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID
 
-import asyncpg
 import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from ledger.ids import NIL
 from wallet_service import background
 from wallet_service.clock import Clock
-from wallet_service.db import Database
+from wallet_service.db import DATABASE_FAILURES, Database
 from wallet_service.errors import ServiceError
 from wallet_service.events.model import NewEvent
 from wallet_service.events.steps import append
@@ -76,7 +75,7 @@ class BalanceWatch:
                 else:
                     await self._show_lately()
                 pause = _PAUSE if first else _PAUSE_OF_OTHERS
-            except (ServiceError, asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
+            except (ServiceError, *DATABASE_FAILURES) as error:
                 pause = min(2 * pause, _PAUSE_MAX)
                 _log.warning("watch_round_failed", error=repr(error))
             await background.pause(pause, unless=self._stopping)
