@@ -1,5 +1,6 @@
 """Bad input and failures, on both servers: the code, the published reason, and nothing of our insides."""
 
+import contextlib
 import gzip
 import json
 import socket
@@ -9,6 +10,10 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import grpc
+import h2.connection
+import h2.errors
+import h2.events
+import h2.exceptions
 import httpx
 import pytest
 from google.rpc import error_details_pb2
@@ -435,6 +440,43 @@ def test_early_refusals_leave_the_other_calls_of_the_connection_alone(server: Se
             answers.append(stub.GetWalletBalance.future(good, metadata=list(VIEWER.items())))
         assert all(answer.result(30).balance_minor == 12345 for answer in answers)
         assert {refusal.code() for refusal in refusals} == {grpc.StatusCode.UNAUTHENTICATED}
+
+
+def test_what_arrives_after_an_early_refusal_does_not_take_it_back(server: ServerProcess) -> None:
+    connection = h2.connection.H2Connection()
+    connection.initiate_connection()
+    connection.send_headers(
+        1,
+        [
+            (":method", "POST"),
+            (":scheme", "http"),
+            (":authority", server.target),
+            (":path", BALANCE),
+            ("content-type", "application/grpc"),
+            ("te", "trailers"),
+        ],
+    )
+    # Envoy resets the stream itself once it has been answered, as an orderly end.
+    orderly = {"pyvoy": [h2.errors.ErrorCodes.NO_ERROR], "hypercorn": []}
+    with socket.create_connection((urlsplit(server.url).hostname, urlsplit(server.url).port), timeout=20) as peer:
+        assert _h2_until(h2.events.StreamEnded, connection, peer) == []
+        time.sleep(0.2)  # hypercorn closes the stream on its side after the answer has gone.
+        with contextlib.suppress(h2.exceptions.StreamClosedError):
+            connection.send_data(1, b"x" * 100)
+        connection.ping(b"the last")
+        assert _h2_until(h2.events.PingAckReceived, connection, peer) in ([], orderly[server.kind])
+
+
+def _h2_until(last: type[object], connection: h2.connection.H2Connection, peer: socket.socket) -> list[object]:
+    """The codes of the resets that come before an event of the kind `last`."""
+    resets: list[object] = []
+    while True:
+        peer.sendall(connection.data_to_send())
+        for event in connection.receive_data(peer.recv(65536)):
+            if isinstance(event, h2.events.StreamReset):
+                resets.append(event.error_code)
+            if isinstance(event, last):
+                return resets
 
 
 def test_grpc_without_http2(server: ServerProcess) -> None:

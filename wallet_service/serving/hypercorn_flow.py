@@ -20,7 +20,7 @@ import hypercorn.asyncio.tcp_server
 import hypercorn.protocol
 from hypercorn.asyncio.task_group import TaskGroup
 from hypercorn.asyncio.tcp_server import TCPServer
-from hypercorn.protocol.events import Body
+from hypercorn.protocol.events import Body, Trailers
 from hypercorn.protocol.h2 import H2Protocol
 
 _PARTS_MAX: Final = 10
@@ -133,12 +133,28 @@ class _PatientH2Protocol(H2Protocol):
         super().__init__(*args, **kwargs)
         self.streams = _Streams()
         self._unread: dict[int, int] = {}
+        self._ended_by_trailers: set[int] = set()
+        self._end_stream = self.connection.end_stream
+        self.connection.end_stream = self._end_stream_once
 
     async def initiate(self, headers: Any = None, settings: bytes | None = None) -> None:
         await super().initiate(headers, settings)
         # Full windows of all streams leave room for one more: what is not read on one of them does not stop the others.
         self.connection.increment_flow_control_window(_WINDOW_BYTES * self.config.h2_max_concurrent_streams)
         await self._flush()
+
+    async def stream_send(self, event: Any) -> None:
+        await super().stream_send(event)
+        if isinstance(event, Trailers):
+            self._ended_by_trailers.add(event.stream_id)
+
+    def _end_stream_once(self, stream_id: int) -> None:
+        """A stream that its trailers have ended is not ended again, as hypercorn does: h2 takes that for a fault of the
+        stream and resets it when more of the request arrives, which callers may see instead of their answer."""
+        if stream_id in self._ended_by_trailers:
+            self._ended_by_trailers.remove(stream_id)
+        else:
+            self._end_stream(stream_id)
 
     async def _handle_events(self, events: list[Any]) -> None:
         for event in events:
