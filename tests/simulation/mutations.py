@@ -1,18 +1,11 @@
-"""Breakages of the service's own code, each of which the simulation has to find.
+"""Breakages of the service's own code, each of which the simulation has to find."""
 
-A mutation edits the text of functions while it is in force, so it stands as close to a slip of the hand as can be. An edit
-whose text is no longer there fails: then the code has changed, and the mutation has to follow it.
-"""
-
-import inspect
-import textwrap
-from collections.abc import Callable, Generator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
-from types import FunctionType
-from typing import Any, Final, cast
+from typing import Final
 
 from ledger import commands, holds, posting, working
+from tests.simulation.edits import Edit
 from tests.simulation.episode import SHARES
 from wallet_service.events import steps as events
 from wallet_service.limits import guarding
@@ -22,15 +15,6 @@ from wallet_service.topups import claims, postings, settlement
 from wallet_service.topups import rules as topups
 
 _LEFT_OUT: Final = frozenset({"crowd", "buy_together"})
-
-
-@dataclass(frozen=True, slots=True)
-class Edit:
-    """`old` stands exactly once in the text of `function`, and reads `new` instead."""
-
-    function: Callable[..., Any]
-    old: str
-    new: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,32 +34,6 @@ class Mutation:
         return {
             kind: share * max(1, 8 * self.more.count(kind)) for kind, share in SHARES.items() if kind not in _LEFT_OUT
         }
-
-
-@contextmanager
-def in_force(mutation: Mutation) -> Generator[None]:
-    with ExitStack() as stack:
-        for function in {edit.function: None for edit in mutation.edits}:
-            edits = [edit for edit in mutation.edits if edit.function is function]
-            stack.enter_context(_edited(cast("FunctionType", function), edits))
-        yield
-
-
-@contextmanager
-def _edited(function: FunctionType, edits: Sequence[Edit]) -> Generator[None]:
-    text = textwrap.dedent(inspect.getsource(function))
-    for edit in edits:
-        if text.count(edit.old) != 1:
-            raise ValueError(f"{function.__qualname__} has {edit.old!r} {text.count(edit.old)} times")
-        text = text.replace(edit.old, edit.new)
-    made: dict[str, Any] = {}
-    exec(compile(text, f"<mutated {function.__qualname__}>", "exec"), function.__globals__, made)
-    before = function.__code__
-    function.__code__ = made[function.__name__].__code__
-    try:
-        yield
-    finally:
-        function.__code__ = before
 
 
 _RECHARGING: Final = ("save_card", "recharge", "use", "watch", "work", "jump")

@@ -4,8 +4,9 @@ import re
 
 import pytest
 
+from tests.simulation.edits import edited
 from tests.simulation.episode import run
-from tests.simulation.mutations import MUTATIONS, in_force
+from tests.simulation.mutations import MUTATIONS
 
 SEED = 1
 CUSTOMER_COUNT = 6
@@ -14,7 +15,7 @@ CUSTOMER_COUNT = 6
 @pytest.mark.parametrize("name", MUTATIONS)
 async def test_a_breakage_is_found(name: str, database_url: str) -> None:
     mutation = MUTATIONS[name]
-    with in_force(mutation):
+    with edited(mutation.edits):
         report = await run(
             database_url, SEED, range(mutation.steps), shares=mutation.shares, customer_count=CUSTOMER_COUNT
         )
