@@ -27,7 +27,14 @@ class ServerProcess:
     """One running server. `url` has no trailing slash; `target` is host:port."""
 
     def __init__(
-        self, kind: str, *, tls: bool = False, fail_startup: bool = False, port: int = 0, workers: int = 1
+        self,
+        kind: str,
+        *,
+        tls: bool = False,
+        fail_startup: bool = False,
+        port: int = 0,
+        workers: int = 1,
+        silence_seconds: int = 30,
     ) -> None:
         self.kind = kind
         self.folder = Path(tempfile.mkdtemp(prefix="scripted-"))
@@ -44,6 +51,7 @@ class ServerProcess:
                 kind,
                 str(port),
                 str(workers),
+                str(silence_seconds),
                 *map(str, arguments),
             ],
             stdout=subprocess.PIPE,

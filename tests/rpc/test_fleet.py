@@ -56,6 +56,23 @@ def test_a_process_that_dies_is_replaced_while_the_others_answer(fleet: ServerPr
     assert fleet.stop() == 0
 
 
+def test_a_process_that_hangs_is_replaced() -> None:
+    fleet = ServerProcess("pyvoy", workers=2, silence_seconds=4)
+    hung_count = r'wallet_api_processes_replaced_total\{why="hung"\}'
+    try:
+        hung, _ = fleet.envoys()
+        assert metric(fleet, hung_count) == 0
+        os.kill(hung, signal.SIGSTOP)
+        wait_until(lambda: not is_alive(hung), 60)
+        wait_until(lambda: metric(fleet, "wallet_api_processes") == 2, 60)
+        assert answering(fleet)
+        assert metric(fleet, hung_count) >= 1
+        assert fleet.wait_for_log(event="server_process_hung")["reason"] == "it did nothing for 4 s, and was killed"
+        assert fleet.stop() == 0
+    finally:
+        fleet.stop(signal.SIGKILL)
+
+
 def test_calls_in_flight_finish_in_every_process(fleet: ServerProcess) -> None:
     answers: list[int] = []
 

@@ -8,18 +8,26 @@ says:
 - `receive` waiting, once the body has ended, until the caller hangs up. For a request without a body (a GET) pyvoy answers
   at once, every time, that the body has ended; whoever waits for the disconnect would never let go of the event loop. Of a
   gRPC call it says so by futures, as often as it is asked: three quarters of the time of the interpreter went into asking.
+
+A socket to the parent process carries both ways: the parent says when the drain begins, and hears once a second that the
+event loop turns.
 """
 
 import asyncio
 import importlib
 import os
+import socket
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Final
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 FACTORY_VARIABLE: Final = "WALLET_SERVING_FACTORY"
-DRAIN_FD_VARIABLE: Final = "WALLET_SERVING_DRAIN_FD"
+PARENT_FD_VARIABLE: Final = "WALLET_SERVING_PARENT_FD"
+
+BEAT_SECONDS: Final = 1.0
+"""How often the event loop says that it turns."""
 
 DISCONNECT_POLL_SECONDS: Final = 0.05
 """How soon a request whose body has ended is asked whether its caller is still there; then after twice as long each time."""
@@ -88,10 +96,11 @@ def _ignore_failure(event: asyncio.Future[None]) -> None:
 
 
 class HostedApp:
-    """The application inside Envoy: made at startup, told of the drain by a pipe from the parent process."""
+    """The application inside Envoy: made at startup, told of the drain by the parent process."""
 
     def __init__(self) -> None:
         self._app: ASGIApp | None = None
+        self._parent: socket.socket | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
@@ -106,15 +115,23 @@ class HostedApp:
         for name in _ENVOY_ONLY_VARIABLES:
             os.environ.pop(name, None)
         draining = asyncio.Event()
-        drain_fd = int(os.environ[DRAIN_FD_VARIABLE])
+        parent = self._parent = socket.socket(fileno=int(os.environ[PARENT_FD_VARIABLE]))
+        parent.setblocking(False)
         loop = asyncio.get_running_loop()
 
         def on_drain() -> None:
-            loop.remove_reader(drain_fd)
+            loop.remove_reader(parent)
             draining.set()
 
+        def beat() -> None:
+            # A parent that does not listen leaves it full.
+            with suppress(OSError):
+                parent.send(b".")
+            loop.call_later(BEAT_SECONDS, beat)
+
         # Readable means a byte from the parent, or its end.
-        loop.add_reader(drain_fd, on_drain)
+        loop.add_reader(parent, on_drain)
+        beat()
         return load_factory(os.environ[FACTORY_VARIABLE])(draining)
 
 

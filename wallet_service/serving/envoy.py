@@ -6,7 +6,9 @@ The admin interface is a Unix socket with mode 0600 in a private folder: whoever
 import asyncio
 import json
 import os
+import socket
 from asyncio.subprocess import Process
+from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Final, cast
@@ -19,12 +21,13 @@ from pyvoy._server import (
 )  # the pinned release prints it, but exports it nowhere else
 
 from wallet_service.serving.child import dies_with_parent
-from wallet_service.serving.entry import DRAIN_FD_VARIABLE, FACTORY_VARIABLE
+from wallet_service.serving.entry import FACTORY_VARIABLE, PARENT_FD_VARIABLE
 from wallet_service.serving.folders import PrivateFolder
 from wallet_service.serving.options import ServerFailed, ServerOptions
 
 _OUR_PACKAGES: Final = ("ledger", "providers", "wallet_service", "wallet_api")
 _POLL_SECONDS: Final = 0.05
+_BEATS_MAX: Final = 4096
 _STOP_SECONDS_MAX: Final = 20
 """After the drain: the application's own shutdown (shielded writes, pools) has this long before SIGKILL."""
 
@@ -46,7 +49,8 @@ class EnvoyServer:
     def __init__(self, options: ServerOptions) -> None:
         self._options = options
         self._folder = PrivateFolder()
-        self._drain_read, self._drain_write = os.pipe()
+        self._ours, self._childs = socket.socketpair()
+        self._ours.setblocking(False)
         self._process: Process | None = None
         self._admin = httpx.AsyncClient(
             transport=httpx.AsyncHTTPTransport(uds=str(self._folder.path / "admin.sock")),
@@ -72,7 +76,7 @@ class EnvoyServer:
             # Ctrl-C reaches the whole foreground group; Envoy would drop its calls at once.
             start_new_session=True,
             preexec_fn=dies_with_parent(),
-            pass_fds=(self._drain_read,),
+            pass_fds=(self._childs.fileno(),),
         )
         try:
             async with asyncio.timeout(self._options.startup.total_seconds()):
@@ -90,18 +94,31 @@ class EnvoyServer:
         assert self._process is not None, "start comes first"
         return f"Envoy ended with status {await self._process.wait()}"
 
+    def has_beaten(self) -> bool:
+        """Whether the application's event loop has turned since this was asked last. It says so once a second."""
+        try:
+            return bool(self._ours.recv(_BEATS_MAX))
+        except BlockingIOError:
+            return False
+
+    def kill(self) -> None:
+        """End one that would not hear of a drain."""
+        assert self._process is not None, "start comes first"
+        with suppress(ProcessLookupError):
+            self._process.kill()
+
     async def stop(self) -> None:
         """Drain, bounded, then terminate. Safe to call at any time, also when Envoy is gone."""
         if self._process is not None and self._process.returncode is None:
             await self._drain()
             await self._terminate(self._process)
         await self._admin.aclose()
-        os.close(self._drain_read)
-        os.close(self._drain_write)
+        self._ours.close()
+        self._childs.close()
         self._folder.close()
 
     async def _drain(self) -> None:
-        os.write(self._drain_write, b"d")
+        self._ours.send(b"d")
         try:
             async with asyncio.timeout(self._options.drain.total_seconds()):
                 # First "go away" on the connections in use, then no new connections; both leave calls in flight alone.
@@ -150,7 +167,7 @@ class EnvoyServer:
             "PYTHONPATH": os.pathsep.join([embedding["PYTHONPATH"], *_package_roots()]),
             **self._options.environment,
             FACTORY_VARIABLE: self._options.factory,
-            DRAIN_FD_VARIABLE: str(self._drain_read),
+            PARENT_FD_VARIABLE: str(self._childs.fileno()),
         }
 
 

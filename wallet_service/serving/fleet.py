@@ -2,23 +2,27 @@
 
 Each has a Python of its own, with its own pool of connections to the database, and shares nothing with the others but the
 port and the files of its metrics. One that ends is started again, sooner at first and later when it keeps ending; the
-others take the new connections meanwhile, since a process that is not ready does not listen.
+others take the new connections meanwhile, since a process that is not ready does not listen. One that hangs goes on getting
+its share of the connections and answers none: nobody outside can tell which it is, so it is killed here, and replaced.
 """
 
 import asyncio
 import socket
 from collections.abc import Awaitable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import timedelta
-from typing import Final
+from math import ceil
+from typing import Final, Literal
 
 import structlog
 from prometheus_client.multiprocess import mark_process_dead  # pyright: ignore[reportUnknownVariableType]
 
 from wallet_service.background import pause
+from wallet_service.serving.entry import BEAT_SECONDS
 from wallet_service.serving.envoy import EnvoyServer
 from wallet_service.serving.folders import PrivateFolder
 from wallet_service.serving.options import ServerFailed, ServerOptions
+from wallet_service.serving.replacements import Replacements
 
 _METRICS_VARIABLE: Final = "PROMETHEUS_MULTIPROC_DIR"
 """The folder in which the Prometheus client keeps its numbers, so that each process can tell those of all."""
@@ -31,12 +35,21 @@ _STEADY_SECONDS: Final = 60
 _log: Final = structlog.get_logger("wallet.serving")
 
 
+@dataclass(frozen=True, slots=True)
+class _End:
+    """Of a process, by itself or because it hung and was killed; not that of a fleet that is stopped."""
+
+    why: Literal["ended", "hung"]
+    reason: str
+
+
 class EnvoyFleet:
     """As many processes as the options say. Start it from the main thread, which then has to outlive it."""
 
     def __init__(self, options: ServerOptions) -> None:
         self._options = options
         self._folder = PrivateFolder()
+        self._replacements = Replacements(self._folder.path)
         self._reserved: socket.socket | None = None
         self._stopping = asyncio.Event()
         self._keepers: list[asyncio.Task[None]] = []
@@ -72,25 +85,28 @@ class EnvoyFleet:
         await asyncio.gather(*self._keepers)
         if self._reserved is not None:
             self._reserved.close()
+        self._replacements.close()
         self._folder.close()
 
     async def _keep(self, number: int, server: EnvoyServer) -> None:
         loop = asyncio.get_running_loop()
-        ending, delay, began = server.wait(), _PAUSE_MIN, loop.time()
+        ending, delay, began = self._served(server), _PAUSE_MIN, loop.time()
         while True:
-            reason = await self._until_end(server, ending)
-            if reason is None:
+            end = await self._until_end(server, ending)
+            if end is None:
                 return
-            _log.error("server_process_ended", process=number, reason=reason, restarted_in=delay.total_seconds())
+            event = "server_process_hung" if end.why == "hung" else "server_process_ended"
+            _log.error(event, process=number, reason=end.reason, restarted_in=delay.total_seconds())
+            self._replacements.count(end.why)
             await pause(delay, unless=self._stopping)
             delay = _PAUSE_MIN if loop.time() - began >= _STEADY_SECONDS else min(2 * delay, _PAUSE_MAX)
             if self._stopping.is_set():
                 return
             server, began = EnvoyServer(self._options), loop.time()
-            ending = _started_and_ended(server, number)
+            ending = self._started_and_served(number, server)
 
-    async def _until_end(self, server: EnvoyServer, ending: Awaitable[str]) -> str | None:
-        """How the process ended by itself, or None: the fleet is stopped, and the process is drained and gone."""
+    async def _until_end(self, server: EnvoyServer, ending: Awaitable[_End]) -> _End | None:
+        """How the process ended, or None: the fleet is stopped, and the process is drained and gone."""
         ended = asyncio.ensure_future(ending)
         stopping = asyncio.create_task(self._stopping.wait())
         await asyncio.wait({ended, stopping}, return_when=asyncio.FIRST_COMPLETED)
@@ -105,10 +121,29 @@ class EnvoyFleet:
         try:
             return await ended
         except (ServerFailed, OSError) as error:
-            return str(error)
+            return _End("ended", str(error))
 
+    async def _started_and_served(self, number: int, server: EnvoyServer) -> _End:
+        await server.start()
+        _log.warning("server_process_started_again", process=number, pid=server.pid)
+        return await self._served(server)
 
-async def _started_and_ended(server: EnvoyServer, number: int) -> str:
-    await server.start()
-    _log.warning("server_process_started_again", process=number, pid=server.pid)
-    return await server.wait()
+    async def _served(self, server: EnvoyServer) -> _End:
+        """Watch one that has started, until it ends; one that says nothing for too long is killed.
+
+        Looks are counted, not seconds, so that a machine that was asleep has not hung.
+        """
+        looks_max = ceil(self._options.silence.total_seconds() / BEAT_SECONDS)
+        looks_left = looks_max
+        ending = asyncio.create_task(server.wait())
+        try:
+            while looks_left:
+                ended, _ = await asyncio.wait({ending}, timeout=BEAT_SECONDS)
+                if ended:
+                    return _End("ended", ending.result())
+                looks_left = looks_max if server.has_beaten() else looks_left - 1
+            server.kill()
+            await ending
+            return _End("hung", f"it did nothing for {self._options.silence.total_seconds():g} s, and was killed")
+        finally:
+            ending.cancel()

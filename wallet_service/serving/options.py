@@ -21,8 +21,8 @@ class ServerOptions:
     """How to serve. Port 0 takes a free port; TLS is on when both files are given.
 
     `workers` processes share the port. `drain` bounds the wait for calls in flight at shutdown, `startup` the wait for
-    readiness. `environment` is added to the environment of the processes that run the application: settings made in memory
-    go there.
+    readiness; one of several workers that does nothing for `silence` is replaced. `environment` is added to the environment
+    of the processes that run the application: settings made in memory go there.
     """
 
     host: str
@@ -33,6 +33,7 @@ class ServerOptions:
     tls_key_file: Path | None = None
     drain: timedelta = timedelta(seconds=15)
     startup: timedelta = timedelta(seconds=60)
+    silence: timedelta = timedelta(seconds=30)
     factory: str = APP_FACTORY
     environment: Mapping[str, str] = field(default_factory=dict[str, str])
 
