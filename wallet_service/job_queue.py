@@ -34,12 +34,13 @@ class JobName(StrEnum):
 
     PROVIDER_EVENT = "provider-event"
     TOPUP_SYNC = "topup-sync"
+    PAYMENT_SYNC = "payment-sync"
     PAYMENT_METHOD_DETACH = "payment-method-detach"
     RECHARGE = "recharge"
     NOTIFICATION = "notification"
 
 
-_ALSO_DUE_WORK: Final = [JobName.TOPUP_SYNC.value, JobName.RECHARGE.value]
+_ALSO_DUE_WORK: Final = [JobName.TOPUP_SYNC.value, JobName.PAYMENT_SYNC.value, JobName.RECHARGE.value]
 
 
 async def enqueue(

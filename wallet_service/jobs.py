@@ -45,6 +45,10 @@ class RetryPolicy:
     delay_max: timedelta = timedelta(minutes=10)
 
 
+_RECONCILED: Final = RetryPolicy(attempts_max=3)
+"""Of jobs that the reconciler hands out again anyway."""
+
+
 @dataclass(frozen=True, slots=True)
 class Job:
     """An operation that may be put off. `seconds_max` bounds one attempt."""
@@ -82,8 +86,14 @@ def job_table(
         Job(
             JobName.TOPUP_SYNC,
             lambda payload: topup_sync.sync(UUID(payload["org_id"]), UUID(payload["topup_id"])),
-            # The reconciler hands it out again anyway.
-            RetryPolicy(attempts_max=3),
+            _RECONCILED,
+        ),
+        Job(
+            JobName.PAYMENT_SYNC,
+            lambda payload: topup_sync.sync_unmatched(
+                UUID(payload["org_id"]), UUID(payload["topup_id"]), payload["external_id"]
+            ),
+            _RECONCILED,
         ),
         Job(
             JobName.PAYMENT_METHOD_DETACH,

@@ -248,7 +248,9 @@ class PaymentsLab:
         count = await self.topups.run_due(None)
         for payload in await self.queued("topup-sync"):
             await self.sync.sync(UUID(payload["org_id"]), UUID(payload["topup_id"]))
-        await self.execute("DELETE FROM pgqueuer WHERE entrypoint = 'topup-sync'")
+        for payload in await self.queued("payment-sync"):
+            await self.sync.sync_unmatched(UUID(payload["org_id"]), UUID(payload["topup_id"]), payload["external_id"])
+        await self.execute("DELETE FROM pgqueuer WHERE entrypoint IN ('topup-sync', 'payment-sync')")
         return count
 
     async def settle_everything(self, rng: random.Random | None = None) -> None:

@@ -343,6 +343,7 @@ class TestMoneyThatIsNoTopUp:
 
     async def test_a_payment_of_another_top_up_changes_nothing(self, lab):
         first, second = await lab.paid(5000), await lab.paid(5000)
+        await lab.refund(second, 2000)
         snapshot = await lab.provider.sync(second.external_id)
         current = await lab.stored(first)
         stored = await lab.sync.store_answer(current, snapshot, is_complete=True)
@@ -517,7 +518,7 @@ class TestReconciler:
         lab.clock.advance(timedelta(minutes=1))
         counts = await asyncio.gather(lab.topups.run_due(None), lab.topups.run_due(lab.org_id))
         assert sorted(counts) == [0, 1]
-        assert len(await lab.queued("topup-sync")) == 1
+        assert len(await lab.queued("topup-sync")) == counts[0], "whoever wins: only a sweep of all hands out jobs"
 
 
 class TestReading:

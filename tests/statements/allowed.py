@@ -48,6 +48,7 @@ ALLOWED = (
     Allowed("wallet_service/watching/store.py", "FROM ledger_books b LEFT JOIN watch_cursors c", WITHOUT, SWEEP),
     Allowed("wallet_service/watching/store.py", "WITH recent AS MATERIALIZED", WITHOUT, SWEEP),
     Allowed("wallet_service/topups/store.py", "topups.next_check_at <=", WITHOUT, SWEEP),
+    Allowed("wallet_service/topups/unmatched_store.py", "unmatched_payments.next_check_at <=", WITHOUT, SWEEP),
     Allowed("ledger/hold_queries.py", "FROM ledger_holds WHERE", WITHOUT, SWEEP),
     Allowed(
         "wallet_service/topups/store.py",

@@ -22,7 +22,15 @@ from providers.protocol import (
 )
 from wallet_service.errors import Code, Reason
 from wallet_service.topups import rules
-from wallet_service.topups.model import Origin, TopUp, TopUpFailure, TopUpMethod, TopUpState, UnmatchedReason
+from wallet_service.topups.model import (
+    Origin,
+    TopUp,
+    TopUpFailure,
+    TopUpMethod,
+    TopUpState,
+    UnmatchedPayment,
+    UnmatchedReason,
+)
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 AFTER = timedelta(seconds=20)
@@ -131,6 +139,41 @@ def test_by_a_test_clock_what_is_settled_is_asked_for_twice_as_late_each_time():
         at = found
         asked.append((at - NOW).days)
     assert asked == [1, 2, 4, 8, 16, 32, 64, 128, 256]
+
+
+def payment(*, fee: Money | None) -> UnmatchedPayment:
+    return UnmatchedPayment(
+        org_id=UUID(int=1),
+        provider="stripe",
+        external_id="pi_2",
+        topup_id=UUID(int=2),
+        reason=UnmatchedReason.SECOND_PAYMENT,
+        amount=Money(5000, "USD"),
+        entry_id=UUID(int=3),
+        is_in_wallet=True,
+        fee=fee,
+        created_at=NOW,
+    )
+
+
+@given(
+    age=st.timedeltas(timedelta(0), timedelta(days=400)),
+    fee=st.sampled_from((None, Money(30, "USD"))),
+    is_hurried=st.booleans(),
+)
+def test_a_payment_without_a_top_up_is_watched_as_one_that_was_credited(age, fee, is_hurried):
+    credited = topup(state=TopUpState.SUCCEEDED, settled_at=NOW, fee=fee)
+    found = rules.next_look(payment(fee=fee), NOW + age, AFTER, is_hurried=is_hurried)
+    assert found == rules.next_check(credited, NOW + age, AFTER, is_hurried=is_hurried)
+
+
+def test_the_looks_at_a_payment_thin_out_and_end():
+    at: datetime | None = NOW
+    looks = list[datetime]()
+    while (at := rules.next_look(payment(fee=Money(30, "USD")), at, AFTER)) is not None:
+        looks.append(at)
+    assert len(looks) < 40
+    assert timedelta(0) <= looks[-1] - (NOW + rules.WATCHED_FOR) < timedelta(days=7)
 
 
 @pytest.mark.parametrize(("days", "is_asked"), [(0, True), (6, True), (7, False)])

@@ -95,6 +95,13 @@ class TopUpSync:
             topup = await self.sync(*owner)
             return topup if topup.external_id == external_id else await self._sync_other(topup, external_id)
 
+    async def sync_unmatched(self, org_id: UUID, topup_id: UUID, external_id: str) -> TopUp:
+        """`sync` by a payment that was booked and is not the credit of this top-up."""
+        topup = await self._read(org_id, topup_id)
+        if topup.external_id == external_id:
+            return await self.sync(org_id, topup_id)
+        return await self._sync_other(topup, external_id)
+
     async def warn_of_fraud(self, topup: TopUp, *, reference: str) -> None:
         """Keep a warning of the provider about the payment of a top-up; once for each reference."""
         async with self._time_of(topup.org_id):

@@ -11,7 +11,7 @@ from ledger.model import Outcome, Request
 from ledger.money import Money
 from providers.protocol import PaymentSnapshot
 from wallet_service.clock import Clock
-from wallet_service.topups import postings, store
+from wallet_service.topups import postings, unmatched_store
 from wallet_service.topups.model import TopUp, UnmatchedPayment, UnmatchedReason
 
 
@@ -39,18 +39,18 @@ class Booking:
     async def unmatched(
         self, conn: AsyncConnection, topup: TopUp, snapshot: PaymentSnapshot, reason: UnmatchedReason
     ) -> tuple[UnmatchedPayment, bool]:
-        """Money that is not the credit of its top-up, with its fee, and whether it is new."""
-        payment = await store.read_unmatched(
+        """Money that is not the credit of its top-up, with its fee, and whether it is new. The caller stores a fee."""
+        payment = await unmatched_store.read_payment(
             conn, topup.org_id, provider=topup.provider, external_id=snapshot.external_id
         )
         is_new = payment is None
         if payment is None:
             payment = await self._book_unmatched(conn, topup, snapshot, reason)
-            await store.insert_unmatched(conn, payment)
+            await unmatched_store.insert_payment(conn, payment)
         if payment.fee is None and snapshot.fee is not None:
             request = postings.unmatched_fee(topup, snapshot.fee, external_id=snapshot.external_id)
             await self.post_fee(conn, topup, snapshot.fee, request)
-            await store.set_unmatched_fee(conn, payment, snapshot.fee)
+            payment = replace(payment, fee=snapshot.fee)
         return payment, is_new
 
     async def post_fee(self, conn: AsyncConnection, topup: TopUp, fee: Money, request: Request) -> None:

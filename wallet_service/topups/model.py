@@ -147,6 +147,7 @@ class UnmatchedPayment:
     is_in_wallet: bool
     fee: Money | None
     created_at: datetime
+    next_check_at: datetime | None = None
 
 
 class TopUpFollower(Protocol):

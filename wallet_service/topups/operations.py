@@ -17,16 +17,16 @@ from wallet_service.job_queue import JobName, enqueue
 from wallet_service.pages import Page, decode_id, page_of, page_size, query_digest
 from wallet_service.payment_methods.rules import refusal_of as provider_refusal
 from wallet_service.tenancy import within
-from wallet_service.topups import rules, store
+from wallet_service.topups import rules, store, unmatched_store
 from wallet_service.topups.asking import TopUpSync
-from wallet_service.topups.model import Origin, TopUp, TopUpMethod, TopUpState
+from wallet_service.topups.model import Origin, TopUp, TopUpMethod, TopUpState, UnmatchedPayment
 from wallet_service.topups.settlement import Settlement
 from wallet_service.topups.starting import Order, StartedTopUp, Starter
 
 _log: Final = structlog.get_logger("wallet.topups")
 
 DUE_MAX: Final = 500
-"""Top-ups that one run of the reconciler hands out; the rest waits for the next run."""
+"""Top-ups that one run of the reconciler hands out, and unmatched payments beside them; the rest waits for the next run."""
 CHECKOUT_CURRENCIES: Final = frozenset({"USD"})
 """One USDC is one US dollar; a wallet in another currency would need a rate of exchange."""
 
@@ -218,48 +218,60 @@ class TopUps:
         return await self._db.read(work)
 
     async def next_due(self, org_ids: Sequence[UUID]) -> Mapping[UUID, datetime]:
-        """When the next top-up is asked for again. See `DueWork`."""
+        """When the next top-up or unmatched payment is asked for again. See `DueWork`."""
         return await self._db.read(lambda conn: store.next_checks(conn, org_ids))
 
     async def run_due(self, org_id: UUID | None) -> int:
-        """Hand out each top-up whose check is due; how many. Any number of processes may do so at once.
+        """Hand out each top-up and each unmatched payment whose check is due; how many. Any number of processes may do so.
 
         Of all organizations: as jobs. Those of one organization are checked here and now.
         """
         now = self._clock.now()
-        due = await self._db.read(lambda conn: store.list_due(conn, org_id, now=now, limit=DUE_MAX))
+
+        async def find(conn: AsyncConnection) -> Sequence[TopUp | UnmatchedPayment]:
+            payments = await unmatched_store.list_due(conn, org_id, now=now, limit=DUE_MAX)
+            return [*await store.list_due(conn, org_id, now=now, limit=DUE_MAX), *payments]
+
         handed_count = 0
-        for topup in due:
+        for due in await self._db.read(find):
 
-            async def work(conn: AsyncConnection, topup: TopUp = topup) -> bool:
-                return await self._hand_out(conn, topup, as_job=org_id is None)
+            async def work(conn: AsyncConnection, due: TopUp | UnmatchedPayment = due) -> bool:
+                if not await self._postpone(conn, due):
+                    return False
+                if org_id is None:
+                    await _enqueue(conn, due)
+                return True
 
-            with within(topup.org_id):
+            with within(due.org_id):
                 is_mine = await self._db.transact(work)
                 handed_count += is_mine
                 if is_mine and org_id is not None:
-                    await self._check(topup)
+                    await self._check(due)
         return handed_count
 
-    async def _check(self, topup: TopUp) -> None:
+    async def _check(self, due: TopUp | UnmatchedPayment) -> None:
         try:
-            await self._sync.sync(topup.org_id, topup.topup_id)
+            if isinstance(due, TopUp):
+                await self._sync.sync(due.org_id, due.topup_id)
+            else:
+                await self._sync.sync_unmatched(due.org_id, due.topup_id, due.external_id)
         except ProviderError as error:
-            _log.warning("topup_check_failed", topup_id=str(topup.topup_id), code=error.failure.code)
+            _log.warning("topup_check_failed", topup_id=str(due.topup_id), code=error.failure.code)
 
-    async def _hand_out(self, conn: AsyncConnection, topup: TopUp, *, as_job: bool) -> bool:
-        """Whoever checks sets the time of the next check, and if it cannot, the check is due again all the same."""
-        next_check_at = rules.next_check(
-            topup, self._clock.now(), self._reconcile_after, is_hurried=moment() is not None
-        )
-        if not await store.postpone_check(conn, topup, next_check_at=next_check_at):
-            return False
-        if not as_job:
-            return True
-        await enqueue(
-            conn,
-            JobName.TOPUP_SYNC,
-            {"org_id": str(topup.org_id), "topup_id": str(topup.topup_id)},
-            dedupe_key=str(topup.topup_id),
-        )
-        return True
+    async def _postpone(self, conn: AsyncConnection, due: TopUp | UnmatchedPayment) -> bool:
+        """Whether the check is ours. Whoever checks sets the time of the next one; if it cannot, it is due again anyway."""
+        now, is_hurried = self._clock.now(), moment() is not None
+        if isinstance(due, TopUp):
+            next_check_at = rules.next_check(due, now, self._reconcile_after, is_hurried=is_hurried)
+            return await store.postpone_check(conn, due, next_check_at=next_check_at)
+        next_check_at = rules.next_look(due, now, self._reconcile_after, is_hurried=is_hurried)
+        return await unmatched_store.postpone_check(conn, due, next_check_at=next_check_at)
+
+
+async def _enqueue(conn: AsyncConnection, due: TopUp | UnmatchedPayment) -> None:
+    payload = {"org_id": str(due.org_id), "topup_id": str(due.topup_id)}
+    if isinstance(due, TopUp):
+        await enqueue(conn, JobName.TOPUP_SYNC, payload, dedupe_key=str(due.topup_id))
+    else:
+        key = f"{due.org_id}:{due.provider}:{due.external_id}"
+        await enqueue(conn, JobName.PAYMENT_SYNC, {**payload, "external_id": due.external_id}, dedupe_key=key)

@@ -31,13 +31,14 @@ from wallet_service.topups.model import (
     TopUpFailure,
     TopUpMethod,
     TopUpState,
+    UnmatchedPayment,
     UnmatchedReason,
 )
 
 ABANDONED_AFTER: Final = timedelta(days=7)
 """Age at which a payment that still waits for its payer is canceled."""
 WATCHED_FOR: Final = timedelta(days=180)
-"""How long after its success a top-up is asked for again, in case the delivery about a refund or dispute was lost."""
+"""How long a payment is asked for again after it was booked, in case the delivery about a refund or dispute was lost."""
 LATE_MONEY_AWAITED_FOR: Final = timedelta(days=7)
 """How long after its end an unpaid checkout is asked for again, in case somebody has paid it all the same."""
 _PENDING_CHECK_MAX: Final = timedelta(hours=6)
@@ -261,13 +262,15 @@ def next_check(topup: TopUp, now: datetime, reconcile_after: timedelta, *, is_hu
         if topup.method is not TopUpMethod.COINBASE or topup.external_id is None or age >= LATE_MONEY_AWAITED_FOR:
             return None
         return now + _within(age / 2, _WATCH_CHECK_MIN, _WATCH_CHECK_MAX)
-    if age >= WATCHED_FOR:
-        return None
-    if is_hurried:
-        return now + max(age, _HURRIED_CHECK_MIN)
-    if topup.fee is None and age < _FEE_AWAITED_FOR:
-        return now + _within(age / 2, reconcile_after, _FEE_CHECK_MAX)
-    return now + _within(age / 2, _WATCH_CHECK_MIN, _WATCH_CHECK_MAX)
+    return _next_look(now, age, reconcile_after, has_fee=topup.fee is not None, is_hurried=is_hurried)
+
+
+def next_look(
+    payment: UnmatchedPayment, now: datetime, reconcile_after: timedelta, *, is_hurried: bool = False
+) -> datetime | None:
+    """The same for a payment that is not the credit of its top-up: as long and as often as one that is."""
+    age = now - payment.created_at
+    return _next_look(now, age, reconcile_after, has_fee=payment.fee is not None, is_hurried=is_hurried)
 
 
 def claims_of(snapshot: PaymentSnapshot) -> tuple[Claim, ...]:
@@ -378,6 +381,19 @@ def _reason_of(failure: Failure) -> Reason:
             return Reason.PAYMENT_METHOD_INVALID
         case _:
             return Reason.PROVIDER_REFUSED
+
+
+def _next_look(
+    now: datetime, age: timedelta, reconcile_after: timedelta, *, has_fee: bool, is_hurried: bool
+) -> datetime | None:
+    """When to ask again for a payment that was booked `age` ago: for its fee first, then for what is taken back of it."""
+    if age >= WATCHED_FOR:
+        return None
+    if is_hurried:
+        return now + max(age, _HURRIED_CHECK_MIN)
+    if not has_fee and age < _FEE_AWAITED_FOR:
+        return now + _within(age / 2, reconcile_after, _FEE_CHECK_MAX)
+    return now + _within(age / 2, _WATCH_CHECK_MIN, _WATCH_CHECK_MAX)
 
 
 def _within(value: timedelta, least: timedelta, most: timedelta) -> timedelta:

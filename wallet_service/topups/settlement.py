@@ -14,7 +14,7 @@ from wallet_service.accounts import steps as accounts
 from wallet_service.clock import Clock, moment
 from wallet_service.events.model import NewEvent
 from wallet_service.events.steps import append
-from wallet_service.topups import notices, rules, store
+from wallet_service.topups import notices, rules, store, unmatched_store
 from wallet_service.topups.booking import Booking
 from wallet_service.topups.claims import Claims
 from wallet_service.topups.model import TopUp, TopUpFailure, TopUpFollower, TopUpState, UnmatchedReason
@@ -67,20 +67,25 @@ class Settlement:
         if is_complete and current.revision != topup.revision:
             return None
         verdict = rules.judge(current, snapshot)
-        unmatched = verdict.unmatched
+        unmatched, is_own = verdict.unmatched, rules.is_own(current, snapshot)
+        if unmatched is not None and await self._is_of_another(conn, current, snapshot):
+            unmatched = None
         changed = replace(current, revision=current.revision + 1) if is_complete else current
-        if rules.is_own(current, snapshot):
+        if is_own:
             hosted_url = snapshot.hosted_url or current.hosted_url
             changed = replace(changed, external_id=snapshot.external_id, hosted_url=hosted_url)
             if changed.state is TopUpState.PENDING:
                 changed, unmatched = await self._decided(conn, changed, verdict, snapshot)
-        if changed.state is TopUpState.SUCCEEDED and unmatched is None and rules.is_own(changed, snapshot):
+        if changed.state is TopUpState.SUCCEEDED and unmatched is None and is_own:
             changed = await self._booking.fee(conn, changed, snapshot.fee)
-        await self._store(conn, changed)
+        if is_own:
+            # A payment that is booked by itself is asked for by itself.
+            changed = self._planned(changed) if unmatched is None else replace(changed, next_check_at=None)
+        await store.update_topup(conn, changed)
         news = await self._news(conn, current, changed)
         if unmatched is not None:
             news += await self._unmatched(conn, changed, snapshot, unmatched)
-        if unmatched is not None or (changed.state is TopUpState.SUCCEEDED and rules.is_own(changed, snapshot)):
+        if unmatched is not None or (changed.state is TopUpState.SUCCEEDED and is_own):
             news += await self._claims.follow(conn, changed, snapshot)
         await self._tell(conn, changed, news)
         return changed
@@ -128,17 +133,23 @@ class Settlement:
     async def _unmatched(
         self, conn: AsyncConnection, topup: TopUp, snapshot: PaymentSnapshot, reason: UnmatchedReason
     ) -> list[NewEvent]:
-        """Book money that is not the credit of this top-up, and call a person; nothing when that was done before."""
+        """Book money that is not the credit of this top-up and plan the next look at it; call a person, once."""
         assert snapshot.state is PaymentState.SUCCEEDED, "only money that arrived is unmatched"
-        owner = await store.find_by_payment(conn, provider=topup.provider, external_id=snapshot.external_id)
-        if owner not in (None, (topup.org_id, topup.topup_id)):
-            return []
         payment, is_new = await self._booking.unmatched(conn, topup, snapshot, reason)
+        next_check_at = rules.next_look(
+            payment, self._clock.now(), self._reconcile_after, is_hurried=moment() is not None
+        )
+        await unmatched_store.update_payment(conn, replace(payment, next_check_at=next_check_at))
         if not is_new:
             return []
         _alarm(rules.Alarm.UNMATCHED_PAYMENT, topup, snapshot, why=reason.value, is_in_wallet=payment.is_in_wallet)
         organization = await accounts.organization(conn, topup.org_id)
         return [notices.of_unmatched(organization.slug, topup, payment)]
+
+    async def _is_of_another(self, conn: AsyncConnection, topup: TopUp, snapshot: PaymentSnapshot) -> bool:
+        """Whether the payment belongs to another top-up, which is told of it by itself."""
+        owner = await store.find_by_payment(conn, provider=topup.provider, external_id=snapshot.external_id)
+        return owner not in (None, (topup.org_id, topup.topup_id))
 
     def _advanced(self, topup: TopUp, state: TopUpState, failure: TopUpFailure | None) -> TopUp:
         now = self._clock.now()
@@ -153,11 +164,15 @@ class Settlement:
         assert current is not None, "top-ups are never deleted"
         return current
 
-    async def _store(self, conn: AsyncConnection, topup: TopUp) -> TopUp:
+    def _planned(self, topup: TopUp) -> TopUp:
+        """With the time of its next check."""
         next_check_at = rules.next_check(
             topup, self._clock.now(), self._reconcile_after, is_hurried=moment() is not None
         )
-        changed = replace(topup, next_check_at=next_check_at)
+        return replace(topup, next_check_at=next_check_at)
+
+    async def _store(self, conn: AsyncConnection, topup: TopUp) -> TopUp:
+        changed = self._planned(topup)
         await store.update_topup(conn, changed)
         return changed
 

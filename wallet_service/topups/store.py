@@ -22,10 +22,8 @@ from wallet_service.topups.model import (
     TopUpFailure,
     TopUpMethod,
     TopUpState,
-    UnmatchedPayment,
-    UnmatchedReason,
 )
-from wallet_service.topups.tables import topup_reversals, topups, unmatched_payments
+from wallet_service.topups.tables import topup_reversals, topups
 
 
 async def insert_topup(conn: AsyncConnection, made: TopUp) -> None:
@@ -117,10 +115,8 @@ async def list_due(conn: AsyncConnection, org_id: UUID | None, *, now: datetime,
 
 
 async def next_checks(conn: AsyncConnection, org_ids: Sequence[UUID]) -> Mapping[UUID, datetime]:
-    """The earliest check of each organization's top-ups."""
-    return await first_times(
-        conn, "SELECT org_id, min(next_check_at) FROM topups WHERE org_id = ANY ($1) GROUP BY org_id", org_ids
-    )
+    """The earliest check of each organization's top-ups and unmatched payments."""
+    return await first_times(conn, _NEXT_CHECKS, org_ids)
 
 
 async def postpone_check(conn: AsyncConnection, topup: TopUp, *, next_check_at: datetime | None) -> bool:
@@ -228,64 +224,6 @@ async def update_taken_back(conn: AsyncConnection, changed: TakenBack, at: datet
     )
 
 
-async def read_unmatched(
-    conn: AsyncConnection, org_id: UUID, *, provider: str, external_id: str
-) -> UnmatchedPayment | None:
-    found = await conn.execute(
-        select(unmatched_payments).where(
-            unmatched_payments.c.org_id == org_id,
-            unmatched_payments.c.provider == provider,
-            unmatched_payments.c.external_id == external_id,
-        )
-    )
-    row = found.one_or_none()
-    return None if row is None else from_row_unmatched(row)
-
-
-async def insert_unmatched(conn: AsyncConnection, made: UnmatchedPayment) -> None:
-    await conn.execute(
-        insert(unmatched_payments).values(
-            org_id=made.org_id,
-            provider=made.provider,
-            external_id=made.external_id,
-            topup_id=made.topup_id,
-            reason=made.reason.value,
-            amount_minor=made.amount.amount_minor,
-            currency=made.amount.currency,
-            entry_id=made.entry_id,
-            is_in_wallet=made.is_in_wallet,
-            created_at=made.created_at,
-        )
-    )
-
-
-async def set_unmatched_fee(conn: AsyncConnection, payment: UnmatchedPayment, fee: Money) -> None:
-    await conn.execute(
-        update(unmatched_payments)
-        .where(
-            unmatched_payments.c.org_id == payment.org_id,
-            unmatched_payments.c.provider == payment.provider,
-            unmatched_payments.c.external_id == payment.external_id,
-        )
-        .values(fee_minor=fee.amount_minor, fee_currency=fee.currency)
-    )
-
-
-def from_row_unmatched(row: Row[Any]) -> UnmatchedPayment:
-    return UnmatchedPayment(
-        org_id=row.org_id,
-        provider=row.provider,
-        external_id=row.external_id,
-        topup_id=row.topup_id,
-        reason=UnmatchedReason(row.reason),
-        amount=Money(row.amount_minor, row.currency),
-        entry_id=row.entry_id,
-        is_in_wallet=row.is_in_wallet,
-        fee=None if row.fee_minor is None else Money(row.fee_minor, row.fee_currency),
-        created_at=row.created_at,
-    )
-
-
 def from_row_topup(row: Row[Any]) -> TopUp:
     failure = None
     if row.failure_reason is not None:
@@ -364,6 +302,14 @@ def _changing(topup: TopUp) -> dict[str, Any]:
     }
 
 
+_NEXT_CHECKS: Final = """
+    SELECT org_id, min(at) FROM (
+        SELECT org_id, min(next_check_at) AS at FROM topups WHERE org_id = ANY ($1) GROUP BY org_id
+        UNION ALL
+        SELECT org_id, min(next_check_at) FROM unmatched_payments WHERE org_id = ANY ($1) GROUP BY org_id
+    ) planned
+    GROUP BY org_id
+"""
 _AGAINST_US: Final = (
     DisputeState.NEEDS_RESPONSE.value,
     DisputeState.UNDER_REVIEW.value,

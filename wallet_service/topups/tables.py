@@ -126,13 +126,20 @@ unmatched_payments: Final = Table(
     Column("fee_minor", BigInteger),
     Column("fee_currency", Text),
     Column("created_at", _TIME, nullable=False),
+    Column("next_check_at", _TIME),
     PrimaryKeyConstraint("org_id", "provider", "external_id"),
     ForeignKeyConstraint(["org_id", "topup_id"], [topups.c.org_id, topups.c.topup_id]),
     Index(None, "org_id", "topup_id"),
+    Index(
+        "ix_unmatched_payments_due",
+        "next_check_at",
+        postgresql_where=text("next_check_at IS NOT NULL"),
+    ),
     CheckConstraint("amount_minor > 0", name="amount_minor"),
     CheckConstraint("reason IN ('late', 'other_amount', 'second_payment', 'wallet_closed')", name="reason"),
     CheckConstraint("(fee_minor IS NULL) = (fee_currency IS NULL)", name="fee"),
     info={"scope": "tenant"},
 )
 """Payments that arrived and are not the credit of their top-up. The money is in the wallet, or where that takes none, in the
-receivable account to the customer's credit; entry_id says where. fee_minor is what the provider kept, once it is booked."""
+receivable account to the customer's credit; entry_id says where. fee_minor is what the provider kept, once it is booked.
+next_check_at: when the reconciler asks again, NULL for never."""
