@@ -190,7 +190,7 @@ class Database:
         database cannot be reached; the outcome of a commit may then be unknown and the caller retries by key. Raises
         OVERLOADED when too many wait for a connection, or to change the same organization.
         """
-        async with self._connections.turn():
+        async with self._connections.changes.turn():
             return await self._transact(work)
 
     async def _transact(self, work: Callable[[AsyncConnection], Awaitable[T]]) -> T:
@@ -209,11 +209,15 @@ class Database:
         return result
 
     async def read(self, work: Callable[[AsyncConnection], Awaitable[T]]) -> T:
-        """Run `work` on one read-only snapshot of the database: that of `read_together`, within one."""
+        """Run `work` on one read-only snapshot of the database: that of `read_together`, within one.
+
+        Raises OVERLOADED when too many wait for a connection, or to read for the same organization.
+        """
         shared = _shared.get()
         if shared is not None:
             return await work(shared)
-        return await self._run(work, mode="ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+        async with self._connections.reads.turn():
+            return await self._run(work, mode="ISOLATION LEVEL REPEATABLE READ, READ ONLY")
 
     async def read_together(self, work: Callable[[], Awaitable[T]]) -> T:
         """Run `work`, whose reads, one after the other, all see one snapshot and cost no transaction each.

@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from ledger.ids import new_id
 from wallet_service import names
 from wallet_service.clock import Clock
+from wallet_service.connections import no_share
 from wallet_service.db import Database
 from wallet_service.errors import Code, Reason, ServiceError
 from wallet_service.events import steps as events
@@ -104,7 +105,9 @@ class Exports:
                 raise _too_large(limit)
             return await self._copy(conn, new)
 
-        return await self._db.read(work)
+        # As long as it takes, which other reads of the organization do not wait for.
+        with no_share():
+            return await self._db.read(work)
 
     async def _copy(self, conn: AsyncConnection, new: NewExport) -> int:
         statement = copy_statement(new.format, new.selection, self._parties)

@@ -9,7 +9,7 @@ from typing import TypeVar
 from connectrpc.request import RequestContext
 
 from wallet_service.clock import at, moment
-from wallet_service.connections import changed_organization
+from wallet_service.connections import sharing_organization
 from wallet_service.principal import Role
 from wallet_service.rpc.call import current_call
 from wallet_service.rpc.streams import responses
@@ -42,7 +42,7 @@ class CallTime:
         /,
     ) -> RES:
         present = await self._moment_of_call()
-        changed_organization.set(current_call().org_id)
+        sharing_organization.set(current_call().org_id)
         with within(_tenants()):
             if present is None and moment() is None:
                 return await call_next(request, ctx)
