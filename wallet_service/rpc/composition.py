@@ -24,6 +24,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from wallet_api.grpc.health.v1.health_connect import Health, HealthASGIApplication
 
 from wallet_service.audit_log.operations import AuditLog
+from wallet_service.rpc import disconnects
 from wallet_service.rpc import policy as policies
 from wallet_service.rpc.admission import Admission
 from wallet_service.rpc.auditing import Auditing
@@ -123,6 +124,7 @@ def build_asgi(
     Raises ValueError when a method has no policy entry or takes a stream of requests, and CompilationError when a rule of
     a .proto file does not compile: such a server does not start.
     """
+    disconnects.install()
     descriptors = [service.descriptor for service in services]
     policies.check(policy, descriptors)
     for descriptor in descriptors:
