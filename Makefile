@@ -49,8 +49,10 @@ simulate-long: .venv/.package ## Seed after seed until OPERATIONS= calls are mad
 	@PYTHONHASHSEED=0 PYTHONPATH=.:gen/python/server exec .venv/bin/python -m tests.simulation.long \
 	  --operations $(OPERATIONS) --seed $(SEED) --workers $(WORKERS) --folder "$(FOLDER)"
 KILLS ?= 200
-torture: .venv/.package ## Kill service, worker and database under load KILLS= times, with SEED=; figures at the end
-	@PYTHONPATH=.:gen/python/server:gen/python/client exec .venv/bin/python -m tests.torture --kills $(KILLS) --seed $(SEED)
+BROKEN ?=
+torture: .venv/.package ## Kill service, worker and database under load KILLS= times, with SEED=; BROKEN= breaks it first
+	@PYTHONPATH=.:gen/python/server:gen/python/client exec .venv/bin/python -m tests.torture --kills $(KILLS) \
+	  --seed $(SEED) --broken "$(BROKEN)"
 
 test: .venv/.package .tools/.go .tools/.npm ## Everything: lint, generated code, and the tests of all clients
 	@failed=; for step in lint breaking gen-check test-python test-python-wheel test-go test-ts; do \

@@ -1,4 +1,4 @@
-"""`python -m tests.torture.database FOLDER BIN`: PostgreSQL under a supervisor, until its input ends.
+"""`python -m tests.torture.database FOLDER BIN [SETTING=VALUE ...]`: PostgreSQL under a supervisor, until its input ends.
 
 A server that ends is started again at once. A line of input restarts it gently. Whenever it accepts connections it says
 where. It is a process of its own: starting PostgreSQL forks, which gRPC in the process of the clients cannot bear.
@@ -19,8 +19,9 @@ _POLL_SECONDS: Final = 0.02
 
 def main() -> None:
     """Run until standard input ends."""
-    folder, bin_dir = map(Path, sys.argv[1:])
-    server = EmbeddedPostgres(folder, bin_dir)
+    folder, bin_dir, *settings = sys.argv[1:]
+    options = dict(setting.split("=", 1) for setting in settings)
+    server = EmbeddedPostgres(Path(folder), Path(bin_dir), options=options)
     try:
         while True:
             print(READY, _started(server), flush=True)

@@ -18,6 +18,7 @@ from typing import Final
 
 from providers.simulators.stripe.world import WEBHOOK_SECRET
 from tests.system.instance import ROOT, WALLET, descendants, environment, is_alive, until
+from tests.torture.breakages import BREAKAGES
 from tests.torture.database import READY
 from wallet_service.embedded_postgres import Binaries
 
@@ -111,10 +112,11 @@ class Program:
 class Database:
     """PostgreSQL with fsync, under a supervisor that starts it again whenever it has ended."""
 
-    def __init__(self, folder: Path, binaries: Binaries) -> None:
+    def __init__(self, folder: Path, binaries: Binaries, settings: Mapping[str, str]) -> None:
         self._cluster = folder / "postgres" / "cluster"
         self._out = folder / "database.out"
         command = [sys.executable, "-m", "tests.torture.database", str(folder / "postgres"), str(binaries.bin_dir)]
+        command += [f"{name}={value}" for name, value in settings.items()]
         with self._out.open("wb") as out:
             self._supervisor = subprocess.Popen(
                 command,
@@ -165,12 +167,13 @@ class Database:
         return self._out.read_text().count(READY)
 
 
-class Installation:
-    """All parts, in one folder, on ports that are theirs alone while this object lives."""
+class Programs:
+    """The service, the worker and Stripe's simulator, on ports that are theirs alone while this object lives.
 
-    def __init__(self, folder: Path, binaries: Binaries) -> None:
-        self.folder = folder
-        self.database = Database(folder, binaries)
+    Only the simulator is started at once. `broken`: a breakage of service and worker by its name, "" for none.
+    """
+
+    def __init__(self, folder: Path, database_url: str, *, broken: str) -> None:
         # Bound and never listened on: the kernel gives the port to nobody who asks for any, and the service takes it.
         self._place = socket.socket()
         self._place.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -181,7 +184,7 @@ class Installation:
         until(self.stripe.is_ready, "Stripe's simulator")
         self.stripe_url = self.stripe.said()
         self.settings = {
-            "DATABASE_URL": self.database.url,
+            "DATABASE_URL": database_url,
             "WALLET_ENVIRONMENT": "test",
             "WALLET_LISTEN": self.target,
             "WALLET_DATA_DIR": str(folder / "data"),
@@ -193,8 +196,9 @@ class Installation:
             "WALLET_RECHARGE_DAILY_CHARGES": "1000",
             "WALLET_RECHARGE_MONTHLY_CHARGES": "10000",
         }
-        self.api = Program("service", [str(WALLET), "serve"], "serving on", folder, self.settings)
-        self.worker = Program("worker", [str(WALLET), "worker"], "working", folder, self.settings)
+        wallet = [sys.executable, "-m", "tests.torture.broken", broken] if broken else [str(WALLET)]
+        self.api = Program("service", [*wallet, "serve"], "serving on", folder, self.settings)
+        self.worker = Program("worker", [*wallet, "worker"], "working", folder, self.settings)
 
     @property
     def programs(self) -> tuple[Program, ...]:
@@ -214,12 +218,23 @@ class Installation:
         """End all of it."""
         for program in (*self.programs, self.stripe):
             program.terminate()
-        self.database.close()
         self._place.close()
 
     def _stripe_command(self) -> list[str]:
         command = [sys.executable, "-m", "providers.simulators.stripe", "--port", "0", "--followup-delay", "0"]
         return [*command, "--webhook-url", f"http://{self.target}/webhooks/stripe"]
+
+
+class Installation(Programs):
+    """All parts, in one folder."""
+
+    def __init__(self, folder: Path, binaries: Binaries, *, broken: str) -> None:
+        self.database = Database(folder, binaries, BREAKAGES[broken].postgres if broken else {})
+        super().__init__(folder, self.database.url, broken=broken)
+
+    def close(self) -> None:
+        super().close()
+        self.database.close()
 
 
 def _kill(pid: int) -> None:

@@ -19,7 +19,8 @@ from tests.simulation.model import Customer
 class Tenant:
     """One organization: what its wallet has to be by what was answered, and who may change that.
 
-    cards: names of saved ones. topups: payments at Stripe by the id of the top-up.
+    cards: names of saved ones. topups: payments at Stripe by the id of the top-up. limit_minor: the spending limit, which is
+    set by one client at a time.
     """
 
     customer: Customer
@@ -29,6 +30,8 @@ class Tenant:
     lock: threading.Lock = field(default_factory=threading.Lock)
     event_count: int = 0
     topups: dict[UUID, str] = field(default_factory=dict[UUID, str])
+    limit_minor: int | None = None
+    limit_lock: threading.Lock = field(default_factory=threading.Lock)
 
     @property
     def slug(self) -> str:

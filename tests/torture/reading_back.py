@@ -3,7 +3,7 @@
 from collections import defaultdict
 from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from typing import Final
+from typing import TYPE_CHECKING, Final
 from uuid import UUID
 
 import asyncpg
@@ -16,6 +16,11 @@ from tests.torture.calling import Client
 from tests.torture.journal import Tenant, Write
 from tests.torture.scene import Scene
 from tests.torture.spending import LEDGER, WALLET, id_of
+
+if TYPE_CHECKING:
+    Connection = asyncpg.Connection[asyncpg.Record]
+else:
+    Connection = asyncpg.Connection
 
 AUDIT_SECONDS: Final = 60
 
@@ -64,7 +69,7 @@ class ReadingBack:
         self.entry_count = 0
 
     @asynccontextmanager
-    async def connection(self) -> AsyncGenerator["asyncpg.Connection[asyncpg.Record]"]:
+    async def connection(self) -> AsyncGenerator[Connection]:
         """As the owner of the tables."""
         conn = await asyncpg.connect(
             host=str(self._parts.query["host"]), user=self._parts.username, database=self._parts.database
@@ -74,6 +79,14 @@ class ReadingBack:
         finally:
             await conn.close()
 
+    @asynccontextmanager
+    async def moment(self) -> AsyncGenerator[Connection]:
+        """A connection that goes on seeing the database as it is now, whatever is written meanwhile."""
+        async with self.connection() as conn, conn.transaction(isolation="repeatable_read", readonly=True):
+            # The first statement that reads is what sets the moment.
+            await conn.execute("SELECT FROM ledger_books")
+            yield conn
+
     @property
     def books(self) -> Iterable[Book]:
         """As of the last check."""
@@ -82,20 +95,28 @@ class ReadingBack:
     async def check(self, client: Client) -> None:
         """Every acknowledged write is there, nothing is doubled, the sums are the journal's. Raises Broken."""
         fresh = self._scene.journal.take_fresh()
-        async with self.connection() as conn, conn.transaction(isolation="repeatable_read", readonly=True):
-            # One moment of it: the worker works on.
-            await Books.prepare(conn)
-            books = Books(conn, ())
-            books.by_org = self._by_org
-            live = await books.read()
-            self.entry_count += books.entry_count
-            for tenant in self._scene.tenants:
-                tenant.customer.check(self._by_org[tenant.customer.org_id], live[tenant.customer.org_id])
-            await _find(conn, fresh)
-            await self._count(conn)
+        async with self.moment() as conn:
+            await self.check_stored(conn, fresh)
         async with self.connection() as conn:
-            for tenant in self._scene.tenants:
-                await _check_shown(conn, client, tenant)
+            await self.check_shown(conn, client)
+
+    async def check_stored(self, conn: Connection, fresh: Sequence[Write]) -> None:
+        """What the database holds, at one moment of it. `fresh`: acknowledged since the last check. Raises Broken."""
+        await Books.prepare(conn)
+        books = Books(conn, ())
+        books.by_org = self._by_org
+        live = await books.read()
+        self.entry_count += books.entry_count
+        for tenant in self._scene.tenants:
+            tenant.customer.check(self._by_org[tenant.customer.org_id], live[tenant.customer.org_id])
+        await find(conn, fresh)
+        await self._count(conn)
+        await self._check_limits(conn)
+
+    async def check_shown(self, conn: Connection, client: Client) -> None:
+        """What customers are shown is what the database holds. Raises Broken."""
+        for tenant in self._scene.tenants:
+            await _check_shown(conn, client, tenant)
 
     def audit(self, client: Client) -> int:
         """`wallet audit` by the running service: how many entries it has looked at. Raises Broken."""
@@ -109,7 +130,7 @@ class ReadingBack:
             raise Broken(f"audit: {found.violations}")
         return found.entry_count
 
-    async def _count(self, conn: "asyncpg.Connection[asyncpg.Record]") -> None:
+    async def _count(self, conn: Connection) -> None:
         for kind, (table, where) in _ONCE.items():
             [found] = await conn.fetchrow(f"SELECT count(*) FROM {table} WHERE {where}") or [0]
             expected = self._scene.journal.acknowledged[kind]
@@ -125,9 +146,17 @@ class ReadingBack:
             if found != (tenant.event_count, tenant.event_count):
                 raise Broken(f"{tenant.slug}: {found} events and keys, {tenant.event_count} were acknowledged")
 
+    async def _check_limits(self, conn: Connection) -> None:
+        rows = await conn.fetch("SELECT org_id, amount_minor FROM spending_limits")
+        stored = {row[0]: row[1] for row in rows}
+        for tenant in self._scene.tenants:
+            found = stored.get(tenant.customer.org_id)
+            if found != tenant.limit_minor:
+                raise Broken(f"{tenant.slug}: a limit of {found}, {tenant.limit_minor} was acknowledged")
 
-async def _find(conn: "asyncpg.Connection[asyncpg.Record]", fresh: Sequence[Write]) -> None:
-    """Look for each by what it was answered with."""
+
+async def find(conn: Connection, fresh: Sequence[Write]) -> None:
+    """Look for each by what it was answered with. Raises Broken."""
     wanted: dict[str, dict[UUID, Write]] = defaultdict(dict)
     for write in fresh:
         if write.kind in _TABLES:
@@ -139,7 +168,7 @@ async def _find(conn: "asyncpg.Connection[asyncpg.Record]", fresh: Sequence[Writ
             raise Broken(f"acknowledged and not there: {[(writes[one].key, str(one)) for one in lost]}")
 
 
-async def _check_shown(conn: "asyncpg.Connection[asyncpg.Record]", client: Client, tenant: Tenant) -> None:
+async def _check_shown(conn: Connection, client: Client, tenant: Tenant) -> None:
     """What the customer is shown is what there is, of a moment in which no webhook changed it."""
     request = wallet_service_pb2.GetWalletBalanceRequest(name=tenant.wallet)
     org_id = tenant.customer.org_id

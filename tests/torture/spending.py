@@ -176,14 +176,13 @@ def release(caller: Caller) -> None:
 
 def set_limit(caller: Caller) -> None:
     """A limit that is now and then too low for what is asked."""
-    tenant, key = caller.scene.tenants[1], caller.key()
+    tenant, key, amount = caller.scene.tenants[1], caller.key(), caller.chance.choice((100, 10**9, 10**9))
     request = spending_pb2.SetSpendingLimitRequest(
-        wallet_name=tenant.wallet,
-        amount_minor=caller.chance.choice((100, 10**9, 10**9)),
-        duration="monthly",
-        strategy="fixed",
+        wallet_name=tenant.wallet, amount_minor=amount, duration="monthly", strategy="fixed"
     )
-    caller.must_write("limit", tenant, f"{WALLET}/SetSpendingLimit", request, key)
+    with tenant.limit_lock:
+        caller.must_write("limit", tenant, f"{WALLET}/SetSpendingLimit", request, key)
+        tenant.limit_minor = amount
 
 
 def _quantity(caller: Caller) -> str:

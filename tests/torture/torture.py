@@ -64,10 +64,13 @@ class Figures:
     seconds: float = 0
 
 
-def run(seed: int, kills: int, folder: Path, *, seconds_max: float = inf) -> str:
-    """The closing line of a run in an empty folder, of fewer kills where the time is over. Raises what was found wrong."""
+def run(seed: int, kills: int, folder: Path, *, seconds_max: float = inf, broken: str = "") -> str:
+    """The closing line of a run in an empty folder, of fewer kills where the time is over. Raises what was found wrong.
+
+    `broken`: the name of a breakage.
+    """
     figures, begun_seconds = Figures(seed), time.monotonic()
-    with _installed(folder) as installation:
+    with _installed(folder, broken) as installation:
         journal = Journal(folder / "journal.jsonl")
         stripe = Stripe(installation.stripe_url)
         operator_key, tenants = asyncio.run(fill(installation.database.url, installation.stripe_url))
@@ -80,6 +83,10 @@ def run(seed: int, kills: int, folder: Path, *, seconds_max: float = inf) -> str
                 thread.start()
             torturer.torture(kills, until_seconds=begun_seconds + seconds_max)
             settled = torturer.end()
+        except BaseException as error:
+            done = f"{figures.kills.total()} kills, {journal.acknowledged.total()} acknowledged writes"
+            error.add_note(f"after {done} and {time.monotonic() - begun_seconds:.0f} s")
+            raise
         finally:
             scene.stopping.set()
             for thread in threads:
@@ -248,8 +255,8 @@ def closing_line(figures: Figures, journal: Journal, reading: ReadingBack, settl
 
 
 @contextmanager
-def _installed(folder: Path) -> Generator[Installation]:
-    installation = Installation(folder, chosen_binaries())
+def _installed(folder: Path, broken: str) -> Generator[Installation]:
+    installation = Installation(folder, chosen_binaries(), broken=broken)
     try:
         yield installation
     finally:
