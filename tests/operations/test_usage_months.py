@@ -8,7 +8,8 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import Engine, text
+from sqlalchemy.event import listen, remove
 
 from ledger.ids import new_id
 from tests.operations.usage_scene import START, Scene, event, kinds, scene_on
@@ -106,6 +107,28 @@ async def test_what_was_recorded_before_its_month_was_made_moves_into_it(scene: 
     await maintain(scene, database_url)
     assert (await scene.rows(PARTITIONS))[0].name == "usage_events_y2031m07"
     assert kinds(await scene.recorder.record(scene.org_id, [event("far", event_time=far)])) == ["DuplicateEvent"]
+    assert await scene.check_laws(scene.org_id) == Decimal("0.5")
+
+
+@pytest.mark.parametrize("is_late", [False, True])
+async def test_only_a_month_that_was_made_late_finds_rows_to_move(
+    scene: Scene, database_url: str, *, is_late: bool
+) -> None:
+    """Moving is no part of the ordinary course, in which a month is made on distributed tables, too."""
+    july = datetime(2031, 7, 15, tzinfo=UTC)
+    await at(scene, july if is_late else july - timedelta(days=31), "earlier")
+    moving: list[str] = []
+
+    def note(_conn: Any, _cursor: Any, statement: str, *_: Any) -> None:
+        if statement.startswith(("INSERT", "DELETE", "WITH")):
+            moving.append(statement.split()[0])
+
+    listen(Engine, "before_cursor_execute", note)
+    try:
+        await UsageMonths(database_url, scene.clock, kept_months=None).make([Month.of(july)])
+    finally:
+        remove(Engine, "before_cursor_execute", note)
+    assert moving == (["INSERT", "DELETE"] if is_late else [])
     assert await scene.check_laws(scene.org_id) == Decimal("0.5")
 
 

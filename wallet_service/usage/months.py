@@ -5,8 +5,9 @@ history lie in the month of today, and what is dropped was recorded long ago. It
 an event counts once for as long as it is kept. Roll-ups, batches and the ledger stay for ever.
 
 Events of months that have no partition lie in the default one: those of organizations whose test clock is far away. They
-move into their month when it is made. Making and dropping need the owner of the tables, as migrations do, so it has
-connections of its own.
+move into their month when it is made; in real time a month is made long before its first event, so nothing moves, and the
+table is made and attached by statements that run on distributed tables as they stand. Making and dropping need the owner of
+the tables, as migrations do, so it has connections of its own.
 """
 
 import re
@@ -121,17 +122,21 @@ async def _make(conn: AsyncConnection, month: Month) -> None:
     await conn.execute(text("LOCK TABLE ONLY usage_events IN SHARE ROW EXCLUSIVE MODE"))
     await conn.execute(text("LOCK TABLE usage_events_default IN ACCESS EXCLUSIVE MODE"))
     await conn.execute(text(f"CREATE TABLE {month.partition} (LIKE usage_events INCLUDING ALL)"))
-    moved = await conn.execute(
-        text(
-            "WITH moved AS (DELETE FROM usage_events_default WHERE event_id >= :low AND event_id < :high RETURNING *)"
-            f" INSERT INTO {month.partition} SELECT * FROM moved"
-        ),
-        {"low": low, "high": high},
-    )
+    moved_count = await _move(conn, month)
     await conn.execute(
         text(f"ALTER TABLE usage_events ATTACH PARTITION {month.partition} FOR VALUES FROM ('{low}') TO ('{high}')")
     )
-    _log.info("usage_month_made", partition=month.partition, moved_count=moved.rowcount)
+    _log.info("usage_month_made", partition=month.partition, moved_count=moved_count)
+
+
+async def _move(conn: AsyncConnection, month: Month) -> int:
+    """The month's rows out of the default partition, if there are any, into its table; how many."""
+    among_others = "FROM usage_events_default WHERE event_id >= :low AND event_id < :high"
+    bounds = {"low": month.first_id, "high": month.plus(1).first_id}
+    if (await conn.execute(text(f"SELECT 1 {among_others} LIMIT 1"), bounds)).first() is None:
+        return 0
+    await conn.execute(text(f"INSERT INTO {month.partition} SELECT * {among_others}"), bounds)
+    return (await conn.execute(text(f"DELETE {among_others}"), bounds)).rowcount
 
 
 async def _drop(conn: AsyncConnection, month: Month) -> None:
