@@ -49,6 +49,11 @@ def one_lane(org_id: UUID) -> int:
     return 0
 
 
+def on_one_server() -> bool:
+    """Whether tables are distributed, where they are not."""
+    return False
+
+
 class Ledger:
     """Posts requests, in batches of its own or in a transaction of the caller's."""
 
@@ -58,19 +63,23 @@ class Ledger:
         clock: Clock,
         *,
         lane_of: Callable[[UUID], int] = one_lane,
+        on_shards: Callable[[], bool] = on_one_server,
         batch_max: int = BATCH_MAX,
         queue_max: int = QUEUE_MAX,
         moment: Moment = real_time,
     ) -> None:
         """Each lane that is used keeps two connections of the engine's pool.
 
-        `lane_of` gives at most 64 different numbers. `queue_max` bounds the requests that wait in a lane. `moment` is asked
-        on each `post`; requests of one moment share batches, which are recorded at that moment.
+        `lane_of` gives at most 64 different numbers. `on_shards` is whether the tables are distributed, asked for each
+        batch: statements then name the organizations of a shard, and are planned each time. `queue_max` bounds the requests
+        that wait in a lane. `moment` is asked on each `post`; requests of one moment share batches, which are recorded at
+        that moment.
         """
         self._engine = engine
         self._clock = clock
         self._moment = moment
         self._lane_of = lane_of
+        self._on_shards = on_shards
         self._batch_max = batch_max
         self._queue_max = queue_max
         self._directory = Directory()
@@ -141,10 +150,11 @@ class Ledger:
             # SQLAlchemy's adapter begins its transaction with the first statement that goes through it.
             await conn.execute(_NOTHING)
         await raw.execute(_PLANNER_OFF)
+        on_shards = self._on_shards()
         await store.lock(raw, commands)
-        state, _ = await store.read_state(raw, commands, self._directory)
+        state, _ = await store.read_state(raw, commands, self._directory, on_shards=on_shards)
         decision = decide_at(self._moment() or self._clock.now(), commands, state)
-        await writing.write_locked(raw, decision.writes, state.books)
+        await writing.write_locked(raw, decision.writes, state.books, on_shards=on_shards)
         await raw.execute(_PLANNER_ON)
         return decision.outcomes
 
@@ -155,6 +165,7 @@ class Ledger:
             self._engine,
             self._clock,
             self._directory,
+            on_shards=self._on_shards,
             batch_max=self._batch_max,
             queue_max=self._queue_max,
         )

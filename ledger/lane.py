@@ -12,7 +12,7 @@ statement, and no answer depends on a guess.
 import asyncio
 import random
 from collections import deque
-from collections.abc import Awaitable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from contextvars import Context
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -95,6 +95,7 @@ class Lane:
         clock: Clock,
         directory: Directory,
         *,
+        on_shards: Callable[[], bool],
         batch_max: int,
         queue_max: int,
     ) -> None:
@@ -109,7 +110,7 @@ class Lane:
         self._memory = Memory()
         self._reads_left = 0
         self._astray = False
-        self._links = (Link(engine), Link(engine))
+        self._links = (Link(engine, on_shards), Link(engine, on_shards))
         self._loop = asyncio.get_running_loop()
         # In a context of its own: the lane works for many callers, and inherits nothing of the first.
         self._task = asyncio.create_task(self._run(), name="ledger-lane", context=Context())
@@ -250,7 +251,7 @@ class Lane:
     ) -> list[Outcome]:
         """One attempt: decided ahead of the lock if a batch waits for this one to start, and under the lock otherwise."""
         if start is not None:
-            ahead = await self._decide_ahead(raw, commands, start)
+            ahead = await self._decide_ahead(link, raw, commands, start)
             if ahead is not None:
                 start.is_over.set()
                 if await self._write_ahead(link, raw, commands, ahead):
@@ -264,7 +265,7 @@ class Lane:
                 self._astray = True
         return await self._post_locked(link, raw, commands)
 
-    async def _decide_ahead(self, raw: Connection, commands: list[Command], start: _Start) -> _Ahead | None:
+    async def _decide_ahead(self, link: Link, raw: Connection, commands: list[Command], start: _Start) -> _Ahead | None:
         """Decide while the batch before commits, on what it leaves. None if that takes several reads, which would not be of
         one moment, or if it is not known what the batch before leaves."""
         memory = self._memory
@@ -282,7 +283,7 @@ class Lane:
             return None
         is_alone = start.is_alone()
         async with asyncio.timeout(ANSWER_SECONDS_MAX):
-            read = await self._read(raw, commands)
+            read = await self._read(link, raw, commands)
         state = read if is_alone else memory.over(read)
         if state is None:
             return None
@@ -295,7 +296,8 @@ class Lane:
         is there: the batch before failed, another process was here, or a key was used long ago."""
         writes = ahead.decision.writes
         if writes.keys:
-            return await self._committed(link, writing.write(raw, writes, ahead.books, unread=ahead.unread))
+            written = writing.write(raw, writes, ahead.books, unread=ahead.unread, on_shards=link.on_shards)
+            return await self._committed(link, written)
         try:
             async with asyncio.timeout(ANSWER_SECONDS_MAX):
                 matched = await store.begin(raw, commands, ahead.books)
@@ -310,9 +312,9 @@ class Lane:
         try:
             async with asyncio.timeout(ANSWER_SECONDS_MAX):
                 await store.begin(raw, commands, None)
-                state = await self._read(raw, commands)
+                state = await self._read(link, raw, commands)
                 decision = self._decide(commands, state)
-                await writing.write_locked(raw, decision.writes, state.books)
+                await writing.write_locked(raw, decision.writes, state.books, on_shards=link.on_shards)
         except Exception:
             await link.roll_back()
             raise
@@ -331,8 +333,8 @@ class Lane:
                 raise _CommitLost from error
             raise
 
-    async def _read(self, raw: Connection, commands: list[Command]) -> State:
-        state, fresh = await store.read_state(raw, commands, self._directory)
+    async def _read(self, link: Link, raw: Connection, commands: list[Command]) -> State:
+        state, fresh = await store.read_state(raw, commands, self._directory, on_shards=link.on_shards)
         # Whether before the lock or under it, nothing is read here that is not committed.
         self._directory.add(fresh)
         return state

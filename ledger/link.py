@@ -1,5 +1,6 @@
 """One driver connection of a lane: opened when needed, closed when it is of no more use."""
 
+from collections.abc import Callable
 from typing import Final, cast
 
 import asyncpg
@@ -13,29 +14,41 @@ LOCK_TIMEOUT_MS: Final = 10_000
 STATEMENT_TIMEOUT_MS: Final = 30_000
 ROLLBACK_SECONDS_MAX: Final = 10
 
+_SETTINGS: Final = "".join(
+    f"SET {name} = {value};"
+    for name, value in (
+        ("lock_timeout", LOCK_TIMEOUT_MS),
+        ("statement_timeout", STATEMENT_TIMEOUT_MS),
+        *((name, "off") for name in store.PLANNER_SETTINGS),
+    )
+)
+_PLANNED_ONCE: Final = "SET plan_cache_mode = force_generic_plan;"
+"""On one server. Of distributed tables, a plan that is made before the values are known knows no shard."""
+
 
 class Link:
     """A connection of the engine's pool with session settings of its own, so it is never given back but closed."""
 
-    def __init__(self, engine: AsyncEngine) -> None:
+    def __init__(self, engine: AsyncEngine, on_shards: Callable[[], bool]) -> None:
+        """`on_shards` is asked on each use; a connection that was opened for the other answer is opened anew."""
         self._engine = engine
+        self._asked = on_shards
+        self.on_shards = False
+        """Whether the connection is one for distributed tables."""
         self._conn: AsyncConnection | None = None
         self._raw: Connection | None = None
 
     async def connection(self) -> Connection:
         """The connection, opened if there is none, or if it was closed while nobody used it: most batches are one statement
         that commits, so on a closed connection their outcome would be unknown."""
-        if self._raw is not None and not self._raw.is_closed():
+        on_shards = self._asked()
+        if self._raw is not None and not self._raw.is_closed() and self.on_shards is on_shards:
             return self._raw
         await self.close()
+        self.on_shards = on_shards
         conn = self._conn = await self._engine.connect()
         raw = await driver_connection(conn)
-        await raw.execute(
-            f"SET lock_timeout = {LOCK_TIMEOUT_MS}; SET statement_timeout = {STATEMENT_TIMEOUT_MS};"
-            "SET plan_cache_mode = force_generic_plan;"
-            + "".join(f"SET {name} = off;" for name in store.PLANNER_SETTINGS)
-            + store.PREPARE_LOCK
-        )
+        await raw.execute(_SETTINGS + ("" if on_shards else _PLANNED_ONCE) + store.PREPARE_LOCK)
         self._raw = raw
         return raw
 

@@ -65,28 +65,30 @@ SELECT 1 FROM (SELECT array_agg(mark ORDER BY org_id) AS marks FROM locked) l WH
 _READ_ACCOUNTS: Final = """
 SELECT a.org_id, a.account_id, a.kind, a.currency, a.wallet_id
 FROM unnest($1::uuid[], $2::uuid[]) u (org_id, account_id), LATERAL (
-    SELECT * FROM ledger_accounts a WHERE a.org_id = u.org_id AND a.account_id = u.account_id OFFSET 0
+    SELECT * FROM ledger_accounts a WHERE a.org_id = u.org_id AND a.account_id = u.account_id
+        AND ($3::uuid[] IS NULL OR a.org_id = ANY($3)) OFFSET 0
 ) a
 """
 
 READ: Final = """
 SELECT 0, b.org_id, NULL::uuid, b.entry_seq, b.mark, NULL::numeric, NULL::boolean, b.chain_hash, NULL::bytea,
        b.recorded_at, NULL::uuid
-FROM unnest($1::uuid[]) u (org_id), LATERAL (
-    SELECT * FROM ledger_books b WHERE b.org_id = u.org_id OFFSET 0
-) b
+FROM ledger_books b WHERE b.org_id = ANY($1::uuid[])
 UNION ALL
 SELECT 1, w.org_id, w.account_id, w.available_minor, w.held_minor, w.carry, w.closed_at IS NOT NULL, NULL, NULL, NULL,
 NULL FROM unnest($2::uuid[], $3::uuid[]) u (org_id, account_id), LATERAL (
-    SELECT * FROM ledger_wallets w WHERE w.org_id = u.org_id AND w.account_id = u.account_id OFFSET 0
+    SELECT * FROM ledger_wallets w WHERE w.org_id = u.org_id AND w.account_id = u.account_id
+        AND ($6::uuid[] IS NULL OR w.org_id = ANY($6)) OFFSET 0
 ) w
 UNION ALL
 SELECT 2, k.org_id, e.entry_id, k.entry_seq, NULL, NULL, NULL, k.content_hash, k.key_hash, NULL, e.hold_id
 FROM unnest($4::uuid[], $5::bytea[]) u (org_id, key_hash), LATERAL (
-    SELECT * FROM ledger_keys k WHERE k.org_id = u.org_id AND k.key_hash = u.key_hash OFFSET 0
+    SELECT * FROM ledger_keys k WHERE k.org_id = u.org_id AND k.key_hash = u.key_hash
+        AND ($6::uuid[] IS NULL OR k.org_id = ANY($6)) OFFSET 0
 ) k
 LEFT JOIN LATERAL (
     SELECT * FROM ledger_entries e WHERE e.org_id = k.org_id AND e.entry_seq >= k.entry_seq
+        AND ($6::uuid[] IS NULL OR e.org_id = ANY($6))
     ORDER BY e.entry_seq LIMIT 1
 ) e ON e.entry_seq = k.entry_seq
 """
@@ -95,25 +97,33 @@ LEFT JOIN LATERAL (
 OFFSET 0 keeps the planner from turning a lookup around, which it would do for a table that is empty when the plan is
 made: walk the whole of it once and compare. The plan is kept, and the table grows. ORDER BY keeps it from the other
 index of entries.
+
+The last argument of these statements is NULL on one server. Where tables are distributed it has the organizations once
+more, all of one shard (`organizations_named`): the coordinator has to see values beside each table to know where to ask,
+and does not look for them in what the table is joined to.
 """
 
 _READ_HOLDS: Final = """
 SELECT h.org_id, h.hold_id, h.account_id, h.amount_minor, h.captured_minor, h.remaining_minor, h.state, h.expires_at,
        h.description, h.created_at, h.updated_at
 FROM unnest($1::uuid[], $2::uuid[]) u (org_id, hold_id), LATERAL (
-    SELECT * FROM ledger_holds h WHERE h.org_id = u.org_id AND h.hold_id = u.hold_id OFFSET 0
+    SELECT * FROM ledger_holds h WHERE h.org_id = u.org_id AND h.hold_id = u.hold_id
+        AND ($3::uuid[] IS NULL OR h.org_id = ANY($3)) OFFSET 0
 ) h
 """
 
 READ_ORIGINALS: Final = """
 SELECT e.org_id, e.entry_id, e.currency, p.account_id, p.amount_minor, coalesce(r.reversed_minor, 0)
 FROM (SELECT DISTINCT * FROM unnest($1::uuid[], $2::uuid[])) u (org_id, entry_id), LATERAL (
-    SELECT * FROM ledger_entries e WHERE e.org_id = u.org_id AND e.entry_id >= u.entry_id ORDER BY e.entry_id LIMIT 1
+    SELECT * FROM ledger_entries e WHERE e.org_id = u.org_id AND e.entry_id >= u.entry_id
+        AND ($3::uuid[] IS NULL OR e.org_id = ANY($3)) ORDER BY e.entry_id LIMIT 1
 ) e, LATERAL (
-    SELECT * FROM ledger_postings p WHERE p.org_id = e.org_id AND p.entry_seq = e.entry_seq ORDER BY p.leg OFFSET 0
+    SELECT * FROM ledger_postings p WHERE p.org_id = e.org_id AND p.entry_seq = e.entry_seq
+        AND ($3::uuid[] IS NULL OR p.org_id = ANY($3)) ORDER BY p.leg OFFSET 0
 ) p
 LEFT JOIN LATERAL (
-    SELECT * FROM ledger_reversals r WHERE r.org_id = e.org_id AND r.entry_id = e.entry_id OFFSET 0
+    SELECT * FROM ledger_reversals r WHERE r.org_id = e.org_id AND r.entry_id = e.entry_id
+        AND ($3::uuid[] IS NULL OR r.org_id = ANY($3)) OFFSET 0
 ) r ON true
 WHERE e.entry_id = u.entry_id
 ORDER BY e.org_id, e.entry_seq, p.leg
@@ -155,6 +165,11 @@ def _bytes_of(org_id: UUID) -> bytes:
     return org_id.bytes
 
 
+def organizations_named(org_ids: Iterable[UUID], *, on_shards: bool) -> list[UUID] | None:
+    """What statements are given as their last argument: see `READ`."""
+    return list(set(org_ids)) if on_shards else None
+
+
 async def lock(conn: Connection, commands: Sequence[Command]) -> None:
     """Lock the books of the commands' organizations, in the order of their ids, until the transaction ends."""
     await conn.fetch(_LOCK_BOOKS, list({command.org_id for command in commands}))
@@ -166,13 +181,15 @@ def reads_at_once(commands: Sequence[Command]) -> bool:
 
 
 async def read_state(
-    conn: Connection, commands: Sequence[Command], directory: Directory
+    conn: Connection, commands: Sequence[Command], directory: Directory, *, on_shards: bool = False
 ) -> tuple[State, dict[UUID, Account]]:
     """Read all that deciding needs: under the lock of the books, taken by an earlier statement, or before it.
 
     Before it, what was read still holds under the lock if the books' marks do, except for holds and originals, which are
-    read by statements of their own: see `reads_at_once`. Also returns the accounts that the directory did not know: the
-    caller adds them once they are known to be committed.
+    read by statements of their own: see `reads_at_once`. `on_shards` is whether the tables are distributed: then the
+    commands are of one shard, and wallets of organizations that no command is of are not read, which none may post to
+    anyway. Also returns the accounts that the directory did not know: the caller adds them once they are known to be
+    committed.
     """
     named: set[UUID] = set()
     org_ids: list[UUID] = []
@@ -182,16 +199,17 @@ async def read_state(
         org_ids.append(org_id)
         key_hashes.append(command.key_hash)
         named.update(command.account_ids)
+    orgs = organizations_named(org_ids, on_shards=on_shards)
     holds: dict[UUID, Hold] = {}
     originals: dict[UUID, Original] = {}
     if not reads_at_once(commands):
-        holds = await _read_holds(conn, commands)
-        originals = await _read_originals(conn, commands)
+        holds = await _read_holds(conn, commands, orgs)
+        originals = await _read_originals(conn, commands, orgs)
         named.update(hold.wallet_id for hold in holds.values())
         named.update(leg.account_id for original in originals.values() for leg in original.legs)
     known = directory.accounts
     unseen = named.difference(known)
-    fresh = await _read_accounts(conn, _owned(unseen, commands, holds, originals)) if unseen else {}
+    fresh = await _read_accounts(conn, _owned(unseen, commands, holds, originals), orgs) if unseen else {}
     accounts = ChainMap(fresh, known) if fresh else known
     wallet_orgs = {
         account.wallet_id: account.org_id
@@ -205,6 +223,7 @@ async def read_state(
         list(wallet_orgs),
         org_ids,
         key_hashes,
+        orgs,
     )
     books: dict[UUID, BookRow] = {}
     wallets: dict[UUID, Wallet] = {}
@@ -225,7 +244,7 @@ def columns(rows: Sequence[tuple[Any, ...]], count: int) -> Iterable[Sequence[An
     return zip(*rows, strict=True) if rows else ((),) * count
 
 
-async def _read_holds(conn: Connection, commands: Sequence[Command]) -> dict[UUID, Hold]:
+async def _read_holds(conn: Connection, commands: Sequence[Command], orgs: Sequence[UUID] | None) -> dict[UUID, Hold]:
     wanted = [
         (command.org_id, command.request.hold_id)
         for command in commands
@@ -233,11 +252,13 @@ async def _read_holds(conn: Connection, commands: Sequence[Command]) -> dict[UUI
     ]
     if not wanted:
         return {}
-    rows = await conn.fetch(_READ_HOLDS, *columns(wanted, 2))
+    rows = await conn.fetch(_READ_HOLDS, *columns(wanted, 2), orgs)
     return {row[1]: _hold(row) for row in rows}
 
 
-async def _read_originals(conn: Connection, commands: Sequence[Command]) -> dict[UUID, Original]:
+async def _read_originals(
+    conn: Connection, commands: Sequence[Command], orgs: Sequence[UUID] | None
+) -> dict[UUID, Original]:
     wanted = [
         (command.org_id, command.request.original_entry_id)
         for command in commands
@@ -246,7 +267,7 @@ async def _read_originals(conn: Connection, commands: Sequence[Command]) -> dict
     if not wanted:
         return {}
     found: dict[UUID, Original] = {}
-    for row in await conn.fetch(READ_ORIGINALS, *columns(wanted, 2)):
+    for row in await conn.fetch(READ_ORIGINALS, *columns(wanted, 2), orgs):
         earlier = found.get(row[1])
         legs = () if earlier is None else earlier.legs
         found[row[1]] = Original(row[0], row[1], row[2], (*legs, Leg(row[3], row[4])), row[5])
@@ -266,8 +287,10 @@ def _owned(
     return [pair for pair in owned if pair[0] in account_ids]
 
 
-async def _read_accounts(conn: Connection, wanted: Sequence[tuple[UUID, UUID]]) -> dict[UUID, Account]:
-    rows = await conn.fetch(_READ_ACCOUNTS, [org for _, org in wanted], [account for account, _ in wanted])
+async def _read_accounts(
+    conn: Connection, wanted: Sequence[tuple[UUID, UUID]], orgs: Sequence[UUID] | None
+) -> dict[UUID, Account]:
+    rows = await conn.fetch(_READ_ACCOUNTS, [org for _, org in wanted], [account for account, _ in wanted], orgs)
     return {row[1]: Account(row[0], row[1], AccountKind(row[2]), row[3], row[4]) for row in rows}
 
 

@@ -9,7 +9,7 @@ from uuid import UUID
 from ledger.commands import Command
 from ledger.errors import ConcurrentChange
 from ledger.state import BookRow, EntryColumns, Hold, Writes
-from ledger.store import Connection, columns, expected_marks
+from ledger.store import Connection, columns, expected_marks, organizations_named
 
 _ENTRY_COLUMNS_ALWAYS: Final = 5
 """Number, ids, kind and currency; after them come description, time, references and metadata, often empty."""
@@ -20,7 +20,8 @@ WITH locked AS (
 ), gate AS (
     SELECT coalesce(array_agg(mark ORDER BY org_id) = $32::bigint[], false) AND NOT EXISTS (
         SELECT FROM unnest($33::uuid[], $34::bytea[]) u (org_id, key_hash), LATERAL (
-            SELECT FROM ledger_keys k WHERE k.org_id = u.org_id AND k.key_hash = u.key_hash OFFSET 0
+            SELECT FROM ledger_keys k WHERE k.org_id = u.org_id AND k.key_hash = u.key_hash
+                AND ($35::uuid[] IS NULL OR k.org_id = ANY($35)) OFFSET 0
         ) k
     ) AS open FROM locked
 ), entry AS (
@@ -42,16 +43,18 @@ WITH locked AS (
     SET available_minor = u.available, held_minor = u.held, last_entry_at = $1
     FROM unnest($19::uuid[], $20::uuid[], $21::bigint[], $22::bigint[]) u (org_id, account_id, available, held)
     WHERE w.org_id = u.org_id AND w.account_id = u.account_id AND (SELECT open FROM gate)
+        AND ($35::uuid[] IS NULL OR w.org_id = ANY($35))
 ), book AS (
     UPDATE ledger_books b
     SET entry_seq = u.entry_seq, chain_hash = u.hash, mark = $26, recorded_at = $1
     FROM unnest($23::uuid[], $24::bigint[], $25::bytea[]) u (org_id, entry_seq, hash)
-    WHERE b.org_id = u.org_id AND (SELECT open FROM gate)
+    WHERE b.org_id = u.org_id AND (SELECT open FROM gate) AND ($35::uuid[] IS NULL OR b.org_id = ANY($35))
 )"""
 """Lock the books and, if their marks are those expected and the keys are new, write everything; otherwise nothing.
 
 The marks are read from the locked rows, so they are the last committed ones, also when the statement waited for the
 lock. The keys are looked for as they were when the statement began: what was committed after that changed the marks.
+$35 is the last argument of `ledger.store.READ`.
 """
 
 _KEYS: Final = """
@@ -67,6 +70,7 @@ _ACCRUED: Final = """, accrued AS (
     FROM unnest({}::uuid[], {}::uuid[], {}::bigint[], {}::bigint[], {}::numeric[], {}::numeric[], {}::boolean[])
          u (org_id, account_id, available, held, carry, more, moved)
     WHERE w.org_id = u.org_id AND w.account_id = u.account_id AND (SELECT open FROM gate)
+        AND ($35::uuid[] IS NULL OR w.org_id = ANY($35))
 )"""
 
 _HOLDS: Final = """, hold AS (
@@ -86,17 +90,23 @@ _REVERSALS: Final = """, reversal AS (
     ON CONFLICT (org_id, entry_id) DO UPDATE SET reversed_minor = excluded.reversed_minor
 )"""
 
-_ARGUMENTS: Final = 34
+_ARGUMENTS: Final = 35
 """Of what every batch writes; those of what few batches have come after them."""
 
 
 async def write(
-    conn: Connection, writes: Writes, books: Mapping[UUID, BookRow], *, unread: Sequence[Command] = ()
+    conn: Connection,
+    writes: Writes,
+    books: Mapping[UUID, BookRow],
+    *,
+    unread: Sequence[Command] = (),
+    on_shards: bool = False,
 ) -> bool:
     """Lock `books`, the heads that the decision was made on, and write its rows, in one statement; False and nothing if a
     book has changed since, or a key of the commands `unread`, which nobody has looked for, was used before.
 
-    A transaction of its own, if none is open.
+    A transaction of its own, if none is open. `on_shards` is whether the tables are distributed: the books are then of one
+    shard.
     """
     if not writes.keys:
         return True
@@ -117,14 +127,17 @@ async def write(
         list(expected.values()),
         [command.org_id for command in unread],
         [command.key_hash for command in unread],
+        organizations_named(expected, on_shards=on_shards),
         *more,
     )
     return status != "INSERT 0 0"
 
 
-async def write_locked(conn: Connection, writes: Writes, books: Mapping[UUID, BookRow]) -> None:
+async def write_locked(
+    conn: Connection, writes: Writes, books: Mapping[UUID, BookRow], *, on_shards: bool = False
+) -> None:
     """`write` under a lock that is held already. Raises ConcurrentChange if somebody changed a book without taking it."""
-    if not await write(conn, writes, books):
+    if not await write(conn, writes, books, on_shards=on_shards):
         raise ConcurrentChange("a book changed while it was locked")
 
 

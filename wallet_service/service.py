@@ -103,6 +103,7 @@ class Service:
             self.engine,
             clock,
             lane_of=lane_of,
+            on_shards=self._lanes.are_shards,
             batch_max=settings.ledger_batch_max,
             queue_max=settings.ledger_queue_max,
             moment=moment,
@@ -129,6 +130,7 @@ class Service:
             usage_age_max=settings.usage_age_max,
             usage_ahead_max=timedelta(seconds=settings.usage_ahead_max_seconds),
             lane_of=lane_of,
+            on_shards=self._lanes.are_shards,
         )
         self.usage_queries = UsageQueries(self.db)
         self.usage_months = UsageMonths(

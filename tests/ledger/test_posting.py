@@ -3,7 +3,6 @@
 import asyncio
 import re
 from collections import Counter
-from collections.abc import Iterator
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
@@ -44,6 +43,7 @@ from ledger.model import (
     UnknownHold,
 )
 from tests.ledger.conftest import Scene, posted
+from tests.statements.sent_statements import nodes
 from wallet_service.db import engine_for
 
 
@@ -412,7 +412,7 @@ async def test_lookups_walk_their_indexes_even_if_planned_on_empty_tables(
         plan: Any = await raw.fetchval(f"EXPLAIN (FORMAT JSON) EXECUTE lookup ({arguments})")
     await engine.dispose()
     conditions = {
-        node["Relation Name"]: node["Index Cond"] for node in _nodes(plan[0]["Plan"]) if "Relation Name" in node
+        node["Relation Name"]: node["Index Cond"] for node in nodes(plan[0]["Plan"]) if "Relation Name" in node
     }
     assert set(conditions) == set(columns)
     for table, column in columns.items():
@@ -422,9 +422,3 @@ async def test_lookups_walk_their_indexes_even_if_planned_on_empty_tables(
 
 def _switched_off() -> str:
     return "".join(f"SET {name} = off;" for name in store.PLANNER_SETTINGS)
-
-
-def _nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    yield plan
-    for child in plan.get("Plans", ()):
-        yield from _nodes(child)

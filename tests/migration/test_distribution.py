@@ -9,16 +9,23 @@ from pathlib import Path
 
 import asyncpg
 import pytest
+from pydantic import SecretStr
 from sqlalchemy.engine import make_url
 from structlog.testing import capture_logs
 
+from ledger.model import OpenHold, UnknownAccount
+from tests.statements.sent_statements import noted
 from tests.system.instance import wallet
+from wallet_service.accounts.operations import ensure_development
 from wallet_service.cli.failures import explained
+from wallet_service.config import Settings
 from wallet_service.db import Database, engine_for
 from wallet_service.distribution.lanes import Lanes
 from wallet_service.distribution.model import DistributionRefused
 from wallet_service.distribution.operations import distribute
 from wallet_service.distribution.placing import uuid_hash
+from wallet_service.service import Service
+from wallet_service.usage.model import NewEvent
 
 CATALOG = (Path(__file__).parent / "citus_catalog.sql").read_text()
 SHARD_COUNT = 4
@@ -170,6 +177,7 @@ async def test_lanes_are_the_shards(database_url: str, run: Run, db: Database):
     await distribute(database_url, shard_count=SHARD_COUNT)
     lanes = Lanes(1)
     assert await lanes.follow_shards(db, pool_size=12) == SHARD_COUNT
+    assert lanes.are_shards()
     ids = [uuid.uuid4() for _ in range(100)]
     shard_of = "SELECT get_shard_id_for_distribution_column('organizations', $1::uuid) AS shard"
     shards = [(await run(shard_of, org_id))[0]["shard"] for org_id in ids]
@@ -181,9 +189,30 @@ async def test_lanes_are_the_shards(database_url: str, run: Run, db: Database):
 async def test_on_one_server_lanes_are_a_number_from_the_settings(database_url: str):
     engine = engine_for(database_url, pool_size=1)
     lanes = Lanes(3)
+    assert lanes.are_shards()
     assert await lanes.follow_shards(Database(engine, statement_timeout=timedelta(seconds=20)), pool_size=2) == 0
+    assert not lanes.are_shards()
     assert [lanes(uuid.UUID(int=number)) for number in range(4)] == [0, 1, 2, 0]
     await engine.dispose()
+
+
+@pytest.mark.parametrize("on_shards", [False, True])
+async def test_a_service_sends_what_its_database_needs(database_url: str, run: Run, *, on_shards: bool):
+    """On shards batches are planned for their values, which name the organizations beside each table."""
+    if on_shards:
+        await distribute(database_url, shard_count=SHARD_COUNT)
+    service = Service(Settings(environment="test", database_url=SecretStr(database_url), database_pool_size=12))
+    sent = noted(service.engine)
+    async with service:
+        made = await ensure_development(service.organizations, service.projects)
+        await service.usage.record(made.org_id, [NewEvent("my-app", "no.such.meter", "1", "key")])
+        nobody = uuid.uuid4()
+        unknown = OpenHold(org_id=made.org_id, key="k", wallet=nobody, amount_minor=1)
+        assert await service.ledger.post(unknown) == UnknownAccount(nobody)
+    assert any("plan_cache_mode = force_generic_plan" in query.query for query in sent) is not on_shards
+    for table in ("projects p", "usage_keys k", "ledger_keys k"):
+        given = [query.args[-1] for query in sent if "IS NULL OR" in query.query and table in query.query]
+        assert given == [[made.org_id] if on_shards else None], table
 
 
 async def test_lanes_need_connections(database_url: str, run: Run, db: Database):

@@ -16,6 +16,7 @@ from sqlalchemy.exc import DBAPIError
 from ledger.batcher import Ledger
 from ledger.money import floor_split
 from tests.operations.usage_scene import EGRESS, GPU, START, VCPU, Scene, event, kinds, scene_on
+from tests.statements.sent_statements import noted, tables_read
 from wallet_service.accounts.wallet_operations import Wallets
 from wallet_service.catalog.rules import NewRate
 from wallet_service.clock import ManualClock
@@ -182,6 +183,23 @@ async def test_two_processes_with_the_same_events_count_them_once(scene: Scene, 
     assert kinds(results).count("Recorded") == 500
     assert kinds(results).count("DuplicateEvent") == 500
     assert await scene.check_laws(scene.org_id) == 500 * 249
+
+
+async def test_on_shards_every_table_that_is_looked_up_is_asked_by_organization(
+    database_url: str, clock: ManualClock
+) -> None:
+    engine = engine_for(database_url, pool_size=6)
+    sent = noted(engine)
+    db = Database(engine, statement_timeout=timedelta(seconds=20))
+    async with scene_on(db, clock, on_shards=lambda: True) as made:
+        assert kinds(await made.recorder.record(made.org_id, [event("a"), event("b")])) == ["Recorded", "Recorded"]
+        again = await made.recorder.record(made.org_id, [event("b"), event("c")])
+        assert kinds(again) == ["DuplicateEvent", "Recorded"]
+        assert await made.check_laws(made.org_id) == Decimal("1.5")
+    read = await tables_read(engine, [query for query in sent if "unnest(" in query.query])
+    assert {"projects", "usage_keys", "usage_events_default", "ledger_wallets"} <= read.keys()
+    assert [table for table, is_named in read.items() if not is_named] == []
+    await engine.dispose()
 
 
 async def test_a_poisonous_call_fails_alone(scene: Scene, database_url: str) -> None:

@@ -1,6 +1,6 @@
 """A service's worth of usage operations on one database, with an organization to record for."""
 
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -10,7 +10,7 @@ from uuid import UUID
 
 from sqlalchemy import text
 
-from ledger.batcher import Ledger
+from ledger.batcher import Ledger, on_one_server
 from ledger.invariants import check_all
 from wallet_service.accounts.operations import Organizations
 from wallet_service.accounts.project_operations import Projects
@@ -105,15 +105,21 @@ class Scene:
 
 
 @asynccontextmanager
-async def scene_on(db: Database, clock: ManualClock, **recorder_options: Any) -> AsyncIterator[Scene]:
+async def scene_on(
+    db: Database, clock: ManualClock, *, on_shards: Callable[[], bool] = on_one_server, **recorder_options: Any
+) -> AsyncIterator[Scene]:
     catalog = CatalogOperations(db, clock)
     await catalog.apply(CATALOG)
     options: dict[str, Any] = {
+        "on_shards": on_shards,
         "usage_age_max": timedelta(days=35),
         "usage_ahead_max": timedelta(minutes=5),
         **recorder_options,
     }
-    async with Ledger(db.engine, clock) as ledger, UsageRecorder(db, ledger, clock, **options) as recorder:
+    async with (
+        Ledger(db.engine, clock, on_shards=on_shards) as ledger,
+        UsageRecorder(db, ledger, clock, **options) as recorder,
+    ):
         made = await Organizations(db, clock).create(slug="my-org")
         scene = Scene(db, clock, ledger, catalog, recorder, UsageQueries(db), made.org_id)
         await scene.project(made.org_id, "my-app")

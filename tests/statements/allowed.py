@@ -1,8 +1,8 @@
 """Statements that break a rule, each with its reason. A test sees to it that every entry is still of use.
 
 Of three kinds: what is of all organizations by its nature (a sweep that finds work, an audit, the platform's lists), and
-runs on distributed tables as a read of every shard; what never reaches a distributed table; and what works on one server
-only and has to change before a cluster is served (`is_obstacle`), which docs/scaling.md lists.
+runs on distributed tables as a read of every shard; what never reaches a distributed table; and what looks forbidden and
+does there what it does on one server, or is sent to one server only.
 """
 
 import re
@@ -10,7 +10,6 @@ from dataclasses import dataclass
 
 WITHOUT = r"\w+ without org_id"
 LOCKED = r"ledger_books locked across organizations"
-CUT = r"\w+: LIMIT or OFFSET in a LATERAL query that no value sends to one shard"
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +20,6 @@ class Allowed:
     fragment: str
     faults: str
     why: str
-    is_obstacle: bool = False
 
     def covers(self, statement: str, fault: str) -> bool:
         return self.fragment in statement and re.fullmatch(self.faults, fault) is not None
@@ -31,7 +29,6 @@ SWEEP = "a sweep finds work of all organizations; each piece is then done in the
 AUDIT = "an audit of all organizations; certified is only what is checked organization by organization"
 PLATFORM = "a list for the operator of the platform, of all organizations"
 LANE = "the organizations of one lane, which is one shard: Citus runs it there as it stands"
-CUT_WHY = "a look-up for each row of an array; to be sent to one shard it needs org_id = ANY(..) beside the join"
 
 ALLOWED = (
     Allowed("wallet_service/account_states/store.py", "SELECT account_standings.org_id FROM", WITHOUT, SWEEP),
@@ -120,18 +117,12 @@ ALLOWED = (
         "wallet_service/usage/steps.py",
         "LOCK TABLE ONLY usage_events",
         "a statement of the kind LockStmt",
-        "waits for whoever drops a month; on a cluster it would have to hold that off on every shard",
-        is_obstacle=True,
-    ),
-    Allowed("ledger/store.py", "ledger_", CUT, CUT_WHY, is_obstacle=True),
-    Allowed(
-        "wallet_service/usage/store.py", "LATERAL", r"usage_" + CUT + "|projects" + CUT[3:], CUT_WHY, is_obstacle=True
+        "waits for whoever drops a month: Citus takes it on every node that plans, where a partition is dropped under it",
     ),
     Allowed(
         "ledger/link.py",
         "SET plan_cache_mode = force_generic_plan",
         "plans without values",
-        "a plan that is made before the values are known knows no shard",
-        is_obstacle=True,
+        "on one server only: the ledger leaves it out where tables are distributed",
     ),
 )

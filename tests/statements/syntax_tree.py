@@ -55,6 +55,25 @@ def conjuncts(condition: Node | None) -> Iterator[Node]:
         yield condition
 
 
+def if_given(condition: Node) -> Node | None:
+    """The column of `$n IS NULL OR column = ANY ($n)`, which counts once the statement is given a value; None for another
+    condition."""
+    arms = [typed(arm) for arm in condition["args"]]
+    if condition["boolop"] != "OR_EXPR" or [kind for kind, _ in arms] != ["NullTest", "A_Expr"]:
+        return None
+    (_, test), (_, comparison) = arms
+    if (
+        test["nulltesttype"] != "IS_NULL"
+        or comparison["kind"] != "AEXPR_OP_ANY"
+        or strings(comparison["name"]) != ["="]
+    ):
+        return None
+    values = [typed(without_casts(node)) for node in (test["arg"], comparison["rexpr"])]
+    if [kind for kind, _ in values] != ["ParamRef"] * 2 or values[0][1]["number"] != values[1][1]["number"]:
+        return None
+    return comparison["lexpr"]
+
+
 def function_names(tree: Any) -> set[str]:
     """Of everything that is called, without schema."""
     return {strings(call["funcname"])[-1] for call in nodes(tree, "FuncCall")}

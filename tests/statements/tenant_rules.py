@@ -17,6 +17,7 @@ from tests.statements.syntax_tree import (
     Node,
     conjuncts,
     function_names,
+    if_given,
     nodes,
     parsed,
     strings,
@@ -267,6 +268,11 @@ class Reading:
         if kind == "SubLink" and content["subLinkType"] == "ANY_SUBLINK":
             for column in _parts(content["testexpr"]):
                 self._bind(column, block, bound)
+            return
+        if kind == "BoolExpr" and (named := if_given(content)) is not None:
+            owner = self._owner(named, block)
+            if owner is not None and (bound is None or owner in bound):
+                self._by_value.add(owner)
             return
         if kind != "A_Expr" or strings(content["name"]) != ["="]:
             return

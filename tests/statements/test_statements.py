@@ -22,7 +22,6 @@ from wallet_service.embedded_postgres import Binaries
 
 ROOT = Path(__file__).parents[2]
 TABLES = Tables.of(declared_tables())
-SCALING = ROOT / "docs" / "scaling.md"
 
 _FIRST_WORDS = ("SELECT ", "INSERT ", "UPDATE ", "DELETE ", "WITH ")
 _NAMED_VALUE = re.compile(r"(?<![:\w]):[a-z_]\w*")
@@ -110,11 +109,6 @@ def test_every_statement_that_is_written_keeps_the_rules_or_is_allowed():
 @pytest.mark.parametrize("entry", [entry for entry in ALLOWED if "/" in entry.where], ids=lambda entry: entry.where)
 def test_an_exception_says_where_its_statement_is(entry: Allowed):
     assert (ROOT / entry.where).is_file()
-
-
-def test_what_stands_in_the_way_of_a_cluster_is_in_the_document():
-    text = SCALING.read_text()
-    assert [entry.where for entry in ALLOWED if entry.is_obstacle and f"`{entry.where}`" not in text] == []
 
 
 def test_nobody_asks_which_constraint_refused():

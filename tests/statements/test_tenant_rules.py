@@ -34,6 +34,8 @@ GOOD = (
     "SELECT * FROM topups t, LATERAL (SELECT * FROM wallets w WHERE w.org_id = $1 LIMIT 1) w WHERE t.org_id = $1",
     "SELECT * FROM unnest($1::uuid[]) u (org_id), LATERAL"
     " (SELECT * FROM wallets w WHERE w.org_id = u.org_id AND w.org_id = ANY ($1) LIMIT 1) w",
+    "SELECT * FROM unnest($1::uuid[]) u (org_id), LATERAL"
+    " (SELECT * FROM wallets w WHERE w.org_id = u.org_id AND ($2::uuid[] IS NULL OR w.org_id = ANY ($2)) LIMIT 1) w",
     "SELECT * FROM directory d WHERE d.slug = $1",
     "SELECT now(), key_id FROM api_keys",
     "INSERT INTO topups (org_id, topup_id) VALUES ($1, $2) ON CONFLICT (org_id, topup_id) DO UPDATE SET state = $3",
@@ -79,6 +81,12 @@ BAD = {
     "SELECT * FROM unnest($1::uuid[]) u (org_id), LATERAL (SELECT * FROM wallets w WHERE w.org_id = u.org_id OFFSET 0) w": {
         f"wallets: {CUT}"
     },
+    "SELECT * FROM unnest($1::uuid[]) u (org_id), LATERAL (SELECT * FROM wallets w WHERE w.org_id = u.org_id"
+    " AND ($2::uuid[] IS NULL OR w.org_id = ANY ($1)) OFFSET 0) w": {f"wallets: {CUT}"},
+    "SELECT * FROM unnest($1::uuid[]) u (org_id), LATERAL (SELECT * FROM wallets w WHERE w.org_id = u.org_id"
+    " AND ($2 OR w.org_id = ANY ($1)) OFFSET 0) w": {f"wallets: {CUT}"},
+    # What is only asked if a value is given binds no table.
+    "SELECT * FROM topups WHERE $1::uuid[] IS NULL OR org_id = ANY ($1)": {"topups without org_id"},
     "INSERT INTO topups (topup_id) VALUES ($1)": {"topups without org_id"},
     "INSERT INTO topups (org_id, topup_id) VALUES ($1, $2) ON CONFLICT (topup_id) DO NOTHING": {
         "topups: a conflict without org_id"

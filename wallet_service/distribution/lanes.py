@@ -43,6 +43,7 @@ class Lanes:
 
     def __init__(self, lane_count: int) -> None:
         self._lane_count = lane_count
+        self._on_one_server = False
         self._firsts: tuple[int, ...] = ()
         self._known: dict[UUID, int] = {}
 
@@ -56,6 +57,10 @@ class Lanes:
                 self._known.clear()
             self._known[org_id] = lane
         return lane
+
+    def are_shards(self) -> bool:
+        """Whether the tables are distributed; yes until the database has told: one server runs what is made for shards."""
+        return not self._on_one_server
 
     @asynccontextmanager
     async def following(self, db: Database, *, pool_size: int) -> AsyncGenerator[None]:
@@ -105,6 +110,7 @@ class Lanes:
 
         with within(Reach.NOBODY):
             shards = await db.read(work)
+        self._on_one_server = not shards
         if not shards:
             return 0
         kept = CONNECTIONS_PER_LANE * len(shards)

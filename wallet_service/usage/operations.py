@@ -11,7 +11,7 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from ledger.accounts import AccountKind, chart_account_id
-from ledger.batcher import Ledger, one_lane
+from ledger.batcher import Ledger, on_one_server, one_lane
 from ledger.ids import new_id
 from ledger.model import Accrue, Posted
 from wallet_service.catalog.operations import read_tariffs
@@ -105,16 +105,19 @@ class UsageRecorder:
         usage_ahead_max: timedelta,
         follow_up: FollowUp = nothing_follows,
         lane_of: Callable[[UUID], int] = one_lane,
+        on_shards: Callable[[], bool] = on_one_server,
         batch_events_max: int = BATCH_EVENTS_MAX,
         queue_events_max: int = QUEUE_EVENTS_MAX,
     ) -> None:
-        """usage_age_max is for organizations that have none of their own; usage_ahead_max is for all."""
+        """usage_age_max is for organizations that have none of their own; usage_ahead_max is for all. `lane_of` and
+        `on_shards` are those of the ledger."""
         self._db = db
         self._ledger = ledger
         self._clock = clock
         self._usage_age_max = usage_age_max
         self._usage_ahead_max = usage_ahead_max
         self._follow_up = follow_up
+        self._on_shards = on_shards
         self._wary_batches = 0
         self._lanes = UsageLanes(
             self._commit, lane_of=lane_of, batch_events_max=batch_events_max, queue_events_max=queue_events_max
@@ -186,7 +189,7 @@ class UsageRecorder:
         knowledge = await self._read(conn, calls)
         if self._wary_batches:
             self._wary_batches -= 1
-            known = await store.read_known(raw, _keys_of(calls))
+            known = await store.read_known(raw, _keys_of(calls), on_shards=self._on_shards())
         else:
             known = None
         if not known:
@@ -198,7 +201,7 @@ class UsageRecorder:
                 await self._write(conn, together.rows, costs, together.event_counts, knowledge.scopes, now=now)
                 return together.results
         if known is None:
-            known = await store.read_known(raw, _keys_of(calls))
+            known = await store.read_known(raw, _keys_of(calls), on_shards=self._on_shards())
         knowledge = replace(knowledge, known=known)
         decision = decide(calls, knowledge, now=now, ahead_max=self._usage_ahead_max, make_id=lambda: new_id(now))
         if decision.rated:
@@ -218,7 +221,7 @@ class UsageRecorder:
                 meters.add(event.meter)
         raw = await driver(conn)
         return Knowledge(
-            scopes=await store.read_scopes(raw, asked, usage_age_max=self._usage_age_max),
+            scopes=await store.read_scopes(raw, asked, usage_age_max=self._usage_age_max, on_shards=self._on_shards()),
             tariffs=await read_tariffs(conn, meters),
             known={},
         )

@@ -11,6 +11,7 @@ from uuid import UUID
 
 import asyncpg
 
+from ledger.store import organizations_named
 from wallet_service.rating.rules import DiscountWindow
 from wallet_service.usage.model import Batch, KnownEvent, NewRows, Scope
 
@@ -41,9 +42,11 @@ _PROJECTS: Final = """
     SELECT u.org_id, u.slug, p.project_id
     FROM unnest($1::uuid[], $2::text[]) AS u(org_id, slug)
     CROSS JOIN LATERAL (
-        SELECT project_id FROM projects p WHERE p.org_id = u.org_id AND p.slug = u.slug LIMIT 1
+        SELECT project_id FROM projects p WHERE p.org_id = u.org_id AND p.slug = u.slug
+            AND ($3::uuid[] IS NULL OR p.org_id = ANY($3)) LIMIT 1
     ) p
 """
+"""The last argument of this and of `_KNOWN` is that of `ledger.store.READ`: organizations, where tables are distributed."""
 
 _ONLY_PROJECTS: Final = """
     SELECT org_id, (array_agg(project_id))[1] AS project_id
@@ -55,10 +58,12 @@ _KNOWN: Final = """
     SELECT u.org_id, u.key_hash, k.event_id, k.content_hash, e.quantity, e.cost_minor
     FROM unnest($1::uuid[], $2::bytea[]) AS u(org_id, key_hash)
     CROSS JOIN LATERAL (
-        SELECT event_id, content_hash FROM usage_keys k WHERE k.org_id = u.org_id AND k.key_hash = u.key_hash LIMIT 1
+        SELECT event_id, content_hash FROM usage_keys k WHERE k.org_id = u.org_id AND k.key_hash = u.key_hash
+            AND ($3::uuid[] IS NULL OR k.org_id = ANY($3)) LIMIT 1
     ) k
     CROSS JOIN LATERAL (
-        SELECT quantity, cost_minor FROM usage_events e WHERE e.org_id = u.org_id AND e.event_id = k.event_id LIMIT 1
+        SELECT quantity, cost_minor FROM usage_events e WHERE e.org_id = u.org_id AND e.event_id = k.event_id
+            AND ($3::uuid[] IS NULL OR e.org_id = ANY($3)) LIMIT 1
     ) e
 """
 
@@ -123,16 +128,18 @@ _BATCHES: Final = """
 
 
 async def read_scopes(
-    raw: Driver, asked: Mapping[UUID, Collection[str]], *, usage_age_max: timedelta
+    raw: Driver, asked: Mapping[UUID, Collection[str]], *, usage_age_max: timedelta, on_shards: bool
 ) -> dict[UUID, Scope]:
     """The organizations of `asked` that exist, with those of the projects asked for that are theirs.
 
-    An empty slug asks for the only project. usage_age_max: of organizations that have none of their own.
+    An empty slug asks for the only project. usage_age_max: of organizations that have none of their own. on_shards: whether
+    the tables are distributed; the organizations are then of one shard.
     """
     projects: dict[UUID, dict[str, UUID]] = {org_id: {} for org_id in asked}
     pairs = [(org_id, slug) for org_id, slugs in asked.items() for slug in slugs if slug]
     if pairs:
-        for row in await raw.fetch(_PROJECTS, [p[0] for p in pairs], [p[1] for p in pairs]):
+        orgs = organizations_named(asked, on_shards=on_shards)
+        for row in await raw.fetch(_PROJECTS, [p[0] for p in pairs], [p[1] for p in pairs], orgs):
             projects[row["org_id"]][row["slug"]] = row["project_id"]
     only: dict[UUID, UUID] = {}
     if unnamed := [org_id for org_id, slugs in asked.items() if "" in slugs]:
@@ -150,12 +157,16 @@ async def read_scopes(
     }
 
 
-async def read_known(raw: Driver, keys: Collection[tuple[UUID, bytes]]) -> dict[tuple[UUID, bytes], KnownEvent]:
-    """The events recorded before under any of `keys` (organization, key hash)."""
+async def read_known(
+    raw: Driver, keys: Collection[tuple[UUID, bytes]], *, on_shards: bool
+) -> dict[tuple[UUID, bytes], KnownEvent]:
+    """The events recorded before under any of `keys` (organization, key hash); on_shards as in `read_scopes`."""
     # A plan that was made while the tables were empty would be kept for as long as the connection lives, and takes an index
     # that has to walk over all events of the organization. Other statements have no such choice, and keep their plans.
     await raw.execute(_PLANNED_EACH_TIME)
-    rows = await raw.fetch(_KNOWN, [key[0] for key in keys], [key[1] for key in keys])
+    org_ids = [key[0] for key in keys]
+    named = organizations_named(org_ids, on_shards=on_shards)
+    rows = await raw.fetch(_KNOWN, org_ids, [key[1] for key in keys], named)
     await raw.execute(_PLANNED_ONCE)
     return {
         (row["org_id"], row["key_hash"]): KnownEvent(
