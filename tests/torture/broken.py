@@ -15,11 +15,12 @@ from wallet_service.serving.envoy import EnvoyServer
 
 _VARIABLE: Final = "TORTURE_BROKEN"
 _FOR_GOOD: Final = ExitStack()
-_SERVED_HERE: Final = Edit(
+SERVED_HERE: Final = Edit(
     EnvoyServer._environment,  # pyright: ignore[reportPrivateUsage]
     "FACTORY_VARIABLE: self._options.factory",
     "FACTORY_VARIABLE: 'tests.torture.broken:create_app'",
 )
+"""So that Envoy, too, runs the application of this module."""
 
 
 def create_app(draining: asyncio.Event) -> ASGIApp:
@@ -31,7 +32,7 @@ def create_app(draining: asyncio.Event) -> ASGIApp:
 def main() -> None:
     """Break, and do what the command does."""
     name = os.environ[_VARIABLE] = sys.argv.pop(1)
-    with edited([*BREAKAGES[name].edits, _SERVED_HERE]):
+    with edited([*BREAKAGES[name].edits, SERVED_HERE]):
         cli.main()
 
 
