@@ -31,7 +31,8 @@ from wallet_service.development import Instance, private_settings, running
 from wallet_service.logs import configure_logging
 
 VARIABLE: Final = "WALLET_CLIENT_TEST"
-SECONDS_MAX: Final = 900
+SECONDS_MAX: Final = 3600
+"""Longer than a whole test run: the service of one is there until its end."""
 _END_SECONDS: Final = 10
 
 

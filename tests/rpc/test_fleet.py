@@ -46,7 +46,7 @@ def test_a_process_that_dies_is_replaced_while_the_others_answer(fleet: ServerPr
     os.kill(first, signal.SIGKILL)
     wait_until(lambda: not is_alive(first))
     assert answering(fleet)
-    assert metric(fleet, "wallet_api_processes") == 1
+    wait_until(lambda: metric(fleet, r'wallet_api_processes_replaced_total\{why="ended"\}') == 1, 20)
     wait_until(lambda: metric(fleet, "wallet_api_processes") == 2, 20)
     assert answering(fleet)
     assert second in fleet.envoys()

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Final
 
 import pytest
-from pyqwest import Client, HTTPTransport, HTTPVersion
+from pyqwest import Client, HTTPTransport, HTTPVersion, RemoteProtocolError
 from starlette.types import Receive, Scope, Send
 
 from providers.simulators.serving import listen, serving
@@ -26,22 +26,25 @@ async def test_unread_bodies_hold_up_nothing(server: ServerProcess, version: HTT
     before = _sockets(server)
     transport = HTTPTransport(http_version=version, timeout=60)
     client = Client(transport)
+    # On HTTP/1 an early answer ends its connection, which a client may still take for the next call.
+    other = HTTPTransport(http_version=version, timeout=60) if version is HTTPVersion.HTTP1 else transport
     refused = {**JSON, "authorization": "Bearer wk_test_nobody"}
 
     async def send_unread() -> int:
         try:
             return (await client.post(server.url + BALANCE, headers=refused, content=BODY)).status
-        except (OSError, ValueError):
+        except (OSError, ValueError, RemoteProtocolError):
             return 0  # On HTTP/1 the connection may end before the answer is read.
 
     async def send_good() -> int:
-        return (await client.post(server.url + RATES, headers=JSON, content=b"{}")).status
+        return (await Client(other).post(server.url + RATES, headers=JSON, content=b"{}")).status
 
     async with asyncio.timeout(SECONDS_MAX):
         statuses = await asyncio.gather(*[send_unread() for _ in range(CALLS)], *[send_good() for _ in range(CALLS)])
     assert set(statuses[:CALLS]) <= ({401} if version is HTTPVersion.HTTP2 else {0, 401})
     assert set(statuses[CALLS:]) == {200}
-    await transport.aclose()
+    for each in {transport, other}:
+        await each.aclose()
     await asyncio.to_thread(wait_until, lambda: _sockets(server) <= before, seconds=10)
 
 
