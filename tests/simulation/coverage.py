@@ -28,6 +28,7 @@ WANTED: Final = frozenset(
         "checkout expired unpaid",
         "checkout paid late",
         "top-up paid twice",
+        "top-up paid twice by card",
         "checkout refunded",
         "usage event",
         "usage correction",

@@ -36,6 +36,7 @@ class Mutation:
         }
 
 
+_AGAIN: Final = ("pay_twice", "pay_twice", "refund_on_chain", "refund_on_chain")
 _RECHARGING: Final = ("save_card", "recharge", "use", "watch", "work", "jump")
 
 MUTATIONS: Final[Mapping[str, Mutation]] = {
@@ -89,6 +90,18 @@ MUTATIONS: Final[Mapping[str, Mutation]] = {
         "Broken: nothing was credited for checkout",
         more=("check_out", "pay_late", "jump", "reconcile"),
         steps=150,
+    ),
+    "a second payment is not asked for again": Mutation(
+        (
+            Edit(
+                settlement.Settlement._unmatched,  # pyright: ignore[reportPrivateUsage]
+                "replace(payment, next_check_at=next_check_at)",
+                "payment",
+            ),
+        ),
+        "Broken: away at the providers",
+        more=("check_out", "pay_on_chain", "post", "work", "pay_late", "jump", *_AGAIN),
+        steps=120,
     ),
     "a claim that is won is not followed": Mutation(
         (

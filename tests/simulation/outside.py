@@ -61,7 +61,7 @@ class Outside:
     stripe_url: str
     coinbase_url: str
     must_arrive: set[str] = field(default_factory=set[str])
-    """Payments that the reconciler does not look at for long: those that no top-up names, and those that came late."""
+    """Payments that nobody knows of yet but their provider: what names a top-up that has another payment."""
 
     def mail(self) -> list[Mail]:
         """What waits to be delivered, oldest first, Stripe's before Coinbase's."""
@@ -71,8 +71,9 @@ class Outside:
 
     def is_needed(self, mail: Mail) -> bool:
         """Whether nothing but this delivery tells."""
-        body = mail.account.tables[EVENTS].get(mail.row["event"], {}).get("body", {})
-        return body.get("id") in self.must_arrive
+        event = mail.account.tables[EVENTS].get(mail.row["event"], {})
+        subject = event["data"]["object"] if "data" in event else event.get("body", {})
+        return subject.get("id") in self.must_arrive
 
     async def deliver(self, chosen: list[Mail], receive: Callable[[Letter], Awaitable[int]]) -> int:
         """Deliver in this order; what is not answered by 2xx stays on its way. How many were taken."""

@@ -90,30 +90,36 @@ async def pay_late(sim: Simulation, chance: random.Random) -> None:
     if ended:
         checkout = chance.choice(ended)
         checkout["status"] = "ACTIVE"
-        sim.outside.must_arrive.add(checkout["id"])
         sim.seen["checkout paid late"] += 1
         checkouts.pay(world, checkout, succeeds=True)
 
 
 async def pay_twice(sim: Simulation, chance: random.Random) -> None:
     """A second payment that names the same top-up: of a tool of somebody's own, or of a request that was thought lost."""
-    paid = [row for row in sim.outside.coinbase.tables["checkout"].values() if row["status"] == "COMPLETED"]
+    is_card = chance.random() < 0.5
+    world = sim.outside.stripe if is_card else sim.outside.coinbase
+    table, ended = ("payment_intent", "succeeded") if is_card else ("checkout", "COMPLETED")
+    paid = [row for row in world.tables[table].values() if row["status"] == ended]
     if not paid:
         return
     first = chance.choice(paid)
-    provider = sim.life.service.coinbase
+    provider = sim.life.service.stripe if is_card else sim.life.service.coinbase
     assert provider is not None
     made = await provider.create_topup(
         TopUpRequest(
             org_id=first["metadata"]["org_id"],
             top_up_id=first["metadata"]["top_up_id"],
-            amount=Money(chance.randrange(500, 9_000), "USD"),
+            amount=Money(chance.randrange(500, 9_000), first["currency"].upper() if is_card else "USD"),
             idempotency_key=str(chance.getrandbits(64)),
         )
     )
     sim.outside.must_arrive.add(made.external_id)
-    sim.seen["top-up paid twice"] += 1
-    checkouts.pay(sim.outside.coinbase, sim.outside.coinbase.checkout(made.external_id), succeeds=True)
+    if is_card:
+        sim.seen["top-up paid twice by card"] += 1
+        _pay(sim, made.external_id, chance.choice((GOOD, "pm_card_createDispute", "pm_card_refundFail")))
+    else:
+        sim.seen["top-up paid twice"] += 1
+        checkouts.pay(sim.outside.coinbase, sim.outside.coinbase.checkout(made.external_id), succeeds=True)
 
 
 async def refund_on_chain(sim: Simulation, chance: random.Random) -> None:

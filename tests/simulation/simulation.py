@@ -177,6 +177,9 @@ class Simulation:
         """The laws of the journal, and each wallet against what its customer has done."""
         self._misbehaving = 0
         self.live = await self.books.read()
+        if self.outside.must_arrive:
+            arrived = {payment for book in self.books.by_org.values() for _, payment in book.arrived}
+            self.outside.must_arrive.difference_update(arrived)
         for customer in self.customers:
             customer.check(self.book(customer), self.live[customer.org_id])
 
