@@ -10,6 +10,7 @@ from uuid import UUID
 import pytest
 from sqlalchemy import Engine, text
 from sqlalchemy.event import listen, remove
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from ledger.ids import new_id
 from tests.operations.usage_scene import START, Scene, event, kinds, scene_on
@@ -244,6 +245,28 @@ async def test_who_asks_while_a_month_is_dropped_is_told(scene: Scene, database_
     await dropping
     with pytest.raises(ServiceError, match="kept from 2027-05-01"):
         await asking
+
+
+async def test_who_was_told_that_a_month_is_kept_may_read_it(scene: Scene, database_url: str) -> None:
+    """The lock of the table alone holds the drop off, which is all that a cluster has of it on the coordinator."""
+    april = datetime(2027, 4, 10, tzinfo=UTC)
+    scene.clock.advance(april - scene.clock.now())
+    await maintain(scene, database_url)
+    await at(scene, april, "april")
+    machine = ManualClock(april + timedelta(days=120))
+    dropping: asyncio.Task[None] | None = None
+
+    async def work(conn: AsyncConnection) -> list[str]:
+        nonlocal dropping
+        await refuse_what_is_dropped(conn, april)
+        dropping = asyncio.create_task(UsageMonths(database_url, machine, kept_months=3).maintain())
+        await waiting_for_locks(scene, 1)
+        return list((await conn.execute(text("SELECT idempotency_key FROM usage_events"))).scalars())
+
+    assert await scene.db.read(work) == ["april"]
+    assert dropping is not None
+    await dropping
+    assert await scene.rows("SELECT 1 FROM usage_events") == []
 
 
 OLD_EVENT = """
