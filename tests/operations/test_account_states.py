@@ -183,7 +183,7 @@ class TestDisputes:
         topup = await scene.lab.credited()
         dispute = await scene.lab.dispute(topup)
         await scene.lab.settle_everything()
-        known = await scene.lab.db.read(lambda conn: topup_store.read_taken_back(conn, topup.org_id, topup.topup_id))
+        known = await scene.lab.db.read(lambda conn: topup_store.read_taken_back(conn, topup))
         opened = known[dispute]
         won = replace(opened, status="won")
         another = replace(opened, reversal_id=new_id(scene.lab.clock.now()), provider_reference="another")

@@ -2,19 +2,26 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 import pytest
 
 from ledger.money import Money
-from providers.protocol import RefundRequest, TopUpRequest
+from providers.protocol import DisputeState, RefundRequest, TopUpRequest
 from tests.operations.payments_lab import GOOD, REFUND_FAILS, PaymentsLab, payments_lab
 from wallet_service.clock import ManualClock
 from wallet_service.db import Database
+from wallet_service.journal.audit_operations import Audit
 from wallet_service.topups.model import TopUp
 
 DAY = timedelta(days=1)
+RECEIVABLES = """
+    SELECT a.currency, sum(p.amount_minor)::bigint FROM ledger_postings p
+    JOIN ledger_accounts a ON a.org_id = p.org_id AND a.account_id = p.account_id
+    WHERE a.kind = 'receivable' GROUP BY a.currency
+"""
 
 
 @pytest.fixture
@@ -151,6 +158,48 @@ async def test_a_dispute_is_followed_to_its_end(lab, outcome, left):
     await lab.resolve(dispute, outcome)
     await days_pass(lab, 7)
     assert await owned(lab) == left
+
+
+async def test_in_another_currency_it_is_taken_back_from_where_it_was_put(lab):
+    topup = await lab.credited(500)
+    payment = await another_payment(lab, topup, currency="eur")
+    await booked(lab, payment)
+    assert (await lab.balances())["receivable"] == -2500
+    await refund(lab, payment)
+    await only_payments_are_due(lab)
+    await days_pass(lab, 7)
+    assert await lab.rows(RECEIVABLES) == [("EUR", 0)]
+    assert (await lab.balances())["wallet"] == 500
+    [(told,)] = await lab.rows("SELECT data FROM events WHERE type = 'wallet.topup.refunded'")
+    assert (told["external_id"], told["amount_minor"], told["currency"]) == (payment, 2500, "EUR")
+    assert (await lab.stored(topup)).taken_back_minor == 0, "of the top-up itself nothing was given back"
+    assert (await Audit(lab.db).verify(None)).violations == ()
+
+
+async def test_a_dispute_in_another_currency_that_is_won_comes_back(lab):
+    topup = await lab.credited(500)
+    payment = await another_payment(lab, topup, currency="eur")
+    await booked(lab, payment)
+    dispute = (await lab.control("disputes", payment_intent=payment)).json()["id"]
+    await only_payments_are_due(lab)
+    await days_pass(lab, 7)
+    assert await lab.rows(RECEIVABLES) == [("EUR", 0)]
+    await lab.resolve(dispute, "won")
+    await days_pass(lab, 7)
+    assert await lab.rows(RECEIVABLES) == [("EUR", -2500)]
+
+
+async def test_an_inquiry_that_becomes_a_dispute_of_less_takes_less(lab):
+    topup = await lab.credited(5000)
+    await lab.dispute(topup, inquiry=True)
+    await lab.sync.sync(topup.org_id, topup.topup_id)
+    snapshot = await lab.provider.sync(topup.external_id)
+    [inquiry] = snapshot.disputes
+    less = replace(inquiry, amount=Money(2000, "USD"), withdrawn=Money(2000, "USD"), state=DisputeState.NEEDS_RESPONSE)
+    seen = await lab.stored(topup)
+    await lab.sync.store_answer(seen, replace(snapshot, disputes=(less,)), is_complete=True)
+    assert await owned(lab) == 3000
+    assert (await lab.stored(topup)).taken_back_minor == 2000
 
 
 async def test_a_fee_that_was_not_known_is_booked_when_it_is(lab):

@@ -57,18 +57,21 @@ class Booking:
         """A fee, or a change of one; the ledger has no entry for nothing."""
         if not fee.amount_minor:
             return
-        if fee.currency != topup.currency:
-            await ensure_chart(conn, topup.org_id, fee.currency, now=self._clock.now())
+        await self.ensure_accounts(conn, topup, fee.currency)
         outcome = await self.post(conn, request)
         if postings.entry_of(outcome) is None:
             raise postings.PostingRefused(repr(outcome))
+
+    async def ensure_accounts(self, conn: AsyncConnection, topup: TopUp, currency: str) -> None:
+        """The organization's accounts in a currency; those in the top-up's are there."""
+        if currency != topup.currency:
+            await ensure_chart(conn, topup.org_id, currency, now=self._clock.now())
 
     async def _book_unmatched(
         self, conn: AsyncConnection, topup: TopUp, snapshot: PaymentSnapshot, reason: UnmatchedReason
     ) -> UnmatchedPayment:
         received = snapshot.amount_received
-        if received.currency != topup.currency:
-            await ensure_chart(conn, topup.org_id, received.currency, now=self._clock.now())
+        await self.ensure_accounts(conn, topup, received.currency)
         for request, is_in_wallet in postings.unmatched(
             topup, received, external_id=snapshot.external_id, reason=reason
         ):

@@ -37,27 +37,26 @@ class Claims:
         if not claims:
             return []
         news: list[NewEvent] = []
-        known = await store.read_taken_back(conn, topup.org_id, topup.topup_id)
+        known = await store.read_taken_back(conn, topup)
         for claim in claims:
-            if claim.amount.currency != topup.currency:
-                self._foreign(topup, claim)
-                continue
             before = known.get(claim.reference)
             if before is not None or rules.is_worth_keeping(claim):
-                after = await self._follow(conn, topup, claim, before or self._untouched(topup, claim))
+                taken = before or self._untouched(topup, claim, external_id=snapshot.external_id)
+                after = await self._follow(conn, topup, claim, taken)
                 await self._store(conn, before, after)
                 news += await self._news(conn, topup, before, after)
         return news
 
     async def warn(self, conn: AsyncConnection, topup: TopUp, *, reference: str) -> list[NewEvent]:
         """Keep a fraud warning; no event when it is known."""
-        if reference in await store.read_taken_back(conn, topup.org_id, topup.topup_id):
+        if reference in await store.read_taken_back(conn, topup):
             return []
-        warning = self._untouched(topup, Claim(ClaimKind.FRAUD_WARNING, reference, topup.amount, "", is_away=False))
+        claim = Claim(ClaimKind.FRAUD_WARNING, reference, topup.amount, "", is_away=False)
+        warning = self._untouched(topup, claim, external_id=topup.external_id)
         await store.insert_taken_back(conn, warning)
         return await self._news(conn, topup, None, warning)
 
-    def _untouched(self, topup: TopUp, claim: Claim) -> TakenBack:
+    def _untouched(self, topup: TopUp, claim: Claim, *, external_id: str | None) -> TakenBack:
         now = self._clock.now()
         return TakenBack(
             org_id=topup.org_id,
@@ -66,7 +65,9 @@ class Claims:
             provider=topup.provider,
             kind=claim.kind,
             provider_reference=claim.reference,
+            external_id=external_id,
             amount_minor=claim.amount.amount_minor,
+            currency=claim.amount.currency,
             status=claim.status,
             is_away=False,
             turn_count=0,
@@ -79,10 +80,13 @@ class Claims:
         """Bring the ledger to where the claim stands; one that stands where it stood posts nothing."""
         taken = replace(taken, status=claim.status)
         if claim.is_away != taken.is_away:
+            if claim.is_away:
+                # An inquiry that becomes a dispute may be about another amount.
+                taken = replace(taken, amount_minor=claim.amount.amount_minor, currency=claim.amount.currency)
             turn = taken.turn_count + 1
-            requests = (
-                postings.take(topup, claim, turn=turn) if claim.is_away else postings.give_back(topup, taken, turn=turn)
-            )
+            move = postings.take if claim.is_away else postings.give_back
+            requests = move(topup, taken, turn=turn)
+            await self._booking.ensure_accounts(conn, topup, taken.currency)
             entry_id = await self._post_either(conn, requests)
             taken = replace(taken, is_away=claim.is_away, turn_count=turn, entry_id=entry_id)
         if claim.fee is None or claim.fee == taken.fee:
@@ -93,7 +97,7 @@ class Claims:
         await self._booking.post_fee(conn, topup, change, postings.claim_fee(topup, claim, change))
         return replace(taken, fee=claim.fee)
 
-    async def _post_either(self, conn: AsyncConnection, requests: tuple[Request, Request]) -> UUID | None:
+    async def _post_either(self, conn: AsyncConnection, requests: Sequence[Request]) -> UUID | None:
         """Post the first; the second instead when the wallet of the first is closed. None: reversed by hand before."""
         for request in requests:
             outcome = await self._booking.post(conn, request)
@@ -120,12 +124,3 @@ class Claims:
         for follower in self._followers:
             news += await follower.claim_changed(conn, topup, before, after)
         return news
-
-    def _foreign(self, topup: TopUp, claim: Claim) -> None:
-        _log.error(
-            rules.Alarm.FOREIGN_CURRENCY.value,
-            org_id=str(topup.org_id),
-            top_up_id=str(topup.topup_id),
-            reference=claim.reference,
-            amount=str(claim.amount),
-        )

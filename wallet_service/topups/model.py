@@ -112,7 +112,8 @@ class TopUp:
 class TakenBack:
     """A row of `topup_reversals`: a refund, dispute or fraud warning as far as it was followed.
 
-    `status` is the provider's word in the terms of `providers.protocol`: of `RefundState` or `DisputeState`.
+    `external_id` is of the payment, which may be another one than the top-up's, and in another currency. `status` is the
+    provider's word in the terms of `providers.protocol`: of `RefundState` or `DisputeState`.
     """
 
     org_id: UUID
@@ -121,7 +122,9 @@ class TakenBack:
     provider: str
     kind: ClaimKind
     provider_reference: str
+    external_id: str | None
     amount_minor: int
+    currency: str
     status: str
     is_away: bool
     turn_count: int

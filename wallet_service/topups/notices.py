@@ -32,10 +32,10 @@ def of_claim(slug: str, topup: TopUp, before: TakenBack | None, after: TakenBack
     """Taken, given back, opened, decided."""
     data: Data = {
         "wallet": names.wallet(slug),
-        "external_id": topup.external_id,
+        "external_id": after.external_id,
         "reference": after.provider_reference,
         "amount_minor": after.amount_minor,
-        "currency": topup.currency,
+        "currency": after.currency,
         "status": after.status,
         "is_away": after.is_away,
     }

@@ -1,5 +1,6 @@
 """The ledger requests of a top-up. Each key is made of the id of what it books, so that nothing is booked twice."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final
 from uuid import UUID
@@ -54,7 +55,7 @@ def credit(topup: TopUp) -> Transfer:
         key=f"topup:{topup.topup_id}",
         description=_CREDITED[topup.method],
         metadata=_about(topup, Purpose.TOP_UP),
-        debit_account=_chart(topup, AccountKind.PROVIDER_CLEARING),
+        debit_account=chart_account_id(topup.org_id, topup.currency, AccountKind.PROVIDER_CLEARING),
         credit_account=topup.account_id,
         amount_minor=topup.amount_minor,
     )
@@ -106,32 +107,34 @@ def unmatched_fee(topup: TopUp, fee: Money, *, external_id: str) -> Transfer:
     return _fee(topup, fee, key=key, description="Provider's fee for a payment without a top-up")
 
 
-def take(topup: TopUp, claim: Claim, *, turn: int) -> tuple[Request, Request]:
+def take(topup: TopUp, taken: TakenBack, *, turn: int) -> Sequence[Request]:
     """The provider takes the money back: from the wallet what it has available, the rest becomes the customer's debt.
 
-    The second request is for a wallet that was closed meanwhile: then all of it is debt.
+    The second request is for a wallet that was closed meanwhile: then all of it is debt, or out of what the customer has to
+    their credit; so it is at once in another currency than the wallet's.
     """
-    receivable = _chart(topup, AccountKind.RECEIVABLE)
-    first = Draw(
+    receivable = chart_account_id(topup.org_id, taken.currency, AccountKind.RECEIVABLE)
+    from_customer = Draw(
         org_id=topup.org_id,
-        key=f"{claim.kind}:{claim.reference}:{turn}",
-        description=_TAKEN[claim.kind],
-        metadata={**_about(topup, _PURPOSES[claim.kind]), claim.kind.value: claim.reference},
-        sources=(topup.account_id, receivable),
-        destination=_chart(topup, AccountKind.PROVIDER_CLEARING),
-        amount_minor=claim.amount.amount_minor,
+        key=f"{taken.kind}:{taken.provider_reference}:{turn}",
+        description=_TAKEN[taken.kind],
+        metadata=_about_taken(topup, taken),
+        sources=(receivable,),
+        destination=chart_account_id(topup.org_id, taken.currency, AccountKind.PROVIDER_CLEARING),
+        amount_minor=taken.amount_minor,
     )
-    return first, replace(first, sources=(receivable,))
+    if taken.currency != topup.currency:
+        return (from_customer,)
+    return replace(from_customer, sources=(topup.account_id, receivable)), from_customer
 
 
-def give_back(topup: TopUp, taken: TakenBack, *, turn: int) -> tuple[Request, Request]:
+def give_back(topup: TopUp, taken: TakenBack, *, turn: int) -> Sequence[Request]:
     """The money comes back: the debt first, then the wallet, exactly as it was taken.
 
     The second request is for a wallet that was closed meanwhile: then the customer has the amount to their credit.
     """
     assert taken.entry_id is not None, "only what was taken comes back"
-    key = f"{taken.kind}:{taken.provider_reference}:{turn}"
-    metadata = {**_about(topup, _PURPOSES[taken.kind]), taken.kind.value: taken.provider_reference}
+    key, metadata = f"{taken.kind}:{taken.provider_reference}:{turn}", _about_taken(topup, taken)
     reversal = Reversal(
         org_id=topup.org_id,
         key=key,
@@ -144,8 +147,8 @@ def give_back(topup: TopUp, taken: TakenBack, *, turn: int) -> tuple[Request, Re
         key=key,
         description=_RETURNED[taken.kind],
         metadata=metadata,
-        debit_account=_chart(topup, AccountKind.PROVIDER_CLEARING),
-        credit_account=_chart(topup, AccountKind.RECEIVABLE),
+        debit_account=chart_account_id(topup.org_id, taken.currency, AccountKind.PROVIDER_CLEARING),
+        credit_account=chart_account_id(topup.org_id, taken.currency, AccountKind.RECEIVABLE),
         amount_minor=taken.amount_minor,
     )
     return reversal, transfer
@@ -180,5 +183,6 @@ def _about(topup: TopUp, purpose: Purpose) -> dict[str, str]:
     return {PURPOSE: purpose.value, "top_up": str(topup.topup_id), "provider": topup.provider, **external}
 
 
-def _chart(topup: TopUp, kind: AccountKind) -> UUID:
-    return chart_account_id(topup.org_id, topup.currency, kind)
+def _about_taken(topup: TopUp, taken: TakenBack) -> dict[str, str]:
+    about = _about(replace(topup, external_id=taken.external_id), _PURPOSES[taken.kind])
+    return {**about, taken.kind.value: taken.provider_reference}

@@ -58,7 +58,6 @@ class Alarm(StrEnum):
     """What a person should look at; the value is the event in the log, at level error."""
 
     UNMATCHED_PAYMENT = "topup_payment_unmatched"
-    FOREIGN_CURRENCY = "topup_taken_back_in_another_currency"
 
 
 @dataclass(frozen=True, slots=True)

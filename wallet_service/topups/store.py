@@ -163,12 +163,14 @@ async def has_manual_success(conn: AsyncConnection, org_id: UUID, *, before: dat
     return (await conn.execute(query.limit(1))).one_or_none() is not None
 
 
-async def read_taken_back(conn: AsyncConnection, org_id: UUID, topup_id: UUID) -> dict[str, TakenBack]:
+async def read_taken_back(conn: AsyncConnection, topup: TopUp) -> dict[str, TakenBack]:
     """Refunds, disputes and warnings of a locked top-up by the provider's reference."""
     found = await conn.execute(
-        select(topup_reversals).where(topup_reversals.c.org_id == org_id, topup_reversals.c.topup_id == topup_id)
+        select(topup_reversals).where(
+            topup_reversals.c.org_id == topup.org_id, topup_reversals.c.topup_id == topup.topup_id
+        )
     )
-    return {row.provider_reference: from_row_taken_back(row) for row in found}
+    return {row.provider_reference: from_row_taken_back(row, topup) for row in found}
 
 
 async def has_open_dispute(conn: AsyncConnection, org_id: UUID, *, since: datetime | None) -> bool:
@@ -192,7 +194,9 @@ async def insert_taken_back(conn: AsyncConnection, made: TakenBack) -> None:
             provider=made.provider,
             kind=made.kind.value,
             provider_reference=made.provider_reference,
+            external_id=made.external_id,
             amount_minor=made.amount_minor,
+            currency=made.currency,
             status=made.status,
             is_away=made.is_away,
             turn_count=made.turn_count,
@@ -213,6 +217,8 @@ async def update_taken_back(conn: AsyncConnection, changed: TakenBack, at: datet
             topup_reversals.c.reversal_id == changed.reversal_id,
         )
         .values(
+            amount_minor=changed.amount_minor,
+            currency=changed.currency,
             status=changed.status,
             is_away=changed.is_away,
             turn_count=changed.turn_count,
@@ -263,7 +269,7 @@ def from_row_topup(row: Row[Any]) -> TopUp:
     )
 
 
-def from_row_taken_back(row: Row[Any]) -> TakenBack:
+def from_row_taken_back(row: Row[Any], topup: TopUp) -> TakenBack:
     return TakenBack(
         org_id=row.org_id,
         reversal_id=row.reversal_id,
@@ -271,7 +277,9 @@ def from_row_taken_back(row: Row[Any]) -> TakenBack:
         provider=row.provider,
         kind=ClaimKind(row.kind),
         provider_reference=row.provider_reference,
+        external_id=row.external_id or topup.external_id,
         amount_minor=row.amount_minor,
+        currency=row.currency or topup.currency,
         status=row.status,
         is_away=row.is_away,
         turn_count=row.turn_count,
@@ -321,6 +329,8 @@ _TAKEN_BACK: Final = (
         topup_reversals.c.org_id == topups.c.org_id,
         topup_reversals.c.topup_id == topups.c.topup_id,
         topup_reversals.c.is_away,
+        func.coalesce(topup_reversals.c.external_id, topups.c.external_id) == topups.c.external_id,
+        func.coalesce(topup_reversals.c.currency, topups.c.currency) == topups.c.currency,
     )
     .correlate(topups)
     .scalar_subquery()

@@ -99,6 +99,8 @@ topup_reversals: Final = Table(
     Column("created_at", _TIME, nullable=False),
     Column("updated_at", _TIME, nullable=False),
     Column("status", Text, nullable=False),
+    Column("external_id", Text),
+    Column("currency", Text),
     PrimaryKeyConstraint("org_id", "reversal_id"),
     UniqueConstraint("org_id", "provider", "provider_reference"),
     ForeignKeyConstraint(["org_id", "topup_id"], [topups.c.org_id, topups.c.topup_id]),
@@ -109,7 +111,8 @@ topup_reversals: Final = Table(
 )
 """Refunds, disputes and fraud warnings. status: how the provider has it now, "" where it is older than this column.
 is_away: whether the money is gone from the wallet now; turn_count: how often that changed, part of the ledger key of each
-change. entry_id: the entry that last took it. fee_minor: what the provider charged for it so far."""
+change. entry_id: the entry that last took it. fee_minor: what the provider charged for it so far. external_id: the payment
+that it is of; it and currency are NULL where they are older than these columns, and then the top-up's."""
 
 unmatched_payments: Final = Table(
     "unmatched_payments",

@@ -1,4 +1,4 @@
-"""Payments that are not the credit of their top-up are asked for again.
+"""Payments that are not the credit of their top-up are asked for again; what is taken back says of which payment.
 
 Runs before the code that needs it. What the code before it books meanwhile is followed by webhooks alone, as all of it was.
 """
@@ -20,3 +20,5 @@ def upgrade() -> None:
         ["next_check_at"],
         postgresql_where=sa.text("next_check_at IS NOT NULL"),
     )
+    op.add_column("topup_reversals", sa.Column("external_id", sa.Text))
+    op.add_column("topup_reversals", sa.Column("currency", sa.Text))
