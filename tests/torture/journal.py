@@ -20,7 +20,7 @@ class Tenant:
     """One organization: what its wallet has to be by what was answered, and who may change that.
 
     cards: names of saved ones. topups: payments at Stripe by the id of the top-up. limit_minor: the spending limit, which is
-    set by one client at a time.
+    set by one client at a time; limits_open: those asked for by attempts that were given up, which may be served later.
     """
 
     customer: Customer
@@ -31,6 +31,7 @@ class Tenant:
     event_count: int = 0
     topups: dict[UUID, str] = field(default_factory=dict[UUID, str])
     limit_minor: int | None = None
+    limits_open: set[int] = field(default_factory=set[int])
     limit_lock: threading.Lock = field(default_factory=threading.Lock)
 
     @property

@@ -15,6 +15,8 @@ from tests.torture.payer import Stripe
 
 DECLINED: Final = frozenset({"PAYMENT_DECLINED"})
 _KEPT: Final = 50
+_WITHOUT_KEY: Final = frozenset({"limit"})
+"""What is not sent again once it was acknowledged: by then it may have been replaced, and would be put back."""
 
 NAMES: Final[Mapping[str, Callable[[Any], tuple[str, ...]]]] = {
     "Deposit": lambda answer: (answer.journal_entry.name,),
@@ -70,6 +72,8 @@ class Caller:
         self.client = client
         self._number = number
         self._key_count = 0
+        self.attempt_count = 0
+        """Of the last write that was acknowledged."""
         self._done = deque[Write](maxlen=_KEPT)
 
     def key(self) -> str:
@@ -94,7 +98,9 @@ class Caller:
                 return None
             raise Broken(f"{kind} {key} of {tenant.slug} was refused: {refused}") from refused
         self.scene.journal.is_acknowledged(write, NAMES[method.rpartition("/")[2]](answer))
-        self._done.append(write)
+        self.attempt_count = write.attempt_count
+        if kind not in _WITHOUT_KEY:
+            self._done.append(write)
         return answer
 
     def must_write(self, kind: str, tenant: Tenant, method: str, request: Any, key: str) -> Any:

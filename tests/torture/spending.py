@@ -183,6 +183,8 @@ def set_limit(caller: Caller) -> None:
     with tenant.limit_lock:
         caller.must_write("limit", tenant, f"{WALLET}/SetSpendingLimit", request, key)
         tenant.limit_minor = amount
+        if caller.attempt_count > 1:
+            tenant.limits_open.add(amount)
 
 
 def _quantity(caller: Caller) -> str:
