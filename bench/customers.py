@@ -1,7 +1,7 @@
 """Organizations with a wallet each, inserted by the thousand: what takes the service a minute takes seconds."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID
 
@@ -12,9 +12,12 @@ from ledger import tables
 from ledger.accounts import CHART_KINDS, AccountKind, chart_account_id, holds_account_id
 from ledger.chain import genesis
 from ledger.ids import new_id
+from wallet_service.account_states.tables import account_standings
 from wallet_service.accounts.tables import billing_accounts, organization_directory, organizations, wallets
+from wallet_service.watching.tables import watch_cursors
 
 CURRENCY: Final = "USD"
+_FUNDS_MINOR: Final = 10**12
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,11 +68,11 @@ async def open_books(
 
 
 async def open_customers(conn: AsyncConnection, now: datetime, *, count: int, prefix: str) -> list[str]:
-    """Organizations `{prefix}-{number}` as the service knows them, their wallets full; their slugs.
+    """Organizations `{prefix}-{number}` as the service knows them, their wallets full and watched for long; their slugs.
 
     The money comes from nowhere, so the audit of such a database fails: it is for measuring only.
     """
-    places = await open_books(conn, now, org_count=count, wallets_each=1, funds_minor=10**12)
+    places = await open_books(conn, now, org_count=count, wallets_each=1, funds_minor=_FUNDS_MINOR)
     slugs = [f"{prefix}-{number}" for number in range(count)]
     owners = list(zip(places, slugs, strict=True))
     named = {"display_name": "bench", "created_at": now}
@@ -95,6 +98,15 @@ async def open_customers(conn: AsyncConnection, now: datetime, *, count: int, pr
                 "currency": CURRENCY,
                 **named,
             }
+            for place in places
+        ],
+    )
+    await conn.execute(insert(watch_cursors), [{"org_id": place.org_id, "entry_seq": 0} for place in places])
+    seen = {"is_manual": False, "is_disputed": False, "is_out_of_money": False, "updated_at": now}
+    await conn.execute(
+        insert(account_standings),
+        [
+            {"org_id": place.org_id, "checked_minor": _FUNDS_MINOR, "next_check_at": now + timedelta(days=1), **seen}
             for place in places
         ],
     )

@@ -252,7 +252,7 @@ class Service:
         self.spend_authorization = SpendAuthorization(self.db, self.clock)
         self.limit_marks = LimitMarks(self.db, self.clock)
         watchers = (self.alerts, self.limit_marks, self.account_states, self.recharge_watcher)
-        self.watch = BalanceWatch(self.db, self.clock, watchers, time_of=self.times.time_of)
+        self.watch = BalanceWatch(self.db, self.clock, watchers, time_of=self.times.time_of, lane_of=self._lanes)
         self.leadership = Leadership(self.db, "watching")
 
     def _compose_notifications(self) -> None:

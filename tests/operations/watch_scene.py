@@ -1,7 +1,7 @@
 """Balances that are watched: the ledger of one organization, watches on it, and the events that came of it."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Sequence, Set
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,7 +13,7 @@ from ledger.accounts import AccountKind, chart_account_id
 from ledger.model import Posted, Transfer
 from tests.operations.journal_scene import JournalScene
 from wallet_service.events.model import NewEvent
-from wallet_service.watching.model import Move, Observation, Watcher
+from wallet_service.watching.model import Move, Observation, Standing, Watcher
 from wallet_service.watching.operations import BalanceWatch
 
 
@@ -27,12 +27,17 @@ async def real_time(_org_id: UUID) -> AsyncGenerator[None]:
 class Onlooker:
     """A watcher that remembers what it was shown in transactions that were committed or not."""
 
+    ignored: Set[UUID] = frozenset()
+    """Organizations whose moves it says nothing follows from."""
     shown: list[Observation] = field(default_factory=list[Observation])
     was_shown: asyncio.Event = field(default_factory=asyncio.Event)
 
     @property
     def moves(self) -> list[Move]:
         return [move for observation in self.shown for move in observation.moves]
+
+    async def indifferent_to(self, conn: AsyncConnection, standings: Sequence[Standing]) -> Set[UUID]:
+        return self.ignored
 
     async def observe(self, conn: AsyncConnection, observation: Observation) -> Sequence[NewEvent]:
         self.shown.append(observation)

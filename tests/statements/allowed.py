@@ -9,7 +9,7 @@ import re
 from dataclasses import dataclass
 
 WITHOUT = r"\w+ without org_id"
-LOCKED = r"ledger_books locked across organizations"
+LOCKED = r"(ledger_books|watch_cursors) locked across organizations"
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +71,7 @@ ALLOWED = (
         "who lives on a test clock is asked of the clock",
     ),
     Allowed("ledger/store.py", "FROM ledger_books WHERE org_id = ANY(", LOCKED, LANE),
+    Allowed("wallet_service/watching/store.py", "FROM watch_cursors WHERE org_id = ANY", LOCKED, LANE),
     Allowed(
         "asyncpg",
         "SELECT pg_advisory_unlock_all(); CLOSE ALL; UNLISTEN *; RESET ALL;",

@@ -1,6 +1,6 @@
 """Use cases of standings, and what moves them: balances, time, disputes."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import replace
 from datetime import datetime
 from typing import Final
@@ -14,7 +14,7 @@ from wallet_service import names
 from wallet_service.account_states import notices, rules, store
 from wallet_service.account_states.model import AccountStanding, Funds, Policy, PolicyChoice
 from wallet_service.accounts import steps as accounts
-from wallet_service.accounts.model import BillingAccount, BillingAccountState
+from wallet_service.accounts.model import BillingAccount, BillingAccountState, WalletBalance
 from wallet_service.audit_log.pending import Facts, note_before
 from wallet_service.clock import Clock
 from wallet_service.db import Database
@@ -24,7 +24,7 @@ from wallet_service.forecast.steps import depletion
 from wallet_service.tenancy import within
 from wallet_service.topups.model import ClaimKind, TakenBack, TopUp, TopUpState
 from wallet_service.topups.steps import has_open_dispute
-from wallet_service.watching.model import Observation
+from wallet_service.watching.model import Observation, Standing
 
 DUE_MAX: Final = 500
 """Accounts that one run looks at; the rest waits for the next run."""
@@ -99,13 +99,24 @@ class AccountStates:
         await self._act(org_id, lambda standing: rules.with_choice(standing, choice, now))
         return rules.policy_of(choice, self._defaults)
 
+    async def indifferent_to(self, conn: AsyncConnection, standings: Sequence[Standing]) -> Set[UUID]:
+        """Those with money for which nothing follows from how much it is. Without money, the time has a say, too."""
+        now = self._clock.now()
+        known = await store.read_many(conn, [standing.org_id for standing in standings])
+        found: set[UUID] = set()
+        for standing in standings:
+            before = known.get(standing.org_id)
+            if before is None or standing.balance is None or standing.balance.balance_minor <= 0:
+                continue
+            if self._seen(before, _funds_of(standing.balance), now) == before:
+                found.add(standing.org_id)
+        return found
+
     async def observe(self, conn: AsyncConnection, observation: Observation) -> Sequence[NewEvent]:
         """A step of the watch: the grace begins and ends with the balance, and the forecast is asked soon where needed."""
         org_id, now = observation.org_id, observation.now
         found = await store.read(conn, org_id) or AccountStanding(org_id=org_id)
-        funds = Funds(
-            observation.balance.available_minor, observation.balance.balance_minor, observation.balance.currency
-        )
+        funds = _funds_of(observation.balance)
         if self._seen(found, funds, now) == found:
             return []
         return await self._changed(conn, org_id, lambda standing: standing)
@@ -224,6 +235,10 @@ class AccountStates:
         if hours is None or empty_at is None:
             return standing, []
         return standing, [notices.of_warning(account.org_slug, hours, empty_at=empty_at, funds=funds)]
+
+
+def _funds_of(balance: WalletBalance) -> Funds:
+    return Funds(balance.available_minor, balance.balance_minor, balance.currency)
 
 
 def _facts_of(account: BillingAccount, choice: PolicyChoice) -> Facts:

@@ -2,11 +2,11 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Row, func, or_, select, update
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy import ColumnElement, Row, Uuid, any_, bindparam, func, or_, select, update
+from sqlalchemy.dialects.postgresql import ARRAY, insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from wallet_service.account_states.model import AccountStanding, PolicyChoice
@@ -14,11 +14,21 @@ from wallet_service.account_states.tables import account_standings
 from wallet_service.due import first_times
 from wallet_service.testclocks.steps import in_real_time
 
+_ORG_IDS: Final = bindparam("org_ids", type_=ARRAY(Uuid))
+
 
 async def read(conn: AsyncConnection, org_id: UUID) -> AccountStanding | None:
     found = await conn.execute(select(account_standings).where(account_standings.c.org_id == org_id))
     row = found.one_or_none()
     return None if row is None else from_row(row)
+
+
+async def read_many(conn: AsyncConnection, org_ids: Sequence[UUID]) -> dict[UUID, AccountStanding]:
+    """Of those organizations that have one."""
+    rows = await conn.execute(
+        select(account_standings).where(account_standings.c.org_id == any_(_ORG_IDS)), {"org_ids": list(org_ids)}
+    )
+    return {row.org_id: from_row(row) for row in rows}
 
 
 async def lock(conn: AsyncConnection, org_id: UUID, now: datetime) -> AccountStanding:

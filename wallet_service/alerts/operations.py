@@ -1,6 +1,6 @@
 """Use cases of alerts, and the watcher behind them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import replace
 from datetime import datetime
 from typing import Final
@@ -21,7 +21,7 @@ from wallet_service.events.model import NewEvent
 from wallet_service.events.steps import append
 from wallet_service.forecast.steps import hourly_burn
 from wallet_service.tenancy import within
-from wallet_service.watching.model import Observation
+from wallet_service.watching.model import Observation, Standing
 from wallet_service.watching.steps import hold_still
 
 _SWEPT_MAX: Final = 500
@@ -80,6 +80,11 @@ class Alerts:
             return AlertSettings(wallet.org_slug, wallet.currency, await _alerts_of(conn, wallet))
 
         return await self._db.read(work)
+
+    async def indifferent_to(self, conn: AsyncConnection, standings: Sequence[Standing]) -> Set[UUID]:
+        """Those for which no alert was ever configured."""
+        org_ids = [standing.org_id for standing in standings]
+        return set(org_ids) - await store.organizations_with_alerts(conn, org_ids)
 
     async def observe(self, conn: AsyncConnection, observation: Observation) -> Sequence[NewEvent]:
         """A step of the watch: every move for the balance alert, and the present for the days."""

@@ -1,6 +1,6 @@
 """Limits that usage or spending has reached: marked once in a window, and reset when the next one begins."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import replace
 from datetime import datetime
 from typing import Final
@@ -20,7 +20,7 @@ from wallet_service.limits import steps, store
 from wallet_service.limits.model import SpendingLimit, Strategy, Window
 from wallet_service.limits.rules import window_at
 from wallet_service.tenancy import within
-from wallet_service.watching.model import Move, Observation
+from wallet_service.watching.model import Move, Observation, Standing
 
 _DUE_MAX: Final = 500
 _log: Final = structlog.get_logger("wallet.limits")
@@ -32,6 +32,11 @@ class LimitMarks:
     def __init__(self, db: Database, clock: Clock) -> None:
         self._db = db
         self._clock = clock
+
+    async def indifferent_to(self, conn: AsyncConnection, standings: Sequence[Standing]) -> Set[UUID]:
+        """Those without a limit."""
+        org_ids = [standing.org_id for standing in standings]
+        return set(org_ids) - await store.organizations_with_limits(conn, org_ids)
 
     async def observe(self, conn: AsyncConnection, observation: Observation) -> Sequence[NewEvent]:
         """A step: mark the limit where the moves have reached it, also in a window that is over."""

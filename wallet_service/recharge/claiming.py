@@ -1,6 +1,6 @@
 """Deciding whether a wallet is recharged now, and claiming the recharge when it is."""
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import replace
 from datetime import timedelta
 from typing import Final
@@ -23,6 +23,7 @@ from wallet_service.recharge.model import Attempt, AttemptState, RechargeConfig,
 from wallet_service.topups.operations import TopUps
 from wallet_service.topups.steps import on_its_way
 from wallet_service.watching.model import Observation
+from wallet_service.watching.model import Standing as Watched
 
 _LEFT_TO_ADVANCE: Final = timedelta(seconds=1)
 
@@ -33,6 +34,11 @@ class RechargeWatcher:
     def __init__(self, clock: Clock, topups: TopUps) -> None:
         self._clock = clock
         self._topups = topups
+
+    async def indifferent_to(self, conn: AsyncConnection, standings: Sequence[Watched]) -> Set[UUID]:
+        """Those where it is off."""
+        org_ids = [standing.org_id for standing in standings]
+        return set(org_ids) - await store.organizations_recharged(conn, org_ids)
 
     async def observe(self, conn: AsyncConnection, observation: Observation) -> Sequence[NewEvent]:
         """A step. Postings of before it was turned on set off nothing."""

@@ -1,6 +1,6 @@
 """What watchers are told."""
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
@@ -49,6 +49,13 @@ class Observation:
 
 class Watcher(Protocol):
     """Somebody who is told of moves."""
+
+    async def indifferent_to(self, conn: AsyncConnection, standings: Sequence[Standing]) -> Set[UUID]:
+        """Of these organizations, all with an open wallet, those whose latest moves would make `observe` do nothing.
+
+        Their cursors are locked, and are moved on without showing anything.
+        """
+        ...
 
     async def observe(self, conn: AsyncConnection, observation: Observation) -> Sequence[NewEvent]:
         """A step: write what follows, enqueue jobs, and return the events, which are appended for all watchers at once.

@@ -1,12 +1,13 @@
 """SQL of cursors, and of the journal behind them."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
 import asyncpg
-from sqlalchemy import select, update
+from sqlalchemy import Uuid, any_, bindparam, select, update
+from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.dialects.postgresql import insert as insert_or_skip
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -18,6 +19,8 @@ from wallet_service.accounts.tables import organizations, wallets
 from wallet_service.db import Database, driver
 from wallet_service.watching.model import Move, Standing
 from wallet_service.watching.tables import watch_cursors
+
+_ORG_IDS: Final = bindparam("org_ids", type_=ARRAY(Uuid))
 
 _BEHIND: Final = """
     SELECT b.org_id
@@ -69,6 +72,17 @@ _BEFORE: Final = """
 """
 
 
+_LOCK_CURSORS: Final = """
+    SELECT org_id, entry_seq FROM watch_cursors WHERE org_id = ANY ($1::uuid[]) ORDER BY org_id FOR UPDATE SKIP LOCKED
+"""
+
+_MOVE_CURSORS: Final = """
+    UPDATE watch_cursors c SET entry_seq = u.entry_seq
+    FROM unnest($1::uuid[], $2::bigint[]) u (org_id, entry_seq)
+    WHERE c.org_id = u.org_id AND c.org_id = ANY ($1::uuid[])
+"""
+
+
 async def organizations_behind(db: Database, *, after: UUID, limit: int) -> list[UUID]:
     """Organizations whose journal is ahead of their cursor, by id, from behind `after`."""
     return [row[0] for row in await db.fetch(_BEHIND, after, limit)]
@@ -107,6 +121,22 @@ async def lock_cursor(conn: AsyncConnection, org_id: UUID, *, wait: bool) -> int
     return (await conn.execute(query)).scalar_one()
 
 
+async def lock_cursors(conn: AsyncConnection, org_ids: Sequence[UUID]) -> dict[UUID, int]:
+    """Lock the cursors of organizations of one lane until the transaction ends; where they stand.
+
+    Without those that another transaction has, or that were never moved.
+    """
+    raw = await driver(conn)
+    rows = await raw.fetch(_LOCK_CURSORS, list(org_ids))
+    return {row[0]: row[1] for row in rows}
+
+
+async def move_cursors(conn: AsyncConnection, to: Mapping[UUID, int]) -> None:
+    """Under the locks of `lock_cursors`."""
+    raw = await driver(conn)
+    await raw.execute(_MOVE_CURSORS, list(to), list(to.values()))
+
+
 async def move_cursor(conn: AsyncConnection, org_id: UUID, entry_seq: int) -> None:
     """Under the lock of `lock_cursor`."""
     await conn.execute(update(watch_cursors).where(watch_cursors.c.org_id == org_id).values(entry_seq=entry_seq))
@@ -116,6 +146,12 @@ async def standing(conn: AsyncConnection, org_id: UUID) -> Standing | None:
     """The open wallet, its balance and the last entry, all of one moment; None for an organization without a book."""
     row = (await conn.execute(_STANDING.where(books.c.org_id == org_id))).one_or_none()
     return None if row is None else _from_row_standing(row)
+
+
+async def standings(conn: AsyncConnection, org_ids: Sequence[UUID]) -> list[Standing]:
+    """`standing` of many organizations, those with a book."""
+    rows = await conn.execute(_STANDING.where(books.c.org_id == any_(_ORG_IDS)), {"org_ids": list(org_ids)})
+    return [_from_row_standing(row) for row in rows]
 
 
 async def moves(conn: AsyncConnection, wallet: Wallet, *, after: int, last: int) -> tuple[Move, ...]:
