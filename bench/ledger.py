@@ -23,6 +23,7 @@ from ledger.batcher import Ledger
 from ledger.ids import new_id
 from ledger.model import CaptureHold, OpenHold, Posted, Transfer
 from wallet_service.clock import SystemClock
+from wallet_service.collector import keep_out_of_garbage_collection
 from wallet_service.db import engine_for
 from wallet_service.embedded_postgres import ConnectionInfo, EmbeddedPostgres, find_binaries
 from wallet_service.migrate import upgrade
@@ -94,6 +95,7 @@ async def _ledger_figures(info: ConnectionInfo, yardstick: Yardstick) -> None:
             wallets = await open_books(conn, now, org_count=1, wallets_each=SPREAD, funds_minor=FUNDS_MINOR)
             organizations = await open_books(conn, now, org_count=SPREAD, wallets_each=1, funds_minor=FUNDS_MINOR)
         await execute(url, "VACUUM ANALYZE")
+        keep_out_of_garbage_collection()  # As the service does.
         async with Ledger(engine, clock) as ledger:
             for layout in (
                 *(Layout("transfers_hot", callers, _transfer(ledger, clock, hot)) for callers in (64, 512)),
