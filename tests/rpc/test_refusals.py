@@ -427,6 +427,17 @@ def test_hundreds_of_calls_on_one_connection_leave_no_errors_behind(
     assert "was destroyed" not in log
 
 
+@pytest.mark.parametrize("kind", ["proto", "json"])
+def test_more_fields_than_any_message_has_are_refused_before_they_are_decoded(server: ServerProcess, kind: str) -> None:
+    headers, body = {
+        "proto": (PROTO, bytes([15 << 3, 1]) * 400_000),
+        "json": (JSON, b'{"name":[' + b"1," * 400_000 + b"1]}"),
+    }[kind]
+    answer = post(server, BALANCE, body, {**headers, **VIEWER})
+    assert answer.json()["code"] == "resource_exhausted"
+    assert reason(answer) == "REQUEST_TOO_LARGE"
+
+
 def test_early_refusals_leave_the_other_calls_of_the_connection_alone(server: ServerProcess) -> None:
     # The key is refused before the body has arrived, which must cost that one stream only.
     with grpc.insecure_channel(server.target) as channel:

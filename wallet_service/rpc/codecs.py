@@ -8,6 +8,7 @@ from protobuf import Message
 
 from wallet_service.errors import Code, Reason, ServiceError
 from wallet_service.rpc.errors import to_connect_error
+from wallet_service.rpc.record_counts import RECORDS_MAX, has_too_many_binary, has_too_many_json
 
 _ARRAY_DEPTH_MAX: Final = 100
 # Strings whole, an unterminated one to the end, so that the scan is linear.
@@ -33,10 +34,15 @@ class SafeCodec:
             raise to_connect_error(error) from error
 
     def decode(self, data: bytes | bytearray, message_class: type[Any]) -> Any:
+        if self.has_too_many_records(data, message_class):
+            raise to_connect_error(_too_many_records())
         try:
             return self._inner.decode(data, message_class)
         except Exception as error:
             raise to_connect_error(self.malformed(message_class, error)) from error
+
+    def has_too_many_records(self, data: bytes | bytearray, message_class: type[Message[Any]]) -> bool:
+        return has_too_many_binary(data, message_class.desc())
 
     def malformed(self, message_class: type[Message[Any]], error: Exception | None = None) -> ServiceError:
         """The refusal; of the parser's words it takes over only the name of a field that does not exist."""
@@ -60,6 +66,18 @@ class SafeJsonCodec(SafeCodec):
         if array_depth(data, enough=_ARRAY_DEPTH_MAX) > _ARRAY_DEPTH_MAX:
             raise to_connect_error(self.malformed(message_class))
         return super().decode(data, message_class)
+
+    def has_too_many_records(self, data: bytes | bytearray, message_class: type[Message[Any]]) -> bool:
+        del message_class
+        return has_too_many_json(data)
+
+
+def _too_many_records() -> ServiceError:
+    return ServiceError(
+        Code.RESOURCE_EXHAUSTED,
+        Reason.REQUEST_TOO_LARGE,
+        f"the request has more than {RECORDS_MAX} fields",
+    )
 
 
 def array_depth(data: bytes | bytearray, *, enough: int) -> int:

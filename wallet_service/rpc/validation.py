@@ -1,7 +1,7 @@
 """protovalidate rules of the .proto files, as INVALID_ARGUMENT with one violation for each bad field."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable
-from typing import Any, TypeVar, cast
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from typing import Any, Final, TypeVar, cast
 
 from connectrpc.request import RequestContext
 from protobuf import DescService, Message
@@ -14,8 +14,12 @@ REQ = TypeVar("REQ")
 RES = TypeVar("RES")
 
 
+_TOLD_MESSAGES_MAX: Final = 2_000
+"""A broken rule costs 0.14 ms to tell, and 10 kB: of a request of more messages than these the first one is told."""
+
+
 class Validation:
-    """Refuses a request that breaks a rule; all broken rules are told at once."""
+    """Refuses a request that breaks a rule; all broken rules are told at once, unless there may be thousands."""
 
     async def intercept_unary(
         self,
@@ -41,8 +45,11 @@ class Validation:
 
 
 def _check(request: object) -> None:
+    message = cast("Message[Any]", request)
     try:
-        found = collect_violations(cast("Message[Any]", request))
+        found = collect_violations(message, fail_fast=True)
+        if found and _message_count(message, enough=_TOLD_MESSAGES_MAX) <= _TOLD_MESSAGES_MAX:
+            found = collect_violations(message)
     except OverflowError as error:
         # In JSON the number of an enum value may have any size; the parser takes it as it is.
         raise ServiceError(
@@ -50,6 +57,25 @@ def _check(request: object) -> None:
         ) from error
     if found:
         raise refusal(found)
+
+
+def _message_count(message: Message[Any], *, enough: int) -> int:
+    """How many messages and elements of lists are in a message; stops counting beyond `enough`."""
+    count = 0
+    waiting: list[Message[Any]] = [message]
+    while waiting and count <= enough:
+        each = waiting.pop()
+        for field in type(each).desc().fields:
+            value: object = getattr(each, field.local_name, None)
+            if isinstance(value, Message):
+                count += 1
+                waiting.append(cast("Message[Any]", value))
+            elif isinstance(value, Sequence | Mapping) and not isinstance(value, str | bytes):
+                parts = cast("Sequence[object] | Mapping[object, object]", value)
+                count += len(parts)
+                if count <= enough and isinstance(parts, Sequence):
+                    waiting += [part for part in parts if isinstance(part, Message)]
+    return count
 
 
 def refusal(found: list[Violation]) -> ServiceError:
