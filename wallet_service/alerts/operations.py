@@ -22,7 +22,7 @@ from wallet_service.events.steps import append
 from wallet_service.forecast.steps import hourly_burn
 from wallet_service.tenancy import within
 from wallet_service.watching.model import Observation, Standing
-from wallet_service.watching.steps import hold_still
+from wallet_service.watching.steps import hold_still, without
 
 _SWEPT_MAX: Final = 500
 _log: Final = structlog.get_logger("wallet.alerts")
@@ -83,8 +83,7 @@ class Alerts:
 
     async def indifferent_to(self, conn: AsyncConnection, standings: Sequence[Standing]) -> Set[UUID]:
         """Those for which no alert was ever configured."""
-        org_ids = [standing.org_id for standing in standings]
-        return set(org_ids) - await store.organizations_with_alerts(conn, org_ids)
+        return await without(conn, store.WITH_ALERTS, standings)
 
     async def observe(self, conn: AsyncConnection, observation: Observation) -> Sequence[NewEvent]:
         """A step of the watch: every move for the balance alert, and the present for the days."""

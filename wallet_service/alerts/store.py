@@ -12,9 +12,12 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from wallet_service.accounts.tables import wallets
 from wallet_service.alerts.model import BalanceAlert, DaysAlert, WalletAlerts
 from wallet_service.alerts.tables import wallet_alerts
-from wallet_service.db import driver
 from wallet_service.due import first_times
 from wallet_service.testclocks.steps import in_real_time
+
+WITH_ALERTS: Final = "SELECT org_id FROM wallet_alerts WHERE org_id = ANY ($1)"
+"""Those of the organizations where anything was ever configured."""
+
 
 _NEXT_CHECKS: Final = """
     SELECT a.org_id, min(a.days_check_at)
@@ -29,14 +32,6 @@ async def read(conn: AsyncConnection, org_id: UUID, wallet_id: UUID, *, lock: bo
     query = select(wallet_alerts).where(wallet_alerts.c.org_id == org_id, wallet_alerts.c.wallet_id == wallet_id)
     row = (await conn.execute(query.with_for_update() if lock else query)).one_or_none()
     return None if row is None else _from_row(row)
-
-
-async def organizations_with_alerts(conn: AsyncConnection, org_ids: Sequence[UUID]) -> set[UUID]:
-    """Those of the organizations where anything was ever configured."""
-    raw = await driver(conn)
-    return {
-        row[0] for row in await raw.fetch("SELECT org_id FROM wallet_alerts WHERE org_id = ANY ($1)", list(org_ids))
-    }
 
 
 async def configure(conn: AsyncConnection, alerts: WalletAlerts, now: datetime) -> None:

@@ -21,6 +21,7 @@ from wallet_service.limits.model import SpendingLimit, Strategy, Window
 from wallet_service.limits.rules import window_at
 from wallet_service.tenancy import within
 from wallet_service.watching.model import Move, Observation, Standing
+from wallet_service.watching.steps import without
 
 _DUE_MAX: Final = 500
 _log: Final = structlog.get_logger("wallet.limits")
@@ -35,8 +36,7 @@ class LimitMarks:
 
     async def indifferent_to(self, conn: AsyncConnection, standings: Sequence[Standing]) -> Set[UUID]:
         """Those without a limit."""
-        org_ids = [standing.org_id for standing in standings]
-        return set(org_ids) - await store.organizations_with_limits(conn, org_ids)
+        return await without(conn, store.WITH_LIMITS, standings)
 
     async def observe(self, conn: AsyncConnection, observation: Observation) -> Sequence[NewEvent]:
         """A step: mark the limit where the moves have reached it, also in a window that is over."""

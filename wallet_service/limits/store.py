@@ -11,11 +11,14 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from wallet_service.accounts.model import BillingAccountState, Wallet
 from wallet_service.accounts.tables import billing_accounts, organization_directory, organizations, wallets
-from wallet_service.db import driver
 from wallet_service.due import first_times
 from wallet_service.limits.model import DueLimit, Duration, SpendingLimit, Standing, Strategy
 from wallet_service.limits.tables import spending_limits
 from wallet_service.testclocks.steps import in_real_time
+
+WITH_LIMITS: Final = "SELECT org_id FROM spending_limits WHERE org_id = ANY ($1)"
+"""Those of the organizations that have set one."""
+
 
 _LIMIT_COLUMNS: Final = (
     spending_limits.c.amount_minor,
@@ -70,13 +73,6 @@ async def lock_limit(conn: AsyncConnection, wallet: Wallet) -> SpendingLimit | N
     """The wallet's limit, which nobody else changes until the transaction ends."""
     row = (await conn.execute(select(*_LIMIT_COLUMNS).where(_of(wallet)).with_for_update())).one_or_none()
     return None if row is None else _limit_from_row(row)
-
-
-async def organizations_with_limits(conn: AsyncConnection, org_ids: Sequence[UUID]) -> set[UUID]:
-    """Those of the organizations that have set one."""
-    raw = await driver(conn)
-    found = await raw.fetch("SELECT org_id FROM spending_limits WHERE org_id = ANY ($1)", list(org_ids))
-    return {row[0] for row in found}
 
 
 async def upsert_limit(conn: AsyncConnection, wallet: Wallet, limit: SpendingLimit) -> None:

@@ -24,6 +24,7 @@ from wallet_service.topups.operations import TopUps
 from wallet_service.topups.steps import on_its_way
 from wallet_service.watching.model import Observation
 from wallet_service.watching.model import Standing as Watched
+from wallet_service.watching.steps import without
 
 _LEFT_TO_ADVANCE: Final = timedelta(seconds=1)
 
@@ -37,8 +38,7 @@ class RechargeWatcher:
 
     async def indifferent_to(self, conn: AsyncConnection, standings: Sequence[Watched]) -> Set[UUID]:
         """Those where it is off."""
-        org_ids = [standing.org_id for standing in standings]
-        return set(org_ids) - await store.organizations_recharged(conn, org_ids)
+        return await without(conn, store.RECHARGED, standings)
 
     async def observe(self, conn: AsyncConnection, observation: Observation) -> Sequence[NewEvent]:
         """A step. Postings of before it was turned on set off nothing."""

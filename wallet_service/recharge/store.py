@@ -11,7 +11,6 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from ledger.tables import books
 from wallet_service.accounts.tables import wallets
-from wallet_service.db import driver
 from wallet_service.due import first_times
 from wallet_service.recharge.model import (
     Attempt,
@@ -25,6 +24,10 @@ from wallet_service.recharge.model import (
 )
 from wallet_service.recharge.tables import auto_recharge_attempts, auto_recharge_consents, auto_recharges
 from wallet_service.testclocks.steps import in_real_time
+
+RECHARGED: Final = "SELECT org_id FROM auto_recharges WHERE org_id = ANY ($1) AND is_enabled"
+"""Those of the organizations that have turned it on."""
+
 
 _NEXT_DUE: Final = """
     SELECT org_id, min(at)
@@ -47,13 +50,6 @@ async def read_config(
     found = await conn.execute(query.with_for_update(key_share=True) if lock else query)
     row = found.one_or_none()
     return None if row is None else from_row_config(row)
-
-
-async def organizations_recharged(conn: AsyncConnection, org_ids: Sequence[UUID]) -> set[UUID]:
-    """Those of the organizations that have turned it on."""
-    raw = await driver(conn)
-    found = await raw.fetch("SELECT org_id FROM auto_recharges WHERE org_id = ANY ($1) AND is_enabled", list(org_ids))
-    return {row[0] for row in found}
 
 
 async def put_config(conn: AsyncConnection, made: RechargeConfig) -> None:

@@ -4,6 +4,7 @@ An empty element of a list is two bytes on the wire, and 250 bytes and 3 us in P
 five seconds and took half a gigabyte. Bodies too small to do harm are not looked at.
 """
 
+from functools import cache
 from typing import Final
 
 from protobuf import DescMessage
@@ -26,11 +27,11 @@ def has_too_many_binary(data: bytes | bytearray, message: DescMessage) -> bool:
     if len(data) <= LOOKED_AT_BYTES:
         return False
     count = 0
-    waiting: list[tuple[int, int, DescMessage | None]] = [(0, len(data), message)]
+    waiting = [(0, len(data), message)]
     try:
         while waiting:
             position, end, described = waiting.pop()
-            inner = {} if described is None else _messages_in(described)
+            inner = _messages_in(described)
             while position < end:
                 count += 1
                 if count > RECORDS_MAX:
@@ -56,16 +57,10 @@ def has_too_many_json(data: bytes | bytearray) -> bool:
     return len(data) > LOOKED_AT_BYTES and sum(data.count(each) for each in _JSON_SEPARATORS) > RECORDS_MAX
 
 
-_known: Final[dict[str, dict[int, DescMessage]]] = {}
-
-
+@cache
 def _messages_in(message: DescMessage) -> dict[int, DescMessage]:
     """The fields of a message that hold messages, or lists or maps of them, by number."""
-    found = _known.get(message.type_name)
-    if found is None:
-        found = {field.number: held for field in message.fields if (held := _held(field.value)) is not None}
-        _known[message.type_name] = found
-    return found
+    return {field.number: held for field in message.fields if (held := _held(field.value)) is not None}
 
 
 def _held(value: object) -> DescMessage | None:

@@ -1,9 +1,11 @@
 """Steps of domains that watch: they stop the organization's cursor while they change what they watch for."""
 
+from collections.abc import Sequence
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from wallet_service.db import driver
 from wallet_service.watching import store
 from wallet_service.watching.model import Standing
 
@@ -19,3 +21,10 @@ async def hold_still(conn: AsyncConnection, org_id: UUID) -> Standing:
     found = await store.standing(conn, org_id)
     assert found is not None, "an organization is made together with its book"
     return found
+
+
+async def without(conn: AsyncConnection, statement: str, standings: Sequence[Standing]) -> set[UUID]:
+    """Of these organizations those that are not among the ids that a statement over `$1`, the ids of all, gives."""
+    org_ids = [standing.org_id for standing in standings]
+    raw = await driver(conn)
+    return set(org_ids) - {row[0] for row in await raw.fetch(statement, org_ids)}
