@@ -171,6 +171,20 @@ class PaymentsLab:
         )
         return method.payment_method_id
 
+    async def another_payment(self, topup: TopUp, card: str = GOOD, **changed: str) -> str:
+        """A card payment of 2500 that names a top-up which it does not belong to."""
+        form: dict[str, Any] = {
+            "amount": "2500",
+            "currency": "usd",
+            "allowed_payment_method_types[]": "card",
+            "metadata[org_id]": str(topup.org_id),
+            "metadata[top_up_id]": str(topup.topup_id),
+            **changed,
+        }
+        made = await self.stripe("/v1/payment_intents", form)
+        await self.control(f"payment_intents/{made['id']}/pay", payment_method=card)
+        return made["id"]
+
     async def pay(self, topup: TopUp, card: str = GOOD) -> None:
         answer = await self.control(f"payment_intents/{topup.external_id}/pay", payment_method=card)
         assert answer.status_code in (200, 402), answer.text

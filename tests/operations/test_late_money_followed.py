@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import timedelta
-from typing import Any
 
 import pytest
 
@@ -14,7 +13,6 @@ from tests.operations.payments_lab import GOOD, REFUND_FAILS, PaymentsLab, payme
 from wallet_service.clock import ManualClock
 from wallet_service.db import Database
 from wallet_service.journal.audit_operations import Audit
-from wallet_service.topups.model import TopUp
 
 DAY = timedelta(days=1)
 RECEIVABLES = """
@@ -69,22 +67,7 @@ async def second_checkout(lab: PaymentsLab) -> str:
 
 async def second_card(lab: PaymentsLab, card: str = GOOD) -> str:
     topup = (await lab.start(500)).topup
-    return await another_payment(lab, topup, card)
-
-
-async def another_payment(lab: PaymentsLab, topup: TopUp, card: str = GOOD, **changed: str) -> str:
-    """A card payment of 2500 that names a top-up which it does not belong to."""
-    form: dict[str, Any] = {
-        "amount": "2500",
-        "currency": "usd",
-        "allowed_payment_method_types[]": "card",
-        "metadata[org_id]": str(topup.org_id),
-        "metadata[top_up_id]": str(topup.topup_id),
-        **changed,
-    }
-    made = await lab.stripe("/v1/payment_intents", form)
-    await lab.control(f"payment_intents/{made['id']}/pay", payment_method=card)
-    return made["id"]
+    return await lab.another_payment(topup, card)
 
 
 async def booked(lab: PaymentsLab, payment: str) -> None:
@@ -162,7 +145,7 @@ async def test_a_dispute_is_followed_to_its_end(lab, outcome, left):
 
 async def test_in_another_currency_it_is_taken_back_from_where_it_was_put(lab):
     topup = await lab.credited(500)
-    payment = await another_payment(lab, topup, currency="eur")
+    payment = await lab.another_payment(topup, currency="eur")
     await booked(lab, payment)
     assert (await lab.balances())["receivable"] == -2500
     await refund(lab, payment)
@@ -178,7 +161,7 @@ async def test_in_another_currency_it_is_taken_back_from_where_it_was_put(lab):
 
 async def test_a_dispute_in_another_currency_that_is_won_comes_back(lab):
     topup = await lab.credited(500)
-    payment = await another_payment(lab, topup, currency="eur")
+    payment = await lab.another_payment(topup, currency="eur")
     await booked(lab, payment)
     dispute = (await lab.control("disputes", payment_intent=payment)).json()["id"]
     await only_payments_are_due(lab)
@@ -231,7 +214,7 @@ async def test_two_reconcilers_hand_a_check_out_once(lab):
 async def test_a_run_hands_out_no_more_than_it_may(lab, monkeypatch):
     topup = (await lab.start(500)).topup
     for _ in range(3):
-        await lab.sync.sync_payment("stripe", await another_payment(lab, topup))
+        await lab.sync.sync_payment("stripe", await lab.another_payment(topup))
     await only_payments_are_due(lab)
     lab.clock.advance(DAY)
     monkeypatch.setattr("wallet_service.topups.operations.DUE_MAX", 2)

@@ -352,17 +352,9 @@ class TestMoneyThatIsNoTopUp:
 
     async def test_a_second_payment_that_names_the_top_up_is_booked_once(self, lab):
         topup = await lab.credited(5000)
-        form = {
-            "amount": "5000",
-            "currency": "usd",
-            "allowed_payment_method_types[]": "card",
-            "metadata[org_id]": str(topup.org_id),
-            "metadata[top_up_id]": str(topup.topup_id),
-        }
-        made = await lab.stripe("/v1/payment_intents", form)
-        await lab.control(f"payment_intents/{made['id']}/pay", payment_method=GOOD)
+        payment = await lab.another_payment(topup, amount="5000")
         for _ in range(2):
-            await lab.sync.sync_payment("stripe", made["id"])
+            await lab.sync.sync_payment("stripe", payment)
         await lab.settle_everything()
         assert (await lab.balances())["wallet"] == 10_000
         assert (await lab.stored(topup)).external_id == topup.external_id

@@ -224,11 +224,17 @@ async def test_who_asks_for_what_is_dropped_is_told(scene: Scene, database_url: 
         assert told.value.reason is Reason.INVALID_FIELD
 
 
-async def test_who_asks_while_a_month_is_dropped_is_told(scene: Scene, database_url: str) -> None:
+async def used_in_april(scene: Scene, database_url: str) -> datetime:
+    """The time of the one event that there is, which is now."""
     april = datetime(2027, 4, 10, tzinfo=UTC)
     scene.clock.advance(april - scene.clock.now())
     await maintain(scene, database_url)
     await at(scene, april, "april")
+    return april
+
+
+async def test_who_asks_while_a_month_is_dropped_is_told(scene: Scene, database_url: str) -> None:
+    april = await used_in_april(scene, database_url)
     machine = ManualClock(april + timedelta(days=90))
     months = UsageMonths(database_url, machine, kept_months=3)
     await months.maintain()
@@ -249,10 +255,7 @@ async def test_who_asks_while_a_month_is_dropped_is_told(scene: Scene, database_
 
 async def test_who_was_told_that_a_month_is_kept_may_read_it(scene: Scene, database_url: str) -> None:
     """The lock of the table alone holds the drop off, which is all that a cluster has of it on the coordinator."""
-    april = datetime(2027, 4, 10, tzinfo=UTC)
-    scene.clock.advance(april - scene.clock.now())
-    await maintain(scene, database_url)
-    await at(scene, april, "april")
+    april = await used_in_april(scene, database_url)
     machine = ManualClock(april + timedelta(days=120))
     dropping: asyncio.Task[None] | None = None
 
